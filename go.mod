@@ -1,0 +1,3 @@
+module github.com/levada-io/levada
+
+go 1.27
