@@ -1,0 +1,106 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+)
+
+// TypeKind is the kind of a Type, and at the same time its form on the wire of a
+// frame (abi/frame.md).
+type TypeKind string
+
+// The kinds of types.
+const (
+	TBool    TypeKind = "bool"
+	TInt8    TypeKind = "int8"
+	TInt16   TypeKind = "int16"
+	TInt32   TypeKind = "int32"
+	TInt64   TypeKind = "int64"
+	TUint8   TypeKind = "uint8"
+	TUint16  TypeKind = "uint16"
+	TUint32  TypeKind = "uint32"
+	TUint64  TypeKind = "uint64"
+	TFloat32 TypeKind = "float32"
+	TFloat64 TypeKind = "float64"
+	TString  TypeKind = "string"
+	TBytes   TypeKind = "bytes"
+	TTime    TypeKind = "time" // microseconds since the epoch, UTC
+	TList    TypeKind = "list" // of Elem
+	TMap     TypeKind = "map"  // string -> Elem
+	TStruct  TypeKind = "struct"
+	TRef     TypeKind = "ref" // Name leads to a table of types
+	TAny     TypeKind = "any"
+)
+
+// Type is the structure of a value, the same for every language.
+type Type struct {
+	Kind TypeKind `json:"kind"`
+	// Name is the canonical name that a ref leads to: "go:<import path>.<Type>" or
+	// "py:<module>:<Type>".
+	Name     string  `json:"name,omitempty"`
+	Elem     *Type   `json:"elem,omitempty"`
+	Nullable bool    `json:"nullable,omitempty"` // Go: a pointer; Python: Optional
+	Fields   []Field `json:"fields,omitempty"`   // of a struct, in order
+	// Extra says that members which Fields do not name are kept, after the named ones.
+	Extra bool `json:"extra,omitempty"`
+}
+
+// Field is a member of a struct.
+type Field struct {
+	Name string `json:"name"` // as in JSON and as Python key
+	Type Type   `json:"type"`
+	// Optional says that the member may be absent.
+	Optional bool `json:"optional,omitempty"`
+	// Omit says that the member is left out where its value is empty (omitempty)
+	// or zero (omitzero), as the tag is named in Go.
+	Omit string `json:"omit,omitempty"`
+}
+
+// String is the type as messages show it.
+func (t Type) String() string {
+	s := ""
+	switch t.Kind {
+	case TList:
+		s = "list[" + elem(t) + "]"
+	case TMap:
+		s = "map[string, " + elem(t) + "]"
+	case TStruct:
+		names := make([]string, len(t.Fields))
+		for i, f := range t.Fields {
+			names[i] = f.Name
+		}
+		s = "struct{" + strings.Join(names, ", ") + "}"
+	case TRef:
+		s = t.Name
+		if i := strings.LastIndexAny(s, ".:/"); i >= 0 {
+			s = s[i+1:]
+		}
+	default:
+		s = string(t.Kind)
+	}
+	if t.Nullable {
+		s += " or null"
+	}
+	return s
+}
+
+func elem(t Type) string {
+	if t.Elem == nil {
+		return "any"
+	}
+	return t.Elem.String()
+}
+
+// Resolve follows references through the table.
+func (t Type) Resolve(types map[string]Type) (Type, error) {
+	nullable := t.Nullable
+	for n := 0; t.Kind == TRef; n++ {
+		next, ok := types[t.Name]
+		if !ok || n > len(types) {
+			return Type{}, fmt.Errorf("type %q: not in the table of types", t.Name)
+		}
+		t = next
+	}
+	t.Nullable = t.Nullable || nullable
+	return t, nil
+}
