@@ -27,10 +27,10 @@ type FunctionSignature struct {
 	Name   string  `json:"name"`             // canonical
 	Python string  `json:"python,omitempty"` // attribute of the Python package
 	Doc    string  `json:"doc,omitempty"`
-	In     Type    `json:"in"`            // payload that it takes
-	Out    Type    `json:"out"`           // payload that it returns
-	Seq    bool    `json:"seq,omitempty"` // returns an iterator of Out, not an Out
-	Meta   bool    `json:"meta,omitempty"` // returns a message: may set key and headers
+	In     Type    `json:"in"`                 // payload that it takes
+	Out    Type    `json:"out"`                // payload that it returns
+	Seq    bool    `json:"seq,omitempty"`      // returns an iterator of Out, not an Out
+	Meta   bool    `json:"meta,omitempty"`     // returns a message: may set key and headers
 	Fields []Field `json:"settings,omitempty"` // of a step that is a struct
 	Origin Origin  `json:"origin"`
 }
