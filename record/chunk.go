@@ -39,11 +39,12 @@ type Releaser interface {
 	Release()
 }
 
-// Failure is an element that a step could not handle.
+// Failure is an element that a step could not handle. The operator takes it out of
+// the chunk and reports it; the engine applies the step's policy.
 type Failure struct {
-	Index int32  // element of the chunk that the step got
-	Step  string // name of the step
-	Err   error
+	Source *Record // record that the element came from
+	Step   string  // name of the step
+	Err    error
 }
 
 // Chunk is the engine's unit of work: what was queued, over several partitions.
@@ -56,7 +57,7 @@ type Chunk struct {
 	Origin []int32   // element -> index in Recs; nil: element i is record i
 	Over   []*Record // metadata that a step has set, per element; nil: none has
 	Col    Column
-	Failed []Failure // filled by an operator; the engine applies the step's policy
+	Failed []Failure // elements taken out by an operator because they failed
 }
 
 // Len is the number of elements.
@@ -89,10 +90,10 @@ func (c *Chunk) SetMeta(i int, rec *Record) {
 	c.Over[i] = rec
 }
 
-// Fail records that element i could not be handled. The operator leaves the
-// element where it is; the engine decides what becomes of it.
+// Fail reports that element i could not be handled. The operator then leaves it out
+// of what it Keeps.
 func (c *Chunk) Fail(i int, step string, err error) {
-	c.Failed = append(c.Failed, Failure{Index: int32(i), Step: step, Err: err})
+	c.Failed = append(c.Failed, Failure{Source: c.Source(i), Step: step, Err: err})
 }
 
 // Keep reduces the lineage of the chunk to the elements at idx and makes col their
