@@ -29,8 +29,8 @@ type FunctionSignature struct {
 	Doc    string  `json:"doc,omitempty"`
 	In     Type    `json:"in"`                 // payload that it takes
 	Out    Type    `json:"out"`                // payload that it returns
-	Seq    bool    `json:"seq,omitempty"`      // returns an iterator of Out, not an Out
-	Meta   bool    `json:"meta,omitempty"`     // returns a message: may set key and headers
+	Seq    bool    `json:"seq,omitzero"`       // returns an iterator of Out, not an Out
+	Meta   bool    `json:"meta,omitzero"`      // returns a message: may set key and headers
 	Fields []Field `json:"settings,omitempty"` // of a step that is a struct
 	Origin Origin  `json:"origin"`
 }

@@ -105,14 +105,14 @@ type Function struct {
 	// sorted keys; only those that were set.
 	Settings jsontext.Value `json:"settings,omitempty"`
 	// Local marks a closure: it exists only in the process that wrote the plan.
-	Local bool `json:"local,omitempty"`
+	Local bool `json:"local,omitzero"`
 }
 
 // Limit says when a batch is complete: the first that is reached. Zero: no limit.
 type Limit struct {
-	Count int   `json:"count,omitempty"`  // messages
-	Bytes int64 `json:"bytes,omitempty"`  // estimated payload bytes
-	AgeMS int64 `json:"age_ms,omitempty"` // since the first message of the batch
+	Count int   `json:"count,omitzero"`  // messages
+	Bytes int64 `json:"bytes,omitzero"`  // estimated payload bytes
+	AgeMS int64 `json:"age_ms,omitzero"` // since the first message of the batch
 }
 
 // Branch is one way out of a route or broadcast. The first step of a branch has it
@@ -122,7 +122,7 @@ type Branch struct {
 	// Key is the routing result that leads here: a JSON string, integer or boolean.
 	Key jsontext.Value `json:"key,omitempty"`
 	// Otherwise marks the branch for every key without one of its own.
-	Otherwise bool `json:"otherwise,omitempty"`
+	Otherwise bool `json:"otherwise,omitzero"`
 }
 
 // Retry repeats a failing call before the policy applies.

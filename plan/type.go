@@ -39,10 +39,10 @@ type Type struct {
 	// "py:<module>:<Type>".
 	Name     string  `json:"name,omitempty"`
 	Elem     *Type   `json:"elem,omitempty"`
-	Nullable bool    `json:"nullable,omitempty"` // Go: a pointer; Python: Optional
-	Fields   []Field `json:"fields,omitempty"`   // of a struct, in order
+	Nullable bool    `json:"nullable,omitzero"` // Go: a pointer; Python: Optional
+	Fields   []Field `json:"fields,omitempty"`  // of a struct, in order
 	// Extra says that members which Fields do not name are kept, after the named ones.
-	Extra bool `json:"extra,omitempty"`
+	Extra bool `json:"extra,omitzero"`
 }
 
 // Field is a member of a struct.
@@ -50,7 +50,7 @@ type Field struct {
 	Name string `json:"name"` // as in JSON and as Python key
 	Type Type   `json:"type"`
 	// Optional says that the member may be absent.
-	Optional bool `json:"optional,omitempty"`
+	Optional bool `json:"optional,omitzero"`
 	// Omit says that the member is left out where its value is empty (omitempty)
 	// or zero (omitzero), as the tag is named in Go.
 	Omit string `json:"omit,omitempty"`
