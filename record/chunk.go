@@ -149,3 +149,33 @@ func (b Bytes) Select(idx []int32) Column {
 	}
 	return out
 }
+
+// Batch implements Batcher.
+func (b Bytes) Batch(pieces []Column) Column {
+	list := make([][]byte, 0, len(pieces))
+	for _, p := range pieces {
+		list = append(list, p.(Bytes)...)
+	}
+	return byteLists{list}
+}
+
+// byteLists is a column of lists of raw payloads, as the batch step makes it.
+type byteLists [][][]byte
+
+func (b byteLists) Len() int   { return len(b) }
+func (b byteLists) Slice() any { return [][][]byte(b) }
+func (b byteLists) Size() int {
+	n := 0
+	for _, l := range b {
+		n += Bytes(l).Size()
+	}
+	return n
+}
+
+func (b byteLists) Select(idx []int32) Column {
+	out := make(byteLists, len(idx))
+	for k, i := range idx {
+		out[k] = b[i]
+	}
+	return out
+}
