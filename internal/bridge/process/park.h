@@ -1,0 +1,30 @@
+/* The main thread while it waits for a pipeline: between process.Park (Go) and Python's
+ * signal module. Every function needs the GIL. */
+#ifndef LEVADA_PROCESS_PARK_H
+#define LEVADA_PROCESS_PARK_H
+
+#include "cpython.h"
+
+struct levada_signals {
+    int installed;       /* 0: not the main thread, Python's handlers can not run here */
+    int old_fd;          /* wake-up descriptor of before; -1: none */
+    PyObject *module;    /* signal, owned */
+    PyObject *old_term;  /* handler of SIGTERM of before, owned; NULL: was kept */
+    PyObject *type, *value, *traceback; /* exception that a handler raised, owned */
+};
+
+/* Makes every signal that Python handles write its number to fd, and SIGTERM one that
+ * Python handles. 0, or -1 with an exception set. */
+int levada_signals_begin(struct levada_signals *s, int fd);
+
+/* Waits, without the GIL, for a byte of fd and returns it; -1: the writer is gone. */
+int levada_signals_wait(int fd);
+
+/* Runs the Python handlers of the signals that came. A KeyboardInterrupt is what the
+ * caller knows already; any other exception is kept in s and 1 is returned. */
+int levada_signals_run(struct levada_signals *s);
+
+/* Puts back what begin changed. -1: an exception is set, which a handler raised. */
+int levada_signals_end(struct levada_signals *s);
+
+#endif
