@@ -1,0 +1,118 @@
+package planner
+
+import (
+	"reflect"
+
+	"github.com/levada-io/levada/internal/frame"
+	"github.com/levada-io/levada/internal/program"
+	"github.com/levada-io/levada/plan"
+)
+
+// target is the Go type that a parse decodes into; nil: a frame. What reads the result
+// first decides: a Go step gets its struct, a Python step a frame.
+func (pl *Planned) target(n *node) program.Kit {
+	next := n.next[0]
+	if next.lang == python {
+		return nil
+	}
+	if k, ok := pl.kits[n.Type]; ok {
+		return k
+	}
+	if next.fn != nil && (n.Type == "" || pl.same(plan.Type{Kind: plan.TRef, Name: n.Type}, next.in)) {
+		return next.fn.In
+	}
+	return nil
+}
+
+// same says that two types have the same members in the same order, so that one can
+// stand for the other without a loss.
+func (pl *Planned) same(a, b plan.Type) bool {
+	la, err := frame.Compile(a, pl.types)
+	if err != nil {
+		return false
+	}
+	lb, err := frame.Compile(b, pl.types)
+	return err == nil && la.Equal(lb)
+}
+
+func (pl *Planned) decodesInto(n *node) string {
+	if k := pl.target(n); k != nil {
+		return k.Type().String()
+	}
+	return "a frame"
+}
+
+// decode lowers a parse.
+func (l *lowering) decode(n *node) (form, program.Op, error) {
+	if n.codec == "raw" {
+		return form{kind: raw}, nil, nil
+	}
+	if k := l.target(n); k != nil {
+		b, err := l.cat.Codecs[n.codec].Bind(k.Type())
+		if err != nil {
+			return form{}, nil, n.problem("bad-type", "", "codec %s: %v", n.codec, err)
+		}
+		return valuesOf(k.Type()), k.DecodeOp(n.Name, b.Decode), nil
+	}
+	layout, err := frame.Compile(n.out, l.types)
+	if err != nil {
+		return form{}, nil, n.problem("bad-type", "", "%v", err)
+	}
+	return form{kind: frames}, &parseOp{n.Name, layout}, nil
+}
+
+// encode lowers a serialize.
+func (l *lowering) encode(n *node, f form) (program.Op, error) {
+	if n.codec == "raw" {
+		if f.kind == raw {
+			return nil, nil
+		}
+		return l.convert(n.Name, f, form{kind: raw})
+	}
+	if k := l.kitOf(f.typ); f.kind == values && k != nil {
+		b, err := l.cat.Codecs[n.codec].Bind(f.typ)
+		if err != nil {
+			return nil, n.problem("bad-type", "", "codec %s: %v", n.codec, err)
+		}
+		return k.EncodeOp(n.Name, b.Append), nil
+	}
+	if f.kind == objects {
+		op, err := l.cat.Python.Run(nil, program.Form{Kind: program.Dynamic})
+		return &pair{op, &printOp{step: n.Name}}, err
+	}
+	return &printOp{step: n.Name}, nil
+}
+
+// kitOf finds the kit of a Go type among those that functions and codecs brought.
+func (l *lowering) kitOf(t reflect.Type) program.Kit {
+	if t == nil {
+		return nil
+	}
+	if k, ok := l.kits[canonical(t)]; ok && k.Type() == t {
+		return k
+	}
+	for _, f := range l.cat.Functions {
+		for _, k := range []program.Kit{f.In, f.Out, f.Elem} {
+			if k != nil && k.Type() == t {
+				return k
+			}
+		}
+	}
+	return nil
+}
+
+// convert changes the representation of a column where no step does.
+func (l *lowering) convert(step string, from, to form) (program.Op, error) {
+	if from.kind == objects {
+		pf := program.Form{Kind: program.Raw}
+		if to.kind == values {
+			pf = program.Form{Kind: program.GoValues, Kit: l.kitOf(to.typ)}
+		}
+		return l.cat.Python.Run(nil, pf)
+	}
+	k := l.kitOf(to.typ)
+	if to.kind == raw {
+		k = program.KitOf[[]byte]()
+	}
+	return &valuesOp{step: step, kit: k}, nil
+}

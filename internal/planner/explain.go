@@ -1,0 +1,97 @@
+package planner
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/levada-io/levada/plan"
+)
+
+// Explain writes what would run, a line each step in the order of the flow: kind,
+// function, payload type, what runs together, where the GIL is taken and which step
+// forces a decode.
+func (pl *Planned) Explain(w io.Writer) error {
+	fmt.Fprintf(w, "pipeline %s\n", pl.plan.Name)
+	tw := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)
+	chains, chain := 0, 0
+	var walk func(n, up *node, depth int)
+	walk = func(n, up *node, depth int) {
+		indent := strings.Repeat("  ", depth)
+		if n.Branch != "" {
+			fmt.Fprintf(tw, "%s  branch %s\n", indent, branchName(up, n.Branch))
+			indent += "  "
+			depth++
+		}
+		how := ""
+		switch n.lang {
+		case golang, decode, encode:
+			if up.lang != golang && up.lang != decode && up.lang != encode || n.Branch != "" {
+				chains++
+				chain = chains
+			}
+			how = fmt.Sprintf("Go chain %d, no GIL", chain)
+			if n.lang == decode && n.codec != "raw" {
+				how += fmt.Sprintf("; decodes into %s for %q", pl.decodesInto(n), n.next[0].Name)
+			}
+		case python:
+			how = fmt.Sprintf("crossing %d, takes the GIL once per chunk", n.crossing)
+		}
+		fmt.Fprintf(tw, "%s  %s\t%s\t%s\t%s\t%s\n", indent, n.Name, n.Kind, subject(n), n.out, how)
+		for _, next := range n.next {
+			walk(next, n, depth)
+		}
+	}
+	walk(pl.root, nil, 0)
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	crossings := map[int]bool{}
+	for _, n := range pl.nodes {
+		if n.crossing > 0 {
+			crossings[n.crossing] = true
+		}
+	}
+	_, err := fmt.Fprintf(w, "crossings per chunk: %d\n", len(crossings))
+	return err
+}
+
+func branchName(route *node, name string) string {
+	for _, b := range route.Branches {
+		switch {
+		case b.Name != name:
+		case b.Otherwise:
+			return name + " (otherwise)"
+		case b.Key != nil:
+			return fmt.Sprintf("%s (%s)", name, b.Key)
+		}
+	}
+	return name
+}
+
+// subject is what a step is about: its function, codec, stream or limit.
+func subject(n *node) string {
+	switch n.Kind {
+	case plan.Source, plan.Sink:
+		return fmt.Sprintf("%s %q", n.Connector, n.Stream)
+	case plan.Batch:
+		var parts []string
+		if n.Limit.Count > 0 {
+			parts = append(parts, fmt.Sprintf("%d messages", n.Limit.Count))
+		}
+		if n.Limit.Bytes > 0 {
+			parts = append(parts, fmt.Sprintf("%d bytes", n.Limit.Bytes))
+		}
+		if n.Limit.AgeMS > 0 {
+			parts = append(parts, fmt.Sprintf("%d ms", n.Limit.AgeMS))
+		}
+		return strings.Join(parts, " or ")
+	case plan.Broadcast:
+		return fmt.Sprintf("%d branches", len(n.Branches))
+	}
+	if n.Function.Settings != nil {
+		return short(n.Function.Name) + " " + string(n.Function.Settings)
+	}
+	return short(n.Function.Name)
+}

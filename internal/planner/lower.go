@@ -1,0 +1,278 @@
+package planner
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/levada-io/levada/internal/program"
+	"github.com/levada-io/levada/plan"
+)
+
+// Program lowers the plan into what the engine runs.
+//
+// # Errors
+//
+// A step that this process can not run, because its function is in a language that
+// the process does not have.
+func (pl *Planned) Program() (*program.Program, error) {
+	out := &program.Program{
+		Name:    pl.plan.Name,
+		Source:  endpoint(pl.root),
+		Origins: map[string]string{},
+	}
+	sinks := map[string]int{}
+	for _, n := range pl.nodes {
+		out.Origins[n.Name] = n.Origin.String()
+		switch {
+		case n.Kind == plan.Sink:
+			sinks[n.Name] = len(out.Sinks)
+			out.Sinks = append(out.Sinks, endpoint(n))
+		case n.lang == golang && n.fn == nil:
+			return nil, n.problem("not-linked", "run it from the wheel or the binary that holds the function",
+				"function %q is not linked into this program", short(n.Function.Name))
+		case n.lang == python && pl.cat.Python == nil:
+			return nil, n.problem("no-python", "run it with a Python that has the levada package",
+				"function %q is in Python, and this program has none", short(n.Function.Name))
+		}
+		out.Threads = out.Threads || n.lang == python
+	}
+	out.NewStage = func(lane int) (*program.Stage, error) {
+		l := &lowering{Planned: pl, sinks: sinks}
+		return l.stage(pl.root.next[0], form{kind: raw})
+	}
+	// A first stage tells mistakes before any connection.
+	if _, err := out.NewStage(0); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func endpoint(n *node) program.Endpoint {
+	return program.Endpoint{Step: n.Name, Stream: n.Stream, Connector: n.Connector}
+}
+
+// form is the representation that the column has at a place of the program.
+type form struct {
+	kind formKind
+	typ  reflect.Type // of the values
+}
+
+type formKind int
+
+const (
+	raw     formKind = iota // record.Bytes
+	values                  // Go values of typ
+	frames                  // frames
+	objects                 // Python objects
+)
+
+type lowering struct {
+	*Planned
+	sinks map[string]int
+}
+
+// stage lowers the steps from n to the next exit.
+func (l *lowering) stage(n *node, f form) (*program.Stage, error) {
+	st := &program.Stage{}
+	add := func(op program.Op, err error) error {
+		if err == nil {
+			st.Ops = append(st.Ops, op)
+		}
+		return err
+	}
+	for {
+		if n.lang == python && n.Kind != plan.Route {
+			next, err := l.run(st, &n, f)
+			if err != nil {
+				return nil, err
+			}
+			f = next
+			continue
+		}
+		switch n.Kind {
+		case plan.Sink:
+			st.Sink = &program.SinkExit{Step: n.Name, Index: l.sinks[n.Name]}
+			if f.kind != raw {
+				if err := add(l.convert(n.Name, f, form{kind: raw})); err != nil {
+					return nil, err
+				}
+			}
+			return st, nil
+		case plan.Batch:
+			next, err := l.stage(n.next[0], f.list())
+			st.Batch = &program.BatchExit{Step: n.Name, Next: next, Limit: program.Limit{
+				Count: n.Limit.Count, Bytes: n.Limit.Bytes, Age: time.Duration(n.Limit.AgeMS) * time.Millisecond,
+			}}
+			return st, err
+		case plan.Broadcast:
+			bs, err := l.branches(n, f)
+			st.Broadcast = &program.BroadcastExit{Step: n.Name, Branches: bs}
+			return st, err
+		case plan.Route:
+			return st, l.route(st, n, f)
+		}
+		switch n.lang {
+		case decode:
+			next, op, err := l.decode(n)
+			if err != nil {
+				return nil, err
+			}
+			if op != nil {
+				st.Ops = append(st.Ops, op)
+			}
+			f = next
+		case encode:
+			op, err := l.encode(n, f)
+			if err != nil {
+				return nil, err
+			}
+			if op != nil {
+				st.Ops = append(st.Ops, op)
+			}
+			f = form{kind: raw}
+		case golang:
+			want := valuesOf(n.fn.In.Type())
+			if f != want {
+				if err := add(l.convert(n.Name, f, want)); err != nil {
+					return nil, err
+				}
+			}
+			op, out, err := bindGo(n, want)
+			if err := add(op, err); err != nil {
+				return nil, n.problem("bad-function", "", "%v", err)
+			}
+			f = out
+		default:
+			return nil, fmt.Errorf("BUG: step %q: kind %s has no lowering", n.Name, n.Kind)
+		}
+		n = n.next[0]
+	}
+}
+
+func valuesOf(t reflect.Type) form {
+	if t == reflect.TypeFor[[]byte]() {
+		return form{kind: raw}
+	}
+	return form{values, t}
+}
+
+// list is the form after a batch.
+func (f form) list() form {
+	switch f.kind {
+	case raw:
+		return form{values, reflect.TypeFor[[][]byte]()}
+	case values:
+		return form{values, reflect.SliceOf(f.typ)}
+	}
+	return f
+}
+
+func bindGo(n *node, in form) (program.Op, form, error) {
+	b, err := n.fn.Bind(n.Function.Settings)
+	if err != nil {
+		return nil, in, err
+	}
+	switch n.Kind {
+	case plan.Filter:
+		op, err := b.Filter(n.Name)
+		return op, in, err
+	case plan.FlatMap:
+		op, err := b.FlatMap(n.Name)
+		if err != nil {
+			return nil, in, err
+		}
+		return op, valuesOf(n.fn.Elem.Type()), nil
+	}
+	return b.Map(n.Name), valuesOf(n.fn.Out.Type()), nil
+}
+
+// run lowers a run of Python steps and moves n behind it. Its form is what the step
+// behind it needs, so that results are converted once.
+func (l *lowering) run(st *program.Stage, n **node, in form) (form, error) {
+	var calls []program.Call
+	changes := false
+	first, run := *n, (*n).crossing
+	for ; (*n).crossing == run; *n = (*n).next[0] {
+		kind := program.CallMap
+		switch (*n).Kind {
+		case plan.Filter:
+			kind = program.CallFilter
+		case plan.FlatMap:
+			kind = program.CallFlatMap
+		}
+		changes = changes || kind != program.CallFilter
+		calls = append(calls, program.Call{Step: (*n).Name, Kind: kind, Function: (*n).Function.Name})
+	}
+	behind := *n
+	out, pf := in, program.Form{Kind: program.Objects}
+	if changes {
+		out = form{kind: objects}
+		switch {
+		case behind.lang == golang && behind.Kind != plan.Route || behind.lang == golang:
+			out = valuesOf(behind.fn.In.Type())
+			pf = program.Form{Kind: program.GoValues, Kit: behind.fn.In}
+			if out.kind == raw {
+				pf = program.Form{Kind: program.Raw}
+			}
+		case behind.lang == encode && behind.codec != "raw":
+			out, pf = form{kind: frames}, program.Form{Kind: program.Dynamic}
+		case behind.Kind == plan.Sink, behind.lang == encode, behind.lang == decode:
+			out, pf = form{kind: raw}, program.Form{Kind: program.Raw}
+		}
+	}
+	op, err := l.cat.Python.Run(calls, pf)
+	if err != nil {
+		return in, first.problem("bad-function", "", "%v", err)
+	}
+	st.Ops = append(st.Ops, op)
+	return out, nil
+}
+
+func (l *lowering) branches(n *node, f form) ([]*program.Stage, error) {
+	out := make([]*program.Stage, len(n.next))
+	for i, b := range n.next {
+		st, err := l.stage(b, f)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = st
+	}
+	return out, nil
+}
+
+func (l *lowering) route(st *program.Stage, n *node, f form) error {
+	cases, otherwise := make([][]byte, len(n.Branches)), -1
+	for i, b := range n.Branches {
+		if b.Otherwise {
+			otherwise = i
+		} else {
+			cases[i] = b.Key
+		}
+	}
+	var r program.Router
+	var err error
+	if n.lang == python {
+		r, err = l.cat.Python.Router(program.Call{Step: n.Name, Function: n.Function.Name}, cases, otherwise)
+	} else {
+		want := valuesOf(n.fn.In.Type())
+		if f != want {
+			op, err := l.convert(n.Name, f, want)
+			if err != nil {
+				return err
+			}
+			st.Ops = append(st.Ops, op)
+			f = want
+		}
+		var b program.Bound
+		if b, err = n.fn.Bind(n.Function.Settings); err == nil {
+			r, err = b.Router(n.Name, cases, otherwise)
+		}
+	}
+	if err != nil {
+		return n.problem("bad-route", "", "%v", err)
+	}
+	bs, err := l.branches(n, f)
+	st.Route = &program.RouteExit{Step: n.Name, Router: r, Branches: bs}
+	return err
+}

@@ -1,0 +1,208 @@
+package planner
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"sync"
+	"unsafe"
+
+	"github.com/levada-io/levada/internal/frame"
+	"github.com/levada-io/levada/internal/program"
+	"github.com/levada-io/levada/record"
+)
+
+// parseOp is a parse whose result no Go step reads first: JSON straight into frames.
+type parseOp struct {
+	step   string
+	layout *frame.Layout
+}
+
+func (o *parseOp) Steps() []string { return []string{o.step} }
+
+func (o *parseOp) Process(_ context.Context, c *record.Chunk) error {
+	in, ok := c.Col.(record.Bytes)
+	if !ok {
+		return fmt.Errorf("BUG: step %q: expected raw bytes, got %T", o.step, c.Col)
+	}
+	var bad failed
+	col, err := o.layout.ParseColumn(in, bad.add(c, o.step))
+	if err != nil {
+		return fmt.Errorf("step %q: %w", o.step, err)
+	}
+	bad.keep(c, col)
+	return nil
+}
+
+// printOp is a serialize of what is no Go value of a known type: frames to JSON.
+type printOp struct{ step string }
+
+func (o *printOp) Steps() []string { return []string{o.step} }
+
+func (o *printOp) Process(_ context.Context, c *record.Chunk) error {
+	var bad failed
+	col, err := toFrames(c, o.step, &bad)
+	if err != nil {
+		return err
+	}
+	// What failed on the way into frames is out of c already.
+	bad = failed{}
+	fail := bad.add(c, o.step)
+	buf := make([]byte, 0, col.Size()*2)
+	ends := make([]int, 0, col.Len())
+	for i := range col.Len() {
+		next, err := col.Layout().AppendJSON(buf, col.Value(i))
+		if err != nil {
+			fail(i, err)
+			continue
+		}
+		buf = next
+		ends = append(ends, len(buf))
+	}
+	out, from := make(record.Bytes, len(ends)), 0
+	for i, to := range ends {
+		out[i] = buf[from:to:to]
+		from = to
+	}
+	bad.keep(c, out)
+	return nil
+}
+
+// valuesOp changes a column into Go values of another type, by member names.
+type valuesOp struct {
+	step     string
+	kit      program.Kit
+	decoders sync.Map // *frame.Layout -> *frame.Decoder
+}
+
+func (o *valuesOp) Steps() []string { return []string{o.step} }
+
+func (o *valuesOp) Process(_ context.Context, c *record.Chunk) error {
+	if _, ok := o.kit.Base(c.Col); ok {
+		return nil
+	}
+	var bad failed
+	in, err := toFrames(c, o.step, &bad)
+	if err != nil {
+		return err
+	}
+	dec, err := o.decoder(in.Layout())
+	if err != nil {
+		return fmt.Errorf("step %q: %w", o.step, err)
+	}
+	out, base := o.kit.Make(in.Len())
+	bad = failed{}
+	dec.DecodeColumn(in, base, bad.add(c, o.step))
+	if bad.idx != nil {
+		bad.keepOf(c, out)
+		return nil
+	}
+	c.Col = out
+	return nil
+}
+
+func (o *valuesOp) decoder(l *frame.Layout) (*frame.Decoder, error) {
+	if d, ok := o.decoders.Load(l); ok {
+		return d.(*frame.Decoder), nil
+	}
+	d, err := frame.NewDecoder(l, o.kit.Type())
+	if err == nil {
+		o.decoders.Store(l, d)
+	}
+	return d, err
+}
+
+// toFrames is the column of the chunk as frames; elements that have no frame were
+// taken out of the chunk.
+func toFrames(c *record.Chunk, step string, bad *failed) (*frame.Column, error) {
+	var values reflect.Value
+	switch col := c.Col.(type) {
+	case *frame.Column:
+		return col, nil
+	case record.Bytes:
+		values = reflect.ValueOf([][]byte(col))
+	case interface{ Slice() any }:
+		values = reflect.ValueOf(col.Slice())
+	default:
+		return nil, fmt.Errorf("BUG: step %q: a column of %T has no frames", step, c.Col)
+	}
+	enc, err := frame.NewEncoder(values.Type().Elem())
+	if err != nil {
+		return nil, fmt.Errorf("step %q: %w", step, err)
+	}
+	b, err := enc.AppendColumn(nil, unsafe.Pointer(values.Pointer()), values.Len(), bad.add(c, step))
+	if err != nil {
+		return nil, fmt.Errorf("step %q: %w", step, err)
+	}
+	out, err := frame.NewColumn(enc.Layout(), b)
+	if err != nil {
+		return nil, fmt.Errorf("BUG: step %q: %w", step, err)
+	}
+	bad.keep(c, out)
+	return out, nil
+}
+
+// failed collects the elements that failed while a column is made of those that did
+// not.
+type failed struct{ idx []int32 }
+
+func (f *failed) add(c *record.Chunk, step string) func(i int, err error) {
+	return func(i int, err error) {
+		c.Fail(i, step, err)
+		f.idx = append(f.idx, int32(i))
+	}
+}
+
+// good are the elements of n that did not fail.
+func (f *failed) good(n int) []int32 {
+	out := make([]int32, 0, n-len(f.idx))
+	k := 0
+	for i := range int32(n) {
+		if k < len(f.idx) && f.idx[k] == i {
+			k++
+			continue
+		}
+		out = append(out, i)
+	}
+	return out
+}
+
+// keep makes col, which has only the good elements, the column of the chunk.
+func (f *failed) keep(c *record.Chunk, col record.Column) {
+	if f.idx == nil {
+		c.Col = col
+		return
+	}
+	c.Keep(f.good(c.Len()), col)
+}
+
+// keepOf makes the good elements of col the column of the chunk.
+func (f *failed) keepOf(c *record.Chunk, col record.Column) {
+	good := f.good(col.Len())
+	c.Keep(good, col.Select(good))
+}
+
+// pair runs one operator behind another for one step.
+type pair struct{ first, second program.Op }
+
+func (p *pair) Steps() []string { return p.second.Steps() }
+
+func (p *pair) Start(lane int) error {
+	if s, ok := p.first.(program.Starter); ok {
+		return s.Start(lane)
+	}
+	return nil
+}
+
+func (p *pair) Stop() {
+	if s, ok := p.first.(program.Starter); ok {
+		s.Stop()
+	}
+}
+
+func (p *pair) Process(ctx context.Context, c *record.Chunk) error {
+	if err := p.first.Process(ctx, c); err != nil {
+		return err
+	}
+	return p.second.Process(ctx, c)
+}

@@ -1,0 +1,137 @@
+// Package planner turns a plan into a program. It owns what a plan means: which
+// function a name leads to, whether neighbours fit, what runs together, in which
+// representation payloads pass from step to step. It knows neither front ends nor the
+// engine, and reaches Python only through program.Python.
+package planner
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/levada-io/levada/codec"
+	"github.com/levada-io/levada/internal/program"
+	"github.com/levada-io/levada/plan"
+)
+
+// Catalog is what a process offers to a plan.
+type Catalog struct {
+	// Functions are the Go functions linked into the process, by canonical name.
+	Functions map[string]*program.Function
+	// Kits are further Go types that a parse may decode into, beside those that
+	// Functions take and return.
+	Kits []program.Kit
+	// Signatures tells what functions take and return that are not in Functions:
+	// Python's, and Go's where the extension is not loaded.
+	Signatures map[string]plan.FunctionSignature
+	// Types are what Signatures refer to, by canonical name.
+	Types map[string]plan.Type
+	// Codecs are the codecs by name: "json".
+	Codecs map[string]codec.Codec
+	// Python runs Python steps; nil in a process without it.
+	Python program.Python
+	// StrictTypes refuses edges of which one side is not known.
+	StrictTypes bool
+}
+
+// Planned is a plan that was found right, as far as that can be seen without a broker.
+type Planned struct {
+	plan  *plan.Plan
+	cat   *Catalog
+	nodes []*node          // in the order of the plan
+	root  *node            // the source
+	kits  map[string]program.Kit // Go types by canonical name
+	types map[string]plan.Type
+}
+
+// node is a step with what the passes have found out about it.
+type node struct {
+	*plan.Step
+	next     []*node // one, or one per branch in the order of Branches
+	lang     lang
+	fn       *program.Function
+	sig      *plan.FunctionSignature
+	codec    string // of a builtin
+	in, out  plan.Type
+	crossing int // number of the Python run that the step belongs to, from 1
+}
+
+type lang int
+
+const (
+	native lang = iota // the engine's own
+	golang
+	python
+	decode
+	encode
+)
+
+// Problem is one mistake in a plan, with the place in the author's source.
+type Problem struct {
+	Code   string
+	Step   string
+	Origin plan.Origin
+	Text   string
+	Hint   string
+}
+
+func (p Problem) Error() string {
+	var b strings.Builder
+	switch {
+	case p.Step != "" && p.Origin.File != "":
+		fmt.Fprintf(&b, "step %q (%s): ", p.Step, p.Origin)
+	case p.Step != "":
+		fmt.Fprintf(&b, "step %q: ", p.Step)
+	case p.Origin.File != "":
+		fmt.Fprintf(&b, "%s: ", p.Origin)
+	}
+	b.WriteString(p.Text)
+	if p.Hint != "" {
+		b.WriteString("\nhint: " + p.Hint)
+	}
+	return b.String()
+}
+
+// Problems are all mistakes of a plan.
+type Problems []Problem
+
+func (ps Problems) Error() string {
+	s := make([]string, len(ps))
+	for i, p := range ps {
+		s[i] = p.Error()
+	}
+	return strings.Join(s, "\n")
+}
+
+// Plan runs the passes. It stops behind the first pass that found problems, since
+// the next one would report their consequences.
+//
+// # Errors
+//
+// Problems.
+func Plan(p *plan.Plan, cat *Catalog) (*Planned, error) {
+	pl := &Planned{plan: p, cat: cat}
+	for _, pass := range []func(*Planned) Problems{
+		validate,
+		resolve,
+		types,
+		fuse,
+	} {
+		if ps := pass(pl); len(ps) > 0 {
+			return nil, ps
+		}
+	}
+	return pl, nil
+}
+
+func (n *node) problem(code, hint, format string, args ...any) Problem {
+	return Problem{Code: code, Step: n.Name, Origin: n.Origin, Text: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+// canonical is the name of a Go type in plans.
+func canonical(t reflect.Type) string {
+	if t.Name() == "" {
+		return ""
+	}
+	return "go:" + t.PkgPath() + "." + t.Name()
+}

@@ -1,0 +1,215 @@
+package runner
+
+import (
+	"context"
+	"encoding/json/jsontext"
+	"encoding/json/v2"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/levada-io/levada/connector"
+	"github.com/levada-io/levada/connector/devnull"
+	"github.com/levada-io/levada/connector/file"
+	"github.com/levada-io/levada/connector/kafka"
+	"github.com/levada-io/levada/internal/deploy"
+	"github.com/levada-io/levada/internal/engine"
+	"github.com/levada-io/levada/internal/planner"
+	"github.com/levada-io/levada/internal/program"
+)
+
+// connectors is the explicit registry of what a deployment may name.
+var connectors = connector.Catalog{
+	"kafka":   kafka.Open,
+	"file":    file.Open,
+	"devnull": devnull.Open,
+}
+
+// closeBudget bounds how long a session may take to leave.
+const closeBudget = 10 * time.Second
+
+func run(ctx context.Context, o *Options, f *flags, planned *planner.Planned, d *deploy.Config) (err error) {
+	prog, err := planned.Program()
+	if err != nil {
+		return config(err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := watch(ctx, cancel, o)
+
+	ss := &sessions{d: d, open: map[string]connector.Session{}}
+	defer func() {
+		// The run's own context may be over; leaving the group has a time of its own.
+		cctx, done := context.WithTimeout(context.WithoutCancel(ctx), closeBudget)
+		defer done()
+		if cerr := ss.close(cctx); err == nil {
+			err = cerr
+		}
+	}()
+	sinks := make([]connector.Sink, len(prog.Sinks))
+	for i, e := range prog.Sinks {
+		s, stream, err := ss.session(ctx, e)
+		if err != nil {
+			return err
+		}
+		if sinks[i], err = s.Sink(ctx, connector.SinkConfig{Step: e.Step, Stream: stream}); err != nil {
+			return err
+		}
+	}
+	source, stream, err := ss.session(ctx, prog.Source)
+	if err != nil {
+		return err
+	}
+	group := d.Kafka.Group
+	if group == "" {
+		group = prog.Name
+	}
+	fmt.Fprintf(o.Stderr, "levada: pipeline %s: running, %s, group %s\n", prog.Name, plural(d.Lanes, "lane"), group)
+	began, cpu := time.Now(), cpuTime()
+	var status engine.Status
+	err = engine.Run(ctx, engine.Config{
+		Program: prog,
+		Source: func(a connector.Assignee) (connector.Source, error) {
+			return source.Source(ctx, connector.SourceConfig{
+				Step: prog.Source.Step, Stream: stream, Group: group, Start: d.Kafka.Start,
+			}, a)
+		},
+		Sinks: sinks,
+		Lanes: d.Lanes,
+		Limits: engine.Limits{
+			ChunkRecords:  d.Limits.Chunk,
+			QueueBytes:    int64(d.Limits.Queue),
+			InFlightBytes: int64(d.Limits.InFlight),
+			HeldBytes:     int64(d.Limits.Batch),
+		},
+		Drain: f.drain,
+		Stop:  stop,
+		Final: func(s engine.Status) { status = s },
+	})
+	if serr := summarize(o, f, status, time.Since(began), cpuTime()-cpu); err == nil {
+		err = serr
+	}
+	if err == nil {
+		fmt.Fprintf(o.Stderr, "levada: pipeline %s: drained, %d records in, %d out\n", prog.Name, status.RecordsIn, status.RecordsOut)
+	}
+	return err
+}
+
+// watch closes the channel it returns at the first stop signal and cancels at the
+// second.
+func watch(ctx context.Context, cancel context.CancelFunc, o *Options) <-chan struct{} {
+	stop := make(chan struct{})
+	in := o.Signals
+	var own chan os.Signal
+	if in == nil {
+		own = make(chan os.Signal, 2)
+		signal.Notify(own, syscall.SIGINT, syscall.SIGTERM)
+	}
+	next := func() bool {
+		select {
+		case <-in:
+		case <-own:
+		case <-ctx.Done():
+			return false
+		}
+		return true
+	}
+	go func() {
+		if own != nil {
+			defer signal.Stop(own)
+		}
+		if !next() {
+			return
+		}
+		fmt.Fprintln(o.Stderr, "levada: stopping: finishing what is in flight; a second signal aborts")
+		close(stop)
+		if next() {
+			cancel()
+		}
+	}()
+	return stop
+}
+
+// sessions opens one session per connector and options: what a source and a sink
+// share is one client.
+type sessions struct {
+	d    *deploy.Config
+	open map[string]connector.Session
+}
+
+func (ss *sessions) session(ctx context.Context, e program.Endpoint) (connector.Session, string, error) {
+	st := ss.d.Stream(e.Stream)
+	name := st.Connector
+	if name == "" {
+		name = e.Connector
+	}
+	var opts any
+	key, stream := name, st.Topic
+	switch name {
+	case "kafka":
+		opts = kafkaOptions(&ss.d.Kafka)
+	case "file":
+		if stream = st.Path; stream == "" {
+			return nil, "", config(fmt.Errorf("step %q: stream %q: expected a path for the connector file\nhint: streams: {%s: {connector: file, path: ...}}", e.Step, e.Stream, e.Stream))
+		}
+	}
+	if s, ok := ss.open[key]; ok {
+		return s, stream, nil
+	}
+	s, err := connectors.Open(ctx, name, opts)
+	if err != nil {
+		return nil, "", err
+	}
+	ss.open[key] = s
+	return s, stream, nil
+}
+
+func (ss *sessions) close(ctx context.Context) error {
+	var errs []error
+	for _, s := range ss.open {
+		errs = append(errs, s.Close(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// Summary is what --summary writes.
+type Summary struct {
+	RecordsIn   int64            `json:"records_in"`
+	RecordsOut  int64            `json:"records_out"`
+	WallSeconds float64          `json:"wall_seconds"`
+	CPUSeconds  float64          `json:"cpu_seconds"` // of the whole process, during the run
+	Counters    map[string]int64 `json:"counters,omitempty"`
+}
+
+func summarize(o *Options, f *flags, s engine.Status, wall, cpu time.Duration) error {
+	if f.summary == "" {
+		return nil
+	}
+	sum := Summary{RecordsIn: s.RecordsIn, RecordsOut: s.RecordsOut, WallSeconds: wall.Seconds(), CPUSeconds: cpu.Seconds()}
+	if o.Counters != nil {
+		sum.Counters = o.Counters()
+	}
+	b, err := json.Marshal(sum, json.Deterministic(true), jsontext.WithIndent("  "))
+	if err != nil {
+		return fmt.Errorf("BUG: summary: %w", err)
+	}
+	return os.WriteFile(f.summary, append(b, '\n'), 0o644)
+}
+
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -1,0 +1,153 @@
+// Package runner turns a plan, what the process offers, and a deployment into a check,
+// an explanation or a run, and the outcome into an exit code. The Go binary of a team,
+// the extension in a Python process and the levada command all end here, so that the
+// same flags do the same everywhere. It knows no front end.
+package runner
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/levada-io/levada/codec"
+	"github.com/levada-io/levada/codec/json"
+	"github.com/levada-io/levada/internal/deploy"
+	"github.com/levada-io/levada/internal/planner"
+	"github.com/levada-io/levada/plan"
+)
+
+// Options is what a process brings.
+type Options struct {
+	// Args are the verb and its flags, without the program's name.
+	Args    []string
+	Plan    *plan.Plan
+	Catalog planner.Catalog
+	Stdout  io.Writer
+	Stderr  io.Writer
+	// Signals delivers one value per stop signal: the first drains, the second aborts.
+	// Nil: the runner listens to SIGINT and SIGTERM itself.
+	Signals <-chan struct{}
+	// Counters are the bridge's counters for the summary; may be nil.
+	Counters func() map[string]int64
+}
+
+// Verbs are what Main understands.
+var Verbs = []string{"run", "check", "explain"}
+
+// Main carries out one verb and returns the exit code. Everything that a person should
+// know was written to Stderr.
+func Main(ctx context.Context, o Options) int {
+	if o.Stdout == nil {
+		o.Stdout = os.Stdout
+	}
+	if o.Stderr == nil {
+		o.Stderr = os.Stderr
+	}
+	err := dispatch(ctx, &o)
+	if err != nil {
+		fmt.Fprintf(o.Stderr, "levada: %s\n", message(err))
+	}
+	return Code(err)
+}
+
+func dispatch(ctx context.Context, o *Options) error {
+	verb, args := "run", o.Args
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		verb, args = args[0], args[1:]
+	}
+	f := &flags{}
+	fs := flag.NewFlagSet("levada "+verb, flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	f.register(fs, verb)
+	if err := fs.Parse(args); err != nil {
+		if err == flag.ErrHelp {
+			fs.SetOutput(o.Stdout)
+			fs.Usage()
+			return nil
+		}
+		return usage("%s: %v\nhint: %s -h lists the flags", verb, err, verb)
+	}
+	if fs.NArg() > 0 {
+		return usage("%s: unexpected argument %q", verb, fs.Arg(0))
+	}
+	if o.Catalog.Codecs == nil {
+		o.Catalog.Codecs = map[string]codec.Codec{"json": json.New()}
+	}
+	o.Catalog.StrictTypes = f.strict
+	planned, err := planner.Plan(o.Plan, &o.Catalog)
+	if err != nil {
+		return config(err)
+	}
+	d := deploy.Default()
+	if f.config != "" {
+		if d, err = deploy.Load(f.config, os.LookupEnv); err != nil {
+			return config(err)
+		}
+	}
+	f.override(d)
+	if err := d.Match(o.Plan); err != nil {
+		return config(err)
+	}
+	switch verb {
+	case "check":
+		fmt.Fprintf(o.Stdout, "pipeline %s: %d steps, no mistake found\n", o.Plan.Name, len(o.Plan.Steps))
+		return nil
+	case "explain":
+		return explain(o, f, planned, d)
+	case "run":
+		return run(ctx, o, f, planned, d)
+	}
+	return usage("unknown verb %q: expected one of %s", verb, strings.Join(Verbs, ", "))
+}
+
+// flags are the command line of all verbs; a verb registers those that it uses.
+type flags struct {
+	config  string
+	strict  bool
+	stage   string
+	brokers string
+	group   string
+	start   string
+	lanes   int
+	drain   bool
+	summary string
+}
+
+func (f *flags) register(fs *flag.FlagSet, verb string) {
+	fs.StringVar(&f.config, "config", "", "deployment `file`")
+	fs.BoolVar(&f.strict, "strict-types", false, "refuse steps whose neighbour's type is not known")
+	switch verb {
+	case "explain":
+		fs.StringVar(&f.stage, "stage", "program", "plan, placed or program")
+	case "run":
+		fs.StringVar(&f.brokers, "brokers", "", "comma separated `addresses` instead of the deployment's")
+		fs.StringVar(&f.group, "group", "", "consumer `group` instead of the deployment's")
+		fs.StringVar(&f.start, "start", "", "earliest or latest, where the group has no commit")
+		fs.IntVar(&f.lanes, "lanes", 0, "`number` of lanes instead of the deployment's")
+		fs.BoolVar(&f.drain, "drain", false, "stop at the end of what is there now")
+		fs.StringVar(&f.summary, "summary", "", "write counts of the run as JSON to this `file`")
+	}
+}
+
+func explain(o *Options, f *flags, planned *planner.Planned, d *deploy.Config) error {
+	switch f.stage {
+	case "plan":
+		b, err := o.Plan.Encode()
+		if err == nil {
+			_, err = o.Stdout.Write(b)
+		}
+		return err
+	case "placed":
+		b, err := json2(d.Placement(o.Plan))
+		if err == nil {
+			_, err = o.Stdout.Write(append(b, '\n'))
+		}
+		return err
+	case "program":
+		return planned.Explain(o.Stdout)
+	}
+	return usage("explain: --stage: expected plan, placed or program, got %q", f.stage)
+}
