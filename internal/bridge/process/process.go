@@ -13,7 +13,6 @@ package process
 import "C"
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -42,16 +41,17 @@ const (
 // which must hold the GIL and gives it away while it waits. Python's signal handlers
 // run on that thread meanwhile, milliseconds after the signal.
 //
-// The first SIGINT or SIGTERM closes drain, as does a handler that raises; the
-// second cancels abort. A run that does not return within Grace after that takes the
-// process with it, exit code 75: a Python step may never come back.
+// stop delivers one value per SIGINT or SIGTERM, and one where a handler raises: the
+// first asks for a drain, the second for an abort; further ones are dropped. A run that
+// does not return within Grace after the second takes the process with it, exit code
+// 75: a Python step may never come back.
 //
 // Away from Python's main thread there are no signals; run is then only waited for.
 //
 // # Errors
 //
 // ErrRaised, with the exception set; any other error is one of the system's.
-func Park(run func(abort context.Context, drain <-chan struct{}) int) (int, error) {
+func Park(run func(stop <-chan struct{}) int) (int, error) {
 	signals, err := pipe(syscall.O_NONBLOCK)
 	if err != nil {
 		return 0, err
@@ -73,9 +73,7 @@ func Park(run func(abort context.Context, drain <-chan struct{}) int) (int, erro
 		return 0, ErrRaised
 	}
 
-	abort, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	stop := stopper{drain: make(chan struct{}), cancel: cancel}
+	stop := stopper{c: make(chan struct{}, 2)}
 
 	// The reader is a goroutine, not the parked thread: that one waits for the GIL
 	// whenever a handler is to run, and a step may keep the GIL for long.
@@ -100,7 +98,7 @@ func Park(run func(abort context.Context, drain <-chan struct{}) int) (int, erro
 
 	code := 0
 	go func() {
-		code = run(abort, stop.drain)
+		code = run(stop.c)
 		wake.write(wakeDone)
 	}()
 
@@ -127,8 +125,7 @@ func Park(run func(abort context.Context, drain <-chan struct{}) int) (int, erro
 
 // stopper counts the requests to stop.
 type stopper struct {
-	drain  chan struct{}
-	cancel context.CancelFunc
+	c chan struct{} // room for the two that count
 
 	mu    sync.Mutex // guards n and timer; a leaf in the lock order
 	n     int
@@ -153,11 +150,10 @@ func (s *stopper) once() {
 
 func (s *stopper) advance() {
 	s.n++
-	switch s.n {
-	case 1:
-		close(s.drain)
-	case 2:
-		s.cancel()
+	if s.n <= cap(s.c) {
+		s.c <- struct{}{}
+	}
+	if s.n == cap(s.c) {
 		s.timer = time.AfterFunc(Grace, func() {
 			fmt.Fprintf(os.Stderr, "levada: aborted, and a step did not return within %s; what it held is not committed\n", Grace)
 			os.Exit(exitAborted)
