@@ -1,0 +1,362 @@
+"""The steps of a pipeline, and what they take.
+
+Every step is an immutable description. A step that takes a message of ``In`` and
+passes on one of ``Out`` is a ``Step[In, Out]``: that is what makes a wrong neighbour
+a mistake that a type checker sees.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import KW_ONLY, dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+
+from levada.errors import InvalidPipelineError, Origin, Violation
+from levada.function import GoFunction
+from levada.message import Message
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    T_parsed = TypeVarWithDefault("T_parsed", default=Any, covariant=True)
+else:
+    T_parsed = TypeVar("T_parsed", covariant=True)
+
+__all__ = [
+    "Batch",
+    "Filter",
+    "FlatMap",
+    "Map",
+    "Parser",
+    "Retry",
+    "Serializer",
+    "Step",
+    "StreamSink",
+]
+
+In = TypeVar("In", contravariant=True)
+Out = TypeVar("Out", covariant=True)
+T = TypeVar("T")
+
+Policy = Literal["fail", "skip", "dead_letter"]
+"""What becomes of a message that a step fails on, after its retries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Repeats a failing call before the policy applies.
+
+    Attributes:
+        times: how often the call is repeated, at least 1.
+        backoff: the wait before each repetition; whole milliseconds.
+    """
+
+    times: int
+    backoff: timedelta = timedelta(0)
+
+    def __post_init__(self) -> None:
+        if not _is_count(self.times):
+            raise _mistake(f"retry: expected times to be an int of at least 1, got {self.times!r}")
+        if not isinstance(self.backoff, timedelta) or self.backoff < timedelta(0):
+            raise _mistake(f"retry: expected backoff to be a timedelta, got {self.backoff!r}")
+
+
+@dataclass(frozen=True)
+class Node:
+    """What all named nodes of a pipeline have: the steps, its source, its sinks."""
+
+    name: str
+    _: KW_ONLY
+    on_error: Policy | None = None
+    retry: Retry | None = None
+    origin: Origin = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "origin", Origin.of_caller())
+        if not isinstance(self.name, str) or not self.name:
+            raise self.mistake(f"expected a name, got {self.name!r}")
+        if self.retry is not None and not isinstance(self.retry, Retry):
+            raise self.mistake(
+                f"expected retry to be a Retry, got {type(self.retry).__name__}",
+                hint="write retry=Retry(3)",
+            )
+
+    def mistake(self, text: str, *, hint: str = "") -> InvalidPipelineError:
+        """An error at the place of this step."""
+        name = self.name if isinstance(self.name, str) else ""
+        return InvalidPipelineError(Violation(text, name, self.origin, hint))
+
+
+@dataclass(frozen=True)
+class Step(Node, Generic[In, Out]):
+    """A step that takes a message of ``In`` and passes on messages of ``Out``."""
+
+
+AnyFunction = Callable[[Message[Any]], Any] | type[GoFunction[Any, Any]] | str
+"""A function as a step keeps it. A string is the dotted name of one."""
+
+
+@dataclass(frozen=True, init=False)
+class Calling(Step[In, Out]):
+    """A step that calls a function of the user."""
+
+    function: AnyFunction
+
+    def _init(self, name: str, function: Any, on_error: Policy | None, retry: Retry | None) -> None:
+        # What a generated __init__ of a frozen dataclass does; the subclasses have
+        # overloads instead of one.
+        for attribute, value in (
+            ("name", name),
+            ("on_error", on_error),
+            ("retry", retry),
+            ("function", function),
+        ):
+            object.__setattr__(self, attribute, value)
+        Node.__post_init__(self)
+        check_function(self, function)
+
+
+def check_function(node: Node, function: object) -> None:
+    """Refuses at once what can never be a step's function."""
+    if isinstance(function, str):
+        if not all(part.isidentifier() for part in function.replace(":", ".").split(".")):
+            raise node.mistake(
+                f'expected a dotted name like "package.module.function", got {function!r}'
+            )
+        return
+    if not callable(function):
+        raise node.mistake(f"expected a function, got {type(function).__name__}")
+    bodies = [function] if isinstance(function, type) else [function, type(function).__call__]
+    if any(map(inspect.iscoroutinefunction, bodies)) or any(
+        map(inspect.isasyncgenfunction, bodies)
+    ):
+        raise node.mistake(
+            f"expected a plain function, got the async function {describe(function)}",
+            hint="steps run on the lane's own thread: call asyncio.run inside a plain function",
+        )
+
+
+def describe(function: object) -> str:
+    """The name of a callable as messages show it."""
+    return getattr(function, "__qualname__", None) or type(function).__qualname__
+
+
+@dataclass(frozen=True, init=False)
+class Map(Calling[In, Out]):
+    """Replaces the payload by what the function returns.
+
+    A function that returns a ``Message`` sets key and headers too.
+    """
+
+    @overload
+    def __init__(
+        self,
+        name: str,
+        function: type[GoFunction[In, Message[Out]]],
+        *,
+        on_error: Policy | None = None,
+        retry: Retry | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        name: str,
+        function: type[GoFunction[In, Out]],
+        *,
+        on_error: Policy | None = None,
+        retry: Retry | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        name: str,
+        function: Callable[[Message[In]], Message[Out]],
+        *,
+        on_error: Policy | None = None,
+        retry: Retry | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        name: str,
+        function: Callable[[Message[In]], Out],
+        *,
+        on_error: Policy | None = None,
+        retry: Retry | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Map[Any, Any],
+        name: str,
+        function: str,
+        *,
+        on_error: Policy | None = None,
+        retry: Retry | None = None,
+    ) -> None: ...
+    def __init__(
+        self,
+        name: str,
+        function: Any,
+        *,
+        on_error: Policy | None = None,
+        retry: Retry | None = None,
+    ) -> None:
+        self._init(name, function, on_error, retry)
+
+
+@dataclass(frozen=True, init=False)
+class Filter(Calling[T, T]):
+    """Keeps the messages for which the function returns True."""
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[[Message[T]], bool] | type[GoFunction[T, bool]] | str,
+        *,
+        on_error: Policy | None = None,
+        retry: Retry | None = None,
+    ) -> None:
+        self._init(name, function, on_error, retry)
+
+
+@dataclass(frozen=True, init=False)
+class FlatMap(Calling[In, Out]):
+    """Passes on one message for every element of what the function returns."""
+
+    @overload
+    def __init__(
+        self,
+        name: str,
+        function: type[GoFunction[In, Iterable[Out]]],
+        *,
+        on_error: Policy | None = None,
+        retry: Retry | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        name: str,
+        function: Callable[[Message[In]], Iterable[Out]],
+        *,
+        on_error: Policy | None = None,
+        retry: Retry | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: FlatMap[Any, Any],
+        name: str,
+        function: str,
+        *,
+        on_error: Policy | None = None,
+        retry: Retry | None = None,
+    ) -> None: ...
+    def __init__(
+        self,
+        name: str,
+        function: Any,
+        *,
+        on_error: Policy | None = None,
+        retry: Retry | None = None,
+    ) -> None:
+        self._init(name, function, on_error, retry)
+
+
+class _ParserOf:
+    """``Parser[T]``. A frozen instance can not be told its parameter afterwards, as
+    typing would, so it is told before."""
+
+    def __init__(self, declared: object) -> None:
+        self._declared = declared
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Parser[Any]:
+        return Parser(*args, declared=self._declared, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"levada.Parser[{getattr(self._declared, '__name__', self._declared)}]"
+
+
+@dataclass(frozen=True)
+class Parser(Step[bytes, T_parsed]):
+    """Decodes the record's bytes: ``Parser[Metric]("parse")``.
+
+    ``T`` is a class that ``levada build`` wrote, a TypedDict, a dataclass or a builtin
+    type; without it the payload is whatever the codec finds.
+    """
+
+    codec: str = "json"
+    _: KW_ONLY
+    declared: Any = field(default=Any, repr=False)
+    """What stands in the brackets; it belongs there and nowhere else."""
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, item):
+            if isinstance(item, TypeVar):
+                return super().__class_getitem__(item)
+            return _ParserOf(item)
+
+
+@dataclass(frozen=True)
+class Serializer(Step[object, bytes]):
+    """Encodes the payload into the bytes that a sink takes."""
+
+    codec: str = "json"
+
+
+@dataclass(frozen=True)
+class Batch(Step[T, list[T]]):
+    """Gathers messages into a list until the first limit is reached.
+
+    Attributes:
+        batch_size: messages.
+        batch_timedelta: time since the first message of the batch, whole milliseconds.
+        batch_bytes: estimated bytes of the payloads.
+    """
+
+    batch_size: int | None = None
+    batch_timedelta: timedelta | None = None
+    _: KW_ONLY
+    batch_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        Node.__post_init__(self)
+        for option, value in (("batch_size", self.batch_size), ("batch_bytes", self.batch_bytes)):
+            if value is not None and not _is_count(value):
+                raise self.mistake(f"expected {option} to be an int of at least 1, got {value!r}")
+        age = self.batch_timedelta
+        if age is not None and (not isinstance(age, timedelta) or age < timedelta(milliseconds=1)):
+            raise self.mistake(
+                f"expected batch_timedelta to be a timedelta of at least 1 ms, got {age!r}"
+            )
+
+
+@dataclass(frozen=True)
+class StreamSource(Node):
+    """Where the records of a pipeline come from; made by ``streaming_source``."""
+
+    stream_name: str
+    connector: str = "kafka"
+
+
+@dataclass(frozen=True)
+class StreamSink(Node):
+    """Where the bytes of a stream go: the logical name of a stream, which the
+    deployment maps to a topic or file, and the connector that reaches it."""
+
+    stream_name: str
+    connector: str = "kafka"
+
+
+def milliseconds(duration: timedelta) -> int:
+    """Whole milliseconds, as the plan counts time."""
+    return duration // timedelta(milliseconds=1)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _mistake(text: str) -> InvalidPipelineError:
+    return InvalidPipelineError(Violation(text, origin=Origin.of_caller()))
