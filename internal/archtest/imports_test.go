@@ -32,7 +32,6 @@ var rules = []struct {
 	{"codec/...", []string{"codec"}},
 	{"connector", []string{"record"}},
 	{"connector/connectortest", []string{"connector", "record"}},
-	{"connector/kafka/kcat", []string{"connector", "connector/kafka", "record"}},
 	{"connector/...", []string{"connector", "record"}},
 	{"broker", nil},
 	{"internal/program", []string{"record", "connector", "codec"}},
