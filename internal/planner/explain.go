@@ -38,7 +38,11 @@ func (pl *Planned) Explain(w io.Writer) error {
 		case python:
 			how = fmt.Sprintf("crossing %d, takes the GIL once per chunk", n.crossing)
 		}
-		fmt.Fprintf(tw, "%s  %s\t%s\t%s\t%s\t%s\n", indent, n.Name, n.Kind, subject(n), n.out, how)
+		row := []string{indent + "  " + n.Name, word(n), subject(n), n.out.String()}
+		if how != "" {
+			row = append(row, how)
+		}
+		fmt.Fprintln(tw, strings.Join(row, "\t"))
 		for _, next := range n.next {
 			walk(next, n, depth)
 		}
@@ -55,6 +59,17 @@ func (pl *Planned) Explain(w io.Writer) error {
 	}
 	_, err := fmt.Fprintf(w, "crossings per chunk: %d\n", len(crossings))
 	return err
+}
+
+// word is the kind as the author wrote it: a parse is a map in the plan.
+func word(n *node) string {
+	switch n.lang {
+	case decode:
+		return "parse"
+	case encode:
+		return "serialize"
+	}
+	return string(n.Kind)
 }
 
 func branchName(route *node, name string) string {

@@ -92,7 +92,7 @@ func (o *valuesOp) Process(_ context.Context, c *record.Chunk) error {
 	}
 	out, base := o.kit.Make(in.Len())
 	bad = failed{}
-	dec.DecodeColumn(in, base, bad.add(c, o.step))
+	dec.Column(in, base, bad.add(c, o.step))
 	if bad.idx != nil {
 		bad.keepOf(c, out)
 		return nil

@@ -41,7 +41,7 @@ func types(pl *Planned) (ps Problems) {
 			if bad != nil {
 				ps = append(ps, *bad)
 			} else if miss := pl.fits(n.out, in, "$", 0); miss != "" {
-				ps = append(ps, next.problem("type-mismatch", "",
+				ps = append(ps, next.problem("type-mismatch", mismatchHint(next),
 					"takes %s, but step %q (%s) yields %s: %s", in, n.Name, n.Origin, n.out, miss))
 			} else if pl.cat.StrictTypes && n.out.Kind == plan.TAny && in.Kind != plan.TAny {
 				ps = append(ps, next.problem("unknown-type", "give the step before it a type, or leave --strict-types out",
@@ -52,6 +52,16 @@ func types(pl *Planned) (ps Problems) {
 	}
 	walk(pl.root)
 	return ps
+}
+
+func mismatchHint(n *node) string {
+	switch {
+	case n.Kind == plan.Sink:
+		return "a serialize step goes before a sink"
+	case n.lang == decode:
+		return "a parse step reads raw bytes: it goes right behind the source"
+	}
+	return ""
 }
 
 func (pl *Planned) goType(t reflect.Type) (plan.Type, error) {
@@ -66,8 +76,8 @@ func (pl *Planned) goType(t reflect.Type) (plan.Type, error) {
 }
 
 // signature is what a step takes and yields, given what comes in.
-func (pl *Planned) signature(n *node, in plan.Type) (takes, yields plan.Type, bad *Problem) {
-	problem := func(format string, args ...any) (plan.Type, plan.Type, *Problem) {
+func (pl *Planned) signature(n *node, in plan.Type) (takes, yields plan.Type, bad *plan.Problem) {
+	problem := func(format string, args ...any) (plan.Type, plan.Type, *plan.Problem) {
 		p := n.problem("type-mismatch", "", format, args...)
 		return anyType, anyType, &p
 	}

@@ -38,8 +38,8 @@ type Catalog struct {
 type Planned struct {
 	plan  *plan.Plan
 	cat   *Catalog
-	nodes []*node          // in the order of the plan
-	root  *node            // the source
+	nodes []*node                // in the order of the plan
+	root  *node                  // the source
 	kits  map[string]program.Kit // Go types by canonical name
 	types map[string]plan.Type
 }
@@ -66,34 +66,8 @@ const (
 	encode
 )
 
-// Problem is one mistake in a plan, with the place in the author's source.
-type Problem struct {
-	Code   string
-	Step   string
-	Origin plan.Origin
-	Text   string
-	Hint   string
-}
-
-func (p Problem) Error() string {
-	var b strings.Builder
-	switch {
-	case p.Step != "" && p.Origin.File != "":
-		fmt.Fprintf(&b, "step %q (%s): ", p.Step, p.Origin)
-	case p.Step != "":
-		fmt.Fprintf(&b, "step %q: ", p.Step)
-	case p.Origin.File != "":
-		fmt.Fprintf(&b, "%s: ", p.Origin)
-	}
-	b.WriteString(p.Text)
-	if p.Hint != "" {
-		b.WriteString("\nhint: " + p.Hint)
-	}
-	return b.String()
-}
-
 // Problems are all mistakes of a plan.
-type Problems []Problem
+type Problems []plan.Problem
 
 func (ps Problems) Error() string {
 	s := make([]string, len(ps))
@@ -124,8 +98,8 @@ func Plan(p *plan.Plan, cat *Catalog) (*Planned, error) {
 	return pl, nil
 }
 
-func (n *node) problem(code, hint, format string, args ...any) Problem {
-	return Problem{Code: code, Step: n.Name, Origin: n.Origin, Text: fmt.Sprintf(format, args...), Hint: hint}
+func (n *node) problem(code, hint, format string, args ...any) plan.Problem {
+	return plan.Problem{Code: code, Step: n.Name, Origin: n.Origin, Text: fmt.Sprintf(format, args...), Hint: hint}
 }
 
 // canonical is the name of a Go type in plans.
@@ -135,3 +109,6 @@ func canonical(t reflect.Type) string {
 	}
 	return "go:" + t.PkgPath() + "." + t.Name()
 }
+
+// validate is what the plan can tell by itself.
+func validate(pl *Planned) Problems { return plan.Validate(pl.plan) }
