@@ -1,0 +1,52 @@
+// Package frame turns values into the byte layout of abi/frame.md and back: Go values
+// by their type, JSON text, and dynamic values. It owns layouts, the rules by which a
+// Go type has one, and columns of frames held by Go. It knows neither Python nor the
+// engine, and uses no cgo.
+//
+// # Paths of a value
+//
+//	Go value --Encoder--> frame --Decoder--> Go value
+//	JSON text --ParseJSON--> frame --AppendJSON--> JSON text
+//
+// There is one way from JSON to a value and one back, whichever language a step is
+// written in; so a pipeline does not change its output when a step moves from Python to
+// Go.
+//
+// # Layouts of Go types
+//
+// These rules are stated here once; the generator applies the same to source code.
+//
+//   - bool, the sized integers, int and uint (as 64 bits), float32, float64, string.
+//   - []byte is bytes; a slice of a named byte type is a list of uint8.
+//   - []T is a list, a map whose key is a string kind is a map. A nil one is an empty
+//     one: what crosses a border does not tell them apart.
+//   - *T is T or null. A pointer to a pointer or to any is refused.
+//   - any (every interface without methods) and jsontext.Value are any.
+//   - time.Time is a time. time.Duration is refused: JSON has no form for it.
+//   - A named struct stands in the table of types as "go:<import path>.<Name>" and is
+//     referred to; an anonymous one stands in place. A struct without members is
+//     refused. Other named types count as what they are made of.
+//   - A type with a JSON or text form of its own (MarshalJSON, UnmarshalText, ...) is
+//     refused, as are arrays, interfaces with methods, channels, functions, complex
+//     numbers, uintptr, and a named type that contains itself without a struct between.
+//
+// Members of a struct:
+//
+//   - Exported fields, by the name in the json tag or else the Go name. `json:"-"` and
+//     unexported fields are skipped; a json tag on an unexported field is an error.
+//   - An embedded struct without a name in its tag lends its members. Of several members
+//     with one name the shallowest counts; among equally shallow ones the only one that
+//     is named by a tag; otherwise none. Two in one struct are an error. An embedded
+//     pointer, and an embedded type that is no struct, is refused.
+//   - omitempty and omitzero make the member optional, and say when Go leaves it out:
+//     where its JSON would be null, "", {} or [] (omitempty), where it is the zero value
+//     (omitzero; a type with an IsZero method of its own is refused, but for time.Time).
+//   - A field with `json:",embed"` of type jsontext.Value or map[string]any keeps the
+//     members that no field names. With embed on a struct, it lends its members.
+//   - Every other option in a json tag is refused, inline, unknown, format, string and
+//     case among them: what json/v2 ignores would lose data in silence.
+//
+// # Concurrency
+//
+// Layouts, Encoders and Decoders are immutable and shared freely.
+package frame

@@ -1,0 +1,560 @@
+package frame
+
+import (
+	"encoding/binary"
+	"encoding/json/jsontext"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+	"unicode/utf8"
+	"unsafe"
+)
+
+// Encoder writes values of one Go type as frames. It is compiled once per type and
+// reads the values by their offsets in memory.
+type Encoder struct {
+	layout *Layout
+	root   *encType
+}
+
+// NewEncoder compiles the encoder of t.
+func NewEncoder(t reflect.Type) (*Encoder, error) {
+	return newEncoder(t, &anyEncoders{})
+}
+
+func newEncoder(t reflect.Type, anys *anyEncoders) (*Encoder, error) {
+	layout, err := Of(t)
+	if err != nil {
+		return nil, err
+	}
+	c := encCompiler{anys: anys, done: map[encKey]*encType{}}
+	root, err := c.compile(t, layout.root)
+	if err != nil {
+		return nil, err
+	}
+	return &Encoder{layout: layout, root: root}, nil
+}
+
+// Layout is the layout of what the encoder writes.
+func (e *Encoder) Layout() *Layout { return e.layout }
+
+// Append appends the frame of the value at p. On an error buf comes back as it was.
+//
+// # Errors
+//
+// An *Error with the path: a value inside any that has no form, a time outside of the
+// years 0 to 9999, text in a jsontext.Value that is no JSON, a cycle.
+func (e *Encoder) Append(buf []byte, p unsafe.Pointer) ([]byte, error) {
+	out, err := e.root.value(buf, p, 0)
+	if err != nil {
+		return buf, err
+	}
+	if len(out)-len(buf) > math.MaxUint32 {
+		return buf, errorf("larger than 4 GiB")
+	}
+	return out, nil
+}
+
+// AppendColumn appends the column of the n values that follow each other from base.
+// A value that can not be written is reported to fail and is not in the column: the
+// column has fewer elements then.
+func (e *Encoder) AppendColumn(buf []byte, base unsafe.Pointer, n int, fail func(i int, err error)) ([]byte, error) {
+	w := beginColumn(buf, n)
+	for i := range n {
+		mark := len(w.buf)
+		out, err := e.root.value(w.buf, unsafe.Add(base, uintptr(i)*e.root.width), 0)
+		if err != nil {
+			w.buf = w.buf[:mark]
+			fail(i, err)
+			continue
+		}
+		w.buf = out
+		w.end()
+	}
+	out, err := w.finish()
+	if err != nil {
+		return buf, err
+	}
+	return out, nil
+}
+
+type encOp uint8
+
+const (
+	encBool encOp = iota
+	encInt8
+	encInt16
+	encInt32
+	encInt64
+	encUint8
+	encUint16
+	encUint32
+	encUint64
+	encFloat32
+	encFloat64
+	encString
+	encBytes
+	encTime
+	encList
+	encMapString
+	encMapAny
+	encMapInt64
+	encMapFloat64
+	encMap // of any other element, by reflection
+	encStruct
+	encAny
+	encRaw
+)
+
+// encType writes one Go type.
+type encType struct {
+	op     encOp
+	ptr    bool    // what is at p is a pointer, null where nil
+	width  uintptr // of what is at p
+	node   *node
+	elem   *encType
+	fields []encField
+	extra  *encExtra
+	rtype  reflect.Type // of the value, behind the pointer
+	anys   *anyEncoders
+}
+
+type encField struct {
+	offset   uintptr
+	presence bool
+	omit     uint8
+	zero     func(p unsafe.Pointer) bool // with omitZero
+	enc      *encType
+	name     string
+}
+
+type encExtra struct {
+	offset uintptr
+	raw    bool // jsontext.Value, not a map
+}
+
+type encKey struct {
+	t        reflect.Type
+	nullable bool
+}
+
+type encCompiler struct {
+	anys *anyEncoders
+	done map[encKey]*encType
+}
+
+func (c *encCompiler) compile(t reflect.Type, n *node) (*encType, error) {
+	key := encKey{t, n.nullable}
+	if e, ok := c.done[key]; ok {
+		return e, nil
+	}
+	e := &encType{node: n, width: t.Size(), anys: c.anys}
+	c.done[key] = e
+	if t.Kind() == reflect.Pointer {
+		e.ptr = true
+		t = t.Elem()
+	}
+	e.rtype = t
+	switch n.kind {
+	case kBool, kInt8, kInt16, kInt32, kInt64, kUint8, kUint16, kUint32, kUint64, kFloat32, kFloat64:
+		e.op = encOp(n.kind) // the same order
+	case kString:
+		e.op = encString
+	case kBytes:
+		e.op = encBytes
+	case kTime:
+		e.op = encTime
+	case kAny:
+		e.op = encAny
+		if t == rawType {
+			e.op = encRaw
+		}
+	case kList:
+		e.op = encList
+		elem, err := c.compile(t.Elem(), n.elem)
+		if err != nil {
+			return nil, err
+		}
+		e.elem = elem
+	case kMap:
+		switch t.Elem().Kind() {
+		case reflect.String:
+			e.op = encMapString
+		case reflect.Int64:
+			e.op = encMapInt64
+		case reflect.Float64:
+			e.op = encMapFloat64
+		case reflect.Interface:
+			e.op = encMapAny
+		default:
+			e.op = encMap
+		}
+		elem, err := c.compile(t.Elem(), n.elem)
+		if err != nil {
+			return nil, err
+		}
+		e.elem = elem
+	case kStruct:
+		e.op = encStruct
+		gs, err := structOf(t)
+		if err != nil {
+			return nil, err
+		}
+		e.fields = make([]encField, len(gs.fields))
+		for i, gf := range gs.fields {
+			nf := &n.fields[i]
+			fe, err := c.compile(gf.typ, nf.node)
+			if err != nil {
+				return nil, err
+			}
+			e.fields[i] = encField{offset: gf.offset, presence: nf.presence(), omit: nf.omit, enc: fe, name: nf.name}
+			if nf.omit&omitZero != 0 {
+				e.fields[i].zero = zeroOf(gf.typ)
+			}
+		}
+		if gs.extra != nil {
+			e.extra = &encExtra{gs.extra.offset, gs.extra.typ == rawType}
+		}
+	}
+	return e, nil
+}
+
+// zeroOf tells the zero values of a type, as omitzero means it.
+func zeroOf(t reflect.Type) func(p unsafe.Pointer) bool {
+	switch {
+	case t == timeType:
+		return func(p unsafe.Pointer) bool { return (*time.Time)(p).IsZero() }
+	case t == reflect.PointerTo(timeType):
+		return func(p unsafe.Pointer) bool { q := *(**time.Time)(p); return q == nil || q.IsZero() }
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return func(p unsafe.Pointer) bool { return *(*string)(p) == "" }
+	case reflect.Int64, reflect.Uint64, reflect.Int, reflect.Uint:
+		return func(p unsafe.Pointer) bool { return *(*int64)(p) == 0 }
+	case reflect.Slice, reflect.Map, reflect.Pointer, reflect.Interface:
+		return func(p unsafe.Pointer) bool { return *(*unsafe.Pointer)(p) == nil }
+	}
+	return func(p unsafe.Pointer) bool { return reflect.NewAt(t, p).Elem().IsZero() }
+}
+
+var le = binary.LittleEndian
+
+// value writes the value at p, with its presence byte if it can be null.
+func (e *encType) value(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) {
+	if e.ptr {
+		p = *(*unsafe.Pointer)(p)
+		if p == nil {
+			return append(buf, null), nil
+		}
+		buf = append(buf, present)
+	}
+	return e.bare(buf, p, depth)
+}
+
+// bare writes the value at p without a presence byte; p is behind the pointer.
+func (e *encType) bare(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) {
+	switch e.op {
+	case encBool:
+		return append(buf, *(*byte)(p)), nil
+	case encInt8:
+		return le.AppendUint64(buf, uint64(*(*int8)(p))), nil
+	case encInt16:
+		return le.AppendUint64(buf, uint64(*(*int16)(p))), nil
+	case encInt32:
+		return le.AppendUint64(buf, uint64(*(*int32)(p))), nil
+	case encInt64, encUint64:
+		return le.AppendUint64(buf, *(*uint64)(p)), nil
+	case encUint8:
+		return le.AppendUint64(buf, uint64(*(*uint8)(p))), nil
+	case encUint16:
+		return le.AppendUint64(buf, uint64(*(*uint16)(p))), nil
+	case encUint32:
+		return le.AppendUint64(buf, uint64(*(*uint32)(p))), nil
+	case encFloat32:
+		return le.AppendUint64(buf, math.Float64bits(float64(*(*float32)(p)))), nil
+	case encFloat64:
+		return le.AppendUint64(buf, *(*uint64)(p)), nil
+	case encString:
+		return appendText(buf, *(*string)(p)), nil
+	case encBytes:
+		return appendBlob(buf, *(*[]byte)(p)), nil
+	case encTime:
+		return appendTime(buf, *(*time.Time)(p))
+	case encAny:
+		return e.anys.append(buf, *(*any)(p), depth)
+	case encRaw:
+		return appendRaw(buf, *(*jsontext.Value)(p), depth)
+	}
+	if depth++; depth > maxDepth {
+		return buf, errDepth()
+	}
+	switch e.op {
+	case encList:
+		return e.list(buf, p, depth)
+	case encMapString:
+		m := *(*map[string]string)(p)
+		buf = le.AppendUint32(buf, uint32(len(m)))
+		if len(m) == 0 {
+			return buf, nil
+		}
+		var few [8]entry[string]
+		for _, kv := range sorted(m, few[:0]) {
+			buf = appendText(buf, kv.key)
+			buf = appendText(buf, kv.value)
+		}
+		return buf, nil
+	case encMapInt64:
+		m := *(*map[string]int64)(p)
+		buf = le.AppendUint32(buf, uint32(len(m)))
+		var few [8]entry[int64]
+		for _, kv := range sorted(m, few[:0]) {
+			buf = appendText(buf, kv.key)
+			buf = le.AppendUint64(buf, uint64(kv.value))
+		}
+		return buf, nil
+	case encMapFloat64:
+		m := *(*map[string]float64)(p)
+		buf = le.AppendUint32(buf, uint32(len(m)))
+		var few [8]entry[float64]
+		for _, kv := range sorted(m, few[:0]) {
+			buf = appendText(buf, kv.key)
+			buf = le.AppendUint64(buf, math.Float64bits(kv.value))
+		}
+		return buf, nil
+	case encMapAny:
+		return e.anys.appendMap(buf, *(*map[string]any)(p), depth)
+	case encMap:
+		return e.reflectMap(buf, p, depth)
+	}
+	return e.structure(buf, p, depth)
+}
+
+func (e *encType) structure(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) {
+	var err error
+	for i := range e.fields {
+		f := &e.fields[i]
+		q := unsafe.Add(p, f.offset)
+		if !f.presence {
+			switch f.enc.op {
+			case encInt64, encUint64, encFloat64:
+				buf = le.AppendUint64(buf, *(*uint64)(q))
+				continue
+			case encString:
+				buf = appendText(buf, *(*string)(q))
+				continue
+			}
+			if buf, err = f.enc.bare(buf, q, depth); err != nil {
+				return buf, inMember(err, f.name)
+			}
+			continue
+		}
+		if f.zero != nil && f.zero(q) {
+			buf = append(buf, absent)
+			continue
+		}
+		if f.enc.ptr {
+			if q = *(*unsafe.Pointer)(q); q == nil {
+				state := byte(null)
+				if f.omit&omitEmpty != 0 {
+					state = absent
+				}
+				buf = append(buf, state)
+				continue
+			}
+		}
+		mark := len(buf)
+		buf = append(buf, present)
+		if buf, err = f.enc.bare(buf, q, depth); err != nil {
+			return buf, inMember(err, f.name)
+		}
+		if f.omit&omitEmpty != 0 && f.enc.node.empty(buf[mark+1:]) {
+			buf = append(buf[:mark], absent)
+		}
+	}
+	if e.extra != nil {
+		q := unsafe.Add(p, e.extra.offset)
+		if !e.extra.raw {
+			return e.anys.appendMap(buf, *(*map[string]any)(q), depth)
+		}
+		return appendRawMembers(buf, *(*jsontext.Value)(q), depth)
+	}
+	return buf, nil
+}
+
+// empty says that JSON of the value, which is all of b, is null, "", {} or [].
+func (n *node) empty(b []byte) bool {
+	switch n.kind {
+	case kString, kBytes, kList, kMap:
+		return le.Uint32(b) == 0
+	case kAny:
+		switch tag(b[0]) {
+		case tagNull:
+			return true
+		case tagString, tagBytes, tagList, tagMap:
+			return le.Uint32(b[1:]) == 0
+		}
+	case kStruct:
+		// Each absent member is one byte, each other one more; so the length alone rules
+		// out nearly everything.
+		members := b
+		if n.extra {
+			members = b[:len(b)-4]
+			if le.Uint32(b[len(b)-4:]) != 0 {
+				return false
+			}
+		}
+		if len(members) != len(n.fields) {
+			return false
+		}
+		for i, state := range members {
+			if state != absent || !n.fields[i].optional {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+type sliceHeader struct {
+	data unsafe.Pointer
+	len  int
+	cap  int
+}
+
+func (e *encType) list(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) {
+	h := (*sliceHeader)(p)
+	buf = le.AppendUint32(buf, uint32(h.len))
+	switch {
+	case e.elem.ptr:
+	case e.elem.op == encString:
+		for _, s := range *(*[]string)(p) {
+			buf = appendText(buf, s)
+		}
+		return buf, nil
+	case e.elem.op == encInt64 || e.elem.op == encUint64 || e.elem.op == encFloat64:
+		for _, v := range *(*[]uint64)(p) {
+			buf = le.AppendUint64(buf, v)
+		}
+		return buf, nil
+	}
+	var err error
+	for i := range h.len {
+		if buf, err = e.elem.value(buf, unsafe.Add(h.data, uintptr(i)*e.elem.width), depth); err != nil {
+			return buf, inElement(err, i)
+		}
+	}
+	return buf, nil
+}
+
+func (e *encType) reflectMap(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) {
+	m := reflect.NewAt(e.rtype, p).Elem()
+	n := m.Len()
+	buf = le.AppendUint32(buf, uint32(n))
+	if n == 0 {
+		return buf, nil
+	}
+	// The values are copied out once, so that they have an address.
+	keys := make([]entry[int], 0, n)
+	values := reflect.MakeSlice(reflect.SliceOf(e.rtype.Elem()), n, n)
+	for it, i := m.MapRange(), 0; it.Next() && i < n; i++ {
+		keys = append(keys, entry[int]{it.Key().String(), i})
+		values.Index(i).Set(it.Value())
+	}
+	sortEntries(keys)
+	base := values.UnsafePointer()
+	var err error
+	for _, k := range keys {
+		buf = appendText(buf, k.key)
+		if buf, err = e.elem.value(buf, unsafe.Add(base, uintptr(k.value)*e.elem.width), depth); err != nil {
+			return buf, inMember(err, k.key)
+		}
+	}
+	return buf, nil
+}
+
+type entry[V any] struct {
+	key   string
+	value V
+}
+
+// sorted lists a map by key. few is memory for a small one, on the caller's stack.
+func sorted[V any](m map[string]V, few []entry[V]) []entry[V] {
+	if len(m) > cap(few) {
+		few = make([]entry[V], 0, len(m))
+	}
+	for k, v := range m {
+		few = append(few, entry[V]{k, v})
+	}
+	sortEntries(few)
+	return few
+}
+
+func sortEntries[V any](s []entry[V]) {
+	if len(s) > 12 {
+		slices.SortFunc(s, func(a, b entry[V]) int {
+			if a.key < b.key {
+				return -1
+			}
+			return 1
+		})
+		return
+	}
+	for i := 1; i < len(s); i++ {
+		for j := i; j > 0 && s[j].key < s[j-1].key; j-- {
+			s[j], s[j-1] = s[j-1], s[j]
+		}
+	}
+}
+
+// appendText writes a string. A byte that is no UTF-8 becomes U+FFFD, as in JSON.
+func appendText(buf []byte, s string) []byte {
+	if !utf8.ValidString(s) {
+		s = string([]rune(s))
+	}
+	return appendString(buf, s)
+}
+
+func appendBlob(buf []byte, b []byte) []byte {
+	buf = le.AppendUint32(buf, uint32(len(b)))
+	return append(buf, b...)
+}
+
+// The years that RFC 3339 can say, in seconds since 1970.
+const (
+	minSecond = -62167219200
+	maxSecond = 253402300799
+)
+
+func appendTime(buf []byte, t time.Time) ([]byte, error) {
+	if s := t.Unix(); s < minSecond || s > maxSecond {
+		return buf, errorf("expected a time in the years 0 to 9999, got year %d", t.Year())
+	}
+	return le.AppendUint64(buf, uint64(t.UnixMicro())), nil
+}
+
+// anyEncoders are the encoders of the types that were met inside any.
+type anyEncoders struct {
+	byType sync.Map // reflect.Type -> *Encoder, or error
+}
+
+func (a *anyEncoders) of(t reflect.Type) (*Encoder, error) {
+	v, ok := a.byType.Load(t)
+	if !ok {
+		enc, err := newEncoder(t, a)
+		if err != nil {
+			v = fmt.Errorf("a value inside any: %w", err)
+		} else {
+			v = enc
+		}
+		a.byType.Store(t, v)
+	}
+	if err, ok := v.(error); ok {
+		return nil, &Error{text: err.Error()}
+	}
+	return v.(*Encoder), nil
+}
