@@ -1,0 +1,124 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/levada-io/levada/connector"
+)
+
+// tellAfter is how long brokers are away before it is worth a line: each restart of a
+// broker closes connections.
+const tellAfter = 2 * time.Second
+
+// health watches what the clients of a session hear from brokers and ends the session
+// when that was nothing but failures for longer than the budget.
+//
+// Two failures that far apart are needed, with no success between them: a connection
+// that a broker closed since nobody used it is no outage.
+type health struct {
+	budget time.Duration
+	place  string
+	log    func(format string, args ...any)
+	now    func() time.Time
+
+	mu    sync.Mutex // guards all up to ctx
+	since time.Time  // first failure after the last success; zero: all is well
+	told  bool       // of this outage
+	last  error      // the latest failure
+
+	ctx  context.Context // ends when the session has failed; its cause is why
+	fail context.CancelCauseFunc
+}
+
+func newHealth(o *Options) *health {
+	h := &health{budget: o.Unreachable, place: o.place(), log: o.Log, now: time.Now}
+	h.ctx, h.fail = context.WithCancelCause(context.Background())
+	return h
+}
+
+// OnBrokerConnect implements kgo.HookBrokerConnect: the connection and all that is
+// said to set it up.
+func (h *health) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
+	if err != nil {
+		h.failure(err)
+	}
+}
+
+// OnBrokerRead implements kgo.HookBrokerRead.
+func (h *health) OnBrokerRead(_ kgo.BrokerMetadata, key int16, _ int, _, _ time.Duration, err error) {
+	switch kmsg.Key(key) {
+	case kmsg.ApiVersions, kmsg.SASLHandshake, kmsg.SASLAuthenticate:
+		return // a broker that refuses us answers these, too
+	}
+	if err != nil {
+		h.failure(err)
+	} else {
+		h.success()
+	}
+}
+
+func (h *health) success() {
+	h.mu.Lock()
+	since, told := h.since, h.told
+	h.since, h.told = time.Time{}, false
+	h.mu.Unlock()
+	if told {
+		h.log("%s: reachable again after %v", h.place, h.now().Sub(since).Round(time.Second))
+	}
+}
+
+func (h *health) failure(err error) {
+	if ended(err) || errors.Is(err, net.ErrClosed) {
+		return
+	}
+	h.mu.Lock()
+	now := h.now()
+	if h.since.IsZero() {
+		h.since = now
+	}
+	h.last = err
+	away := now.Sub(h.since)
+	tell := away > tellAfter && !h.told
+	h.told = h.told || tell
+	h.mu.Unlock()
+	if tell {
+		h.log("%s: %v; trying again for %v", h.place, err, h.budget)
+	}
+	if away > h.budget {
+		h.fail(h.unreachable(err))
+	}
+}
+
+// unreachable is the error for a budget that is used up; err is the last failure.
+func (h *health) unreachable(err error) error {
+	v := judge(err)
+	if v.reason == 0 {
+		v = verdict{connector.Unreachable, "check the address and that the broker runs"}
+	}
+	return &connector.Error{
+		Reason: v.reason, Place: h.place,
+		Err:  fmt.Errorf("no broker reached for %v: %w", h.budget, err),
+		Hint: v.hint,
+	}
+}
+
+// cause is the failure behind err, where err only says that time ran out.
+func (h *health) cause(err error) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if errors.Is(err, context.DeadlineExceeded) && !h.since.IsZero() {
+		return h.last
+	}
+	return err
+}
+
+// err is why the session failed; nil while it lives.
+func (h *health) err() error { return context.Cause(h.ctx) }

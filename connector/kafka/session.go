@@ -1,0 +1,272 @@
+// Package kafka is the connector for Kafka and whatever speaks its protocol. It is the
+// only package that knows the client library; the engine sees sessions, sources and
+// sinks, the command line sees Admin and Consume.
+//
+// # Delivery
+//
+// Nothing is committed that the engine did not hand to Commit. A partition for which
+// the group has no position gets one, resolved to an offset, before its first record
+// is handed out. Sources read committed records only.
+//
+// # Notes
+//
+// A session has one client for metadata and writing, and its source a second one that
+// is the member of the group: a member is configured when its client is made, which is
+// before the topic is known to exist, and it leaves before the sinks are closed. What
+// they share, connections to the same brokers, costs some kilobytes.
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/levada-io/levada/connector"
+)
+
+const (
+	// openTry bounds one attempt to reach a cluster when a source or sink opens.
+	openTry = 10 * time.Second
+
+	// cutShortFor is for how long brokers may close connections before the first
+	// answer until that counts as a wrong security setting.
+	cutShortFor = 10 * time.Second
+
+	// missingFor is for how long a topic may be unknown: other brokers hear of a new
+	// one a little later than the one that created it.
+	missingFor = 2 * time.Second
+
+	// leaveFor bounds Close beside its context.
+	leaveFor = 10 * time.Second
+)
+
+// session implements connector.Session.
+type session struct {
+	opts   *Options
+	health *health
+	client *kgo.Client // metadata, offsets, writing
+	admin  *kadm.Client
+	ctx    context.Context // of the clients: cancel ends what they still wait for
+	cancel context.CancelFunc
+	once   sync.Once // closes client
+
+	mu       sync.Mutex // guards all below
+	source   *source
+	batchMax map[string]int32 // by topic: what it takes in one batch
+	closed   bool
+}
+
+// Open is the connector.Opener of this package; opts is an *Options.
+//
+// # Errors
+//
+// Options of another type or with mistakes, as a *connector.Error, Misconfig.
+func Open(_ context.Context, opts any) (connector.Session, error) {
+	o, ok := opts.(*Options)
+	if !ok {
+		return nil, &connector.Error{
+			Reason: connector.Misconfig, Place: "kafka",
+			Err: fmt.Errorf("BUG: expected options of type *kafka.Options, got %T", opts),
+		}
+	}
+	return open(o)
+}
+
+func open(o *Options) (*session, error) {
+	if err := o.Validate(); err != nil {
+		return nil, &connector.Error{Reason: connector.Misconfig, Place: "deployment", Err: err}
+	}
+	o = o.withDefaults()
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &session{opts: o, health: newHealth(o), ctx: ctx, cancel: cancel, batchMax: map[string]int32{}}
+	client, err := kgo.NewClient(append(append(o.base(), o.writing()...),
+		kgo.WithContext(ctx),
+		kgo.WithHooks(s.health),
+		kgo.ProducerBatchMaxBytesFn(s.batchMaxBytes),
+	)...)
+	if err != nil {
+		cancel()
+		return nil, &connector.Error{Reason: connector.Misconfig, Place: o.place(), Err: err}
+	}
+	s.client = client
+	s.admin = kadm.NewClient(client)
+	// Whoever waits for an acknowledgement must hear that none will come.
+	context.AfterFunc(s.health.ctx, s.closeClient)
+	return s, nil
+}
+
+func (s *session) closeClient() { s.once.Do(s.client.Close) }
+
+// topic describes a topic and proves on the way that the cluster can be reached and
+// lets us in.
+func (s *session) topic(ctx context.Context, name string) (kadm.TopicDetail, error) {
+	began := time.Now()
+	pause := 50 * time.Millisecond
+	for {
+		d, err := s.tryTopic(ctx, name)
+		if err == nil {
+			return d, nil
+		}
+		if ctx.Err() != nil {
+			return d, ctx.Err()
+		}
+		if herr := s.health.err(); herr != nil {
+			return d, herr
+		}
+		err = s.health.cause(err)
+		away := time.Since(began)
+		switch {
+		case errors.Is(err, kerr.UnknownTopicOrPartition):
+			if away > missingFor {
+				return d, s.missing(name)
+			}
+		case cutShort(err):
+			if away > min(cutShortFor, s.opts.Unreachable) {
+				return d, &connector.Error{
+					Reason: connector.Misconfig, Place: s.opts.place(), Err: err,
+					Hint: "check tls and sasl: the broker closes the connection without an answer",
+				}
+			}
+		default:
+			place := s.opts.place()
+			if errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.InvalidTopicException) {
+				place = topicPlace(name)
+			}
+			if fault := s.fault(place, err); fault != nil {
+				return d, fault
+			}
+			if away > s.opts.Unreachable {
+				return d, s.health.unreachable(err)
+			}
+		}
+		select {
+		case <-time.After(pause):
+			pause = min(2*pause, time.Second)
+		case <-ctx.Done():
+			return d, ctx.Err()
+		}
+	}
+}
+
+func (s *session) tryTopic(ctx context.Context, name string) (kadm.TopicDetail, error) {
+	ctx, cancel := context.WithTimeout(ctx, openTry)
+	defer cancel()
+	m, err := s.admin.Metadata(ctx, name)
+	if err != nil {
+		return kadm.TopicDetail{}, err
+	}
+	d := m.Topics[name]
+	if d.Err == nil && len(d.Partitions) == 0 {
+		d.Err = kerr.UnknownTopicOrPartition
+	}
+	return d, d.Err
+}
+
+// Sink implements connector.Session.
+func (s *session) Sink(ctx context.Context, cfg connector.SinkConfig) (connector.Sink, error) {
+	if _, err := s.topic(ctx, cfg.Stream); err != nil {
+		return nil, err
+	}
+	s.learnBatchMax(ctx, cfg.Stream)
+	return newSink(s, cfg.Stream), nil
+}
+
+// learnBatchMax asks what the topic takes, so that no batch is made that the broker
+// refuses for one record in it. Who may not ask gets the usual limit.
+func (s *session) learnBatchMax(ctx context.Context, topic string) {
+	ctx, cancel := context.WithTimeout(ctx, openTry)
+	defer cancel()
+	rcs, err := s.admin.DescribeTopicConfigs(ctx, topic)
+	if err != nil {
+		return
+	}
+	for _, rc := range rcs {
+		for _, c := range rc.Configs {
+			var n int32
+			if c.Key == "max.message.bytes" && c.Value != nil {
+				if _, err := fmt.Sscan(*c.Value, &n); err == nil {
+					s.mu.Lock()
+					s.batchMax[topic] = min(max(n, 512), 1<<30)
+					s.mu.Unlock()
+				}
+			}
+		}
+	}
+}
+
+func (s *session) batchMaxBytes(topic string) int32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n, ok := s.batchMax[topic]; ok {
+		return n
+	}
+	return 1_000_012 // the client's own default
+}
+
+// Source implements connector.Session. The member joins its group at the first Poll.
+func (s *session) Source(ctx context.Context, cfg connector.SourceConfig, a connector.Assignee) (connector.Source, error) {
+	place := fmt.Sprintf("step %q", cfg.Step)
+	if cfg.Group == "" {
+		return nil, &connector.Error{Reason: connector.Misconfig, Place: place, Err: errors.New("expected a consumer group, got none")}
+	}
+	switch cfg.Start {
+	case "", connector.Earliest, connector.Latest:
+	default:
+		return nil, &connector.Error{
+			Reason: connector.Misconfig, Place: place,
+			Err: fmt.Errorf("start: expected %s or %s, got %q", connector.Earliest, connector.Latest, cfg.Start),
+		}
+	}
+	d, err := s.topic(ctx, cfg.Stream)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.source != nil {
+		return nil, fmt.Errorf("BUG: kafka: a second source in one session")
+	}
+	s.source = newSource(s, cfg, a, d)
+	return s.source, nil
+}
+
+// Close implements connector.Session. It takes no longer than ctx or ten seconds: what
+// the brokers do not answer by then they are not asked again.
+func (s *session) Close(ctx context.Context) error {
+	s.mu.Lock()
+	source, closed := s.source, s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if closed {
+		return nil
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if source != nil {
+			source.leave()
+		}
+		s.closeClient()
+	}()
+	late := time.NewTimer(leaveFor)
+	defer late.Stop()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	case <-late.C:
+	}
+	s.health.fail(errClosed)
+	s.cancel() // whatever a client still waits for fails now
+	select {
+	case <-done:
+		return nil
+	case <-time.After(2 * time.Second):
+		return fmt.Errorf("%s: the session did not close in time; the group forgets the member after %v", s.opts.place(), s.opts.SessionTimeout)
+	}
+}

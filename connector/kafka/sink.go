@@ -1,0 +1,172 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/levada-io/levada/connector"
+	"github.com/levada-io/levada/record"
+)
+
+// sink implements connector.Sink over the writing client of the session.
+type sink struct {
+	s     *session
+	topic string
+
+	mu   sync.Mutex // guards all below
+	open int        // Writes whose done was not called yet
+	idle chan struct{}
+}
+
+func newSink(s *session, topic string) *sink { return &sink{s: s, topic: topic} }
+
+// ack follows one Write. There is one of it, and one bound method, per Write, not per
+// record.
+type ack struct {
+	k    *sink
+	recs []kgo.Record
+	done func(error)
+	left atomic.Int64
+
+	mu    sync.Mutex // guards all below
+	err   error      // of the first that failed
+	index int        // of the one at fault, where it is one
+	size  int        // of that one
+}
+
+// Write implements connector.Sink. What the records point to belongs to the client
+// until done is called.
+func (k *sink) Write(recs []record.Record, done func(error)) {
+	if len(recs) == 0 {
+		done(nil)
+		return
+	}
+	headers := 0
+	for i := range recs {
+		headers += len(recs[i].Headers)
+	}
+	hs := make([]kgo.RecordHeader, 0, headers)
+	a := &ack{k: k, recs: make([]kgo.Record, len(recs)), done: done}
+	a.left.Store(int64(len(recs)))
+	k.mu.Lock()
+	k.open++
+	k.mu.Unlock()
+	promise := a.settle
+	for i := range recs {
+		in, out := &recs[i], &a.recs[i]
+		out.Topic, out.Key, out.Value, out.Timestamp = k.topic, in.Key, in.Value, in.Timestamp
+		if len(in.Headers) > 0 {
+			from := len(hs)
+			for _, h := range in.Headers {
+				hs = append(hs, kgo.RecordHeader(h))
+			}
+			out.Headers = hs[from:len(hs):len(hs)]
+		}
+		// Background: a record that was handed over is acknowledged or fails, it is
+		// never withdrawn.
+		k.s.client.Produce(context.Background(), out, promise)
+	}
+}
+
+// settle is called by the client for each record.
+func (a *ack) settle(r *kgo.Record, err error) {
+	if err != nil {
+		a.fail(r, err)
+	}
+	if a.left.Add(-1) > 0 {
+		return
+	}
+	a.done(a.verdict())
+	a.k.settled()
+}
+
+func (a *ack) fail(r *kgo.Record, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.err == nil {
+		a.err, a.index = err, -1
+	}
+	if !errors.Is(err, kerr.MessageTooLarge) || !errors.Is(a.err, kerr.MessageTooLarge) {
+		return
+	}
+	// A broker may refuse a whole batch: then the largest record is at fault, if any.
+	for i := range a.recs {
+		if &a.recs[i] == r {
+			if size := len(r.Key) + len(r.Value); a.index < 0 || size > a.size {
+				a.index, a.size = i, size
+			}
+			return
+		}
+	}
+}
+
+// verdict is what the writer hears.
+func (a *ack) verdict() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.err == nil {
+		return nil
+	}
+	return a.k.judge(a.err, a.index)
+}
+
+func (k *sink) judge(err error, index int) error {
+	if herr := k.s.health.err(); herr != nil {
+		return herr // the records failed since the session did
+	}
+	place := topicPlace(k.topic)
+	if errors.Is(err, kerr.MessageTooLarge) {
+		return &connector.RecordError{Index: index, Err: &connector.Error{
+			Reason: connector.DataGap, Place: place, Err: err,
+			Hint: "the topic's max.message.bytes bounds a record; raise it there or make the record smaller",
+		}}
+	}
+	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+		return k.s.missing(k.topic)
+	}
+	if fault := k.s.fault(place, err); fault != nil {
+		return fault
+	}
+	return fmt.Errorf("%s: write: %w", place, err)
+}
+
+func (k *sink) settled() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.open--
+	if k.open == 0 && k.idle != nil {
+		close(k.idle)
+		k.idle = nil
+	}
+}
+
+// Flush implements connector.Sink.
+func (k *sink) Flush(ctx context.Context) error {
+	// This ends the lingering; what fails before it is buffered is not counted by
+	// the client, so our own count decides.
+	if err := k.s.client.Flush(ctx); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	if k.open == 0 {
+		k.mu.Unlock()
+		return nil
+	}
+	if k.idle == nil {
+		k.idle = make(chan struct{})
+	}
+	idle := k.idle
+	k.mu.Unlock()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
