@@ -1,0 +1,628 @@
+package gen
+
+import (
+	"encoding/json/jsontext"
+	"encoding/json/v2"
+	"fmt"
+	"go/ast"
+	"go/token"
+	"go/types"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/tools/go/packages"
+
+	"github.com/levada-io/levada/internal/diag"
+	"github.com/levada-io/levada/plan"
+)
+
+const (
+	modulePath  = "github.com/levada-io/levada"
+	recordPath  = modulePath + "/record"
+	messageName = "Message"
+)
+
+// Package is what a Go package offers as steps.
+type Package struct {
+	Manifest plan.Manifest
+	Name     string // of the Go package
+	Doc      string
+
+	functions []*function // sorted by name, as in the manifest
+	structs   []*structure
+	enums     []*enum
+	inline    map[*types.Struct]*structure
+}
+
+// function is one step function.
+type function struct {
+	sig  plan.FunctionSignature
+	name string // Go name
+	doc  string
+	in   types.Type
+	out  types.Type
+	// form is the constructor that registers it: Of, OfMessage, OfSlice, OfSeq.
+	form     string
+	settings []field // of a struct; nil for a plain function
+	isStruct bool
+}
+
+// CompileError is what Go itself says of the package.
+type CompileError struct {
+	Package string
+	Text    string
+}
+
+func (e *CompileError) Error() string { return fmt.Sprintf("# %s\n%s", e.Package, e.Text) }
+
+// Scan reads the Go package in dir.
+//
+// # Errors
+//
+// A *CompileError where Go does not compile it; a diag.List with every function and
+// type that is no step and can not cross to Python.
+func Scan(dir string, o Options) (*Package, error) {
+	pkgs, err := load(dir, o, ".")
+	if err != nil {
+		return nil, err
+	}
+	main := pkgs[0]
+	// Types of other packages have their comments and exact places only in source: a
+	// second reading includes these packages, where there are any.
+	if more := foreign(main.Types); len(more) > 0 {
+		if pkgs, err = load(dir, o, append([]string{"."}, more...)...); err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(pkgs, func(p *packages.Package) bool { return p.PkgPath == main.PkgPath })
+		if i < 0 {
+			return nil, fmt.Errorf("BUG: package %s vanished at the second reading", main.PkgPath)
+		}
+		main = pkgs[i]
+	}
+	if main.Name == "main" {
+		return nil, fmt.Errorf("%s: expected a package of steps, got package main, which nothing can import\nhint: name it after the team or the subject, as in package metric_steps", main.PkgPath)
+	}
+	module := o.Module
+	if module == "" {
+		module = main.Name
+	}
+	if !isIdentifier(module) {
+		return nil, fmt.Errorf("%s: expected a package name that Python can import, got %q", main.PkgPath, module)
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if abs, err = filepath.EvalSymlinks(abs); err != nil {
+		return nil, err
+	}
+	s := &scanner{
+		main: main, dir: abs,
+		types:   map[string]plan.Type{},
+		byName:  map[string]*structure{},
+		inline:  map[*types.Struct]*structure{},
+		enumOf:  map[*types.TypeName]*enum{},
+		docs:    docs(pkgs),
+		classes: map[string]string{},
+	}
+	p := &Package{Name: main.Name, Doc: s.packageDoc()}
+	s.scanPackage(p)
+	if len(s.mistakes) > 0 {
+		return nil, s.sortedMistakes()
+	}
+	p.structs, p.enums, p.inline = s.structs, s.enums, s.inline
+	p.Manifest = plan.Manifest{
+		Levada: Version, Plan: plan.Version, Module: module, Package: main.PkgPath,
+		Functions: []plan.FunctionSignature{}, Types: s.types,
+	}
+	for _, f := range p.functions {
+		p.Manifest.Functions = append(p.Manifest.Functions, f.sig)
+	}
+	if err := p.Manifest.Seal(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func load(dir string, o Options, patterns ...string) ([]*packages.Package, error) {
+	cfg := &packages.Config{
+		// Without NeedDeps: what the package imports comes from export data, which the
+		// build needs compiled anyway. Reading all of it as source takes seconds.
+		Mode: packages.NeedName | packages.NeedFiles | packages.NeedCompiledGoFiles | packages.NeedImports |
+			packages.NeedTypes | packages.NeedSyntax | packages.NeedTypesInfo,
+		Dir:        dir,
+		BuildFlags: o.BuildFlags,
+	}
+	pkgs, err := packages.Load(cfg, patterns...)
+	if err != nil {
+		return nil, err
+	}
+	if len(pkgs) == 0 {
+		return nil, fmt.Errorf("%s: expected a Go package, found none", dir)
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range pkgs {
+		if len(p.Errors) == 0 {
+			continue
+		}
+		var lines []string
+		for _, e := range p.Errors {
+			lines = append(lines, goText(abs, e))
+		}
+		slices.Sort(lines)
+		return nil, &CompileError{Package: p.PkgPath, Text: strings.Join(slices.Compact(lines), "\n")}
+	}
+	return pkgs, nil
+}
+
+// goText is an error as the go command prints it in dir.
+func goText(dir string, e packages.Error) string {
+	// The go command reports its own compile of the package too; what it says is
+	// complete already.
+	if e.Pos == "" || e.Pos == "-" {
+		return strings.TrimSpace(e.Msg)
+	}
+	pos := e.Pos
+	if rel, err := filepath.Rel(dir, pos); err == nil && !strings.HasPrefix(rel, "..") {
+		pos = "./" + filepath.ToSlash(rel)
+	}
+	return pos + ": " + e.Msg
+}
+
+// foreign lists the packages, other than p and the standard library, whose types p's
+// step functions use.
+func foreign(p *types.Package) []string {
+	found := map[string]bool{}
+	seen := map[types.Type]bool{}
+	var walk func(t types.Type)
+	walk = func(t types.Type) {
+		t = types.Unalias(t)
+		if seen[t] {
+			return
+		}
+		seen[t] = true
+		switch t := t.(type) {
+		case *types.Named:
+			for a := range t.TypeArgs().Types() {
+				walk(a)
+			}
+			q := t.Obj().Pkg()
+			if q == nil || q.Path() == recordPath || isStandard(q.Path()) {
+				return
+			}
+			if q != p {
+				found[q.Path()] = true
+			}
+			walk(t.Underlying())
+		case *types.Pointer:
+			walk(t.Elem())
+		case *types.Slice:
+			walk(t.Elem())
+		case *types.Map:
+			walk(t.Elem())
+		case *types.Struct:
+			for f := range t.Fields() {
+				walk(f.Type())
+			}
+		}
+	}
+	signature := func(sig *types.Signature) {
+		if !takesMessage(sig) {
+			return
+		}
+		for v := range sig.Params().Variables() {
+			walk(v.Type())
+		}
+		for v := range sig.Results().Variables() {
+			walk(v.Type())
+		}
+	}
+	for _, name := range p.Scope().Names() {
+		switch obj := p.Scope().Lookup(name).(type) {
+		case *types.Func:
+			signature(obj.Signature())
+		case *types.TypeName:
+			if named, ok := obj.Type().(*types.Named); ok {
+				for m := range named.Methods() {
+					if m.Name() == "Apply" && takesMessage(m.Signature()) {
+						signature(m.Signature())
+						walk(named.Underlying())
+					}
+				}
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+func isStandard(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	return !strings.Contains(first, ".")
+}
+
+// message returns T of a record.Message[T].
+func message(t types.Type) (types.Type, bool) {
+	n, ok := types.Unalias(t).(*types.Named)
+	if !ok {
+		return nil, false
+	}
+	obj := n.Origin().Obj()
+	if obj.Pkg() == nil || obj.Pkg().Path() != recordPath || obj.Name() != messageName || n.TypeArgs().Len() != 1 {
+		return nil, false
+	}
+	return n.TypeArgs().At(0), true
+}
+
+func takesMessage(sig *types.Signature) bool {
+	for v := range sig.Params().Variables() {
+		if isOrHoldsMessage(v.Type()) {
+			return true
+		}
+	}
+	return false
+}
+
+// isOrHoldsMessage sees through what people wrap a message in by mistake.
+func isOrHoldsMessage(t types.Type) bool {
+	if _, ok := message(t); ok {
+		return true
+	}
+	switch t := types.Unalias(t).(type) {
+	case *types.Pointer:
+		return isOrHoldsMessage(t.Elem())
+	case *types.Slice:
+		return isOrHoldsMessage(t.Elem())
+	}
+	return false
+}
+
+// scanner collects functions, types and mistakes of one package.
+type scanner struct {
+	main *packages.Package
+	dir  string
+
+	types   map[string]plan.Type  // the table of the manifest
+	byName  map[string]*structure // by canonical name
+	structs []*structure          // a type stands after those it needs, as far as possible
+	inline  map[*types.Struct]*structure
+	enums   []*enum
+	enumOf  map[*types.TypeName]*enum
+	docs    map[token.Pos]string
+	classes map[string]string // Python class -> what it stands for
+	path    []*types.Named    // named types that are no structs, being scanned
+
+	mistakes diag.List
+	order    []token.Position
+}
+
+// wrong reports a mistake at pos.
+func (s *scanner) wrong(pos token.Pos, what, format string, args ...any) {
+	p := s.position(pos)
+	text := fmt.Sprintf(format, args...)
+	text, hint, _ := strings.Cut(text, "\nhint: ")
+	d := diag.Diagnostic{Place: fmt.Sprintf("%s:%d: %s", p.Filename, p.Line, what), Message: text, Hint: hint}
+	for _, old := range s.mistakes {
+		if old == d {
+			return // a type that several functions use
+		}
+	}
+	s.mistakes = append(s.mistakes, d)
+	s.order = append(s.order, p)
+}
+
+// position is pos with the file relative to the package.
+func (s *scanner) position(pos token.Pos) token.Position {
+	p := s.main.Fset.Position(pos)
+	if rel, err := filepath.Rel(s.dir, p.Filename); err == nil && filepath.IsAbs(p.Filename) {
+		p.Filename = rel
+	}
+	p.Filename = filepath.ToSlash(p.Filename)
+	return p
+}
+
+func (s *scanner) sortedMistakes() diag.List {
+	idx := make([]int, len(s.mistakes))
+	for i := range idx {
+		idx[i] = i
+	}
+	slices.SortStableFunc(idx, func(a, b int) int {
+		x, y := s.order[a], s.order[b]
+		if c := strings.Compare(x.Filename, y.Filename); c != 0 {
+			return c
+		}
+		return x.Line - y.Line
+	})
+	out := make(diag.List, len(idx))
+	for i, k := range idx {
+		out[i] = s.mistakes[k]
+	}
+	return out
+}
+
+func (s *scanner) scanPackage(p *Package) {
+	scope := s.main.Types.Scope()
+	for _, name := range scope.Names() {
+		switch obj := scope.Lookup(name).(type) {
+		case *types.Func:
+			if f := s.plainFunction(obj); f != nil {
+				p.functions = append(p.functions, f)
+			}
+		case *types.TypeName:
+			if f := s.structFunction(obj); f != nil {
+				p.functions = append(p.functions, f)
+			}
+		}
+	}
+	for _, f := range p.functions {
+		s.pythonName(f)
+	}
+	if len(p.functions) == 0 && len(s.mistakes) == 0 {
+		s.mistakes = diag.List{{
+			Place:   s.main.PkgPath,
+			Message: "expected at least one exported step function, found none",
+			Hint:    "func Transform(m levada.Message[In]) (Out, error)",
+		}}
+		s.order = []token.Position{{}}
+	}
+}
+
+const shape = "func(levada.Message[In]) (Out, error) or func(levada.Message[In]) (levada.Message[Out], error)"
+
+// plainFunction is obj as a step function; nil where it is none.
+func (s *scanner) plainFunction(obj *types.Func) *function {
+	sig := obj.Signature()
+	if !takesMessage(sig) {
+		return nil
+	}
+	what := "func " + obj.Name()
+	problem := s.shapeProblem(sig)
+	switch {
+	case !obj.Exported() && problem != "":
+		return nil // a helper
+	case !obj.Exported():
+		s.wrong(obj.Pos(), what, "expected an exported name, a step function is called from Python and YAML\nhint: call it %s", exportedName(obj.Name()))
+		return nil
+	case problem != "":
+		s.wrong(obj.Pos(), what, "expected %s, %s", shape, problem)
+		return nil
+	}
+	f := &function{name: obj.Name(), doc: s.docs[obj.Pos()]}
+	return s.finish(f, obj.Pos(), what, sig)
+}
+
+// structFunction is obj as a step with settings; nil where it is none.
+func (s *scanner) structFunction(obj *types.TypeName) *function {
+	if obj.IsAlias() {
+		return nil
+	}
+	named, ok := obj.Type().(*types.Named)
+	if !ok {
+		return nil
+	}
+	var apply, other *types.Func
+	for m := range named.Methods() {
+		switch {
+		case !takesMessage(m.Signature()):
+		case m.Name() == "Apply":
+			apply = m
+		case m.Exported() && s.shapeProblem(m.Signature()) == "":
+			other = m
+		}
+	}
+	what := "type " + obj.Name()
+	if apply == nil {
+		if other != nil && obj.Exported() {
+			s.wrong(other.Pos(), fmt.Sprintf("method %s.%s", obj.Name(), other.Name()), "expected the name Apply, by which a step with settings is found\nhint: rename it, or unexport it where it is a helper")
+		}
+		return nil
+	}
+	problem := s.shapeProblem(apply.Signature())
+	st, isStruct := named.Underlying().(*types.Struct)
+	method := fmt.Sprintf("method %s.Apply", obj.Name())
+	switch {
+	case !obj.Exported():
+		s.wrong(obj.Pos(), what, "expected an exported name, a step is made in Python and YAML\nhint: call it %s", exportedName(obj.Name()))
+		return nil
+	case named.TypeParams().Len() > 0:
+		s.wrong(obj.Pos(), what, "expected a type without type parameters, a step has one input and one output")
+		return nil
+	case problem != "":
+		s.wrong(apply.Pos(), method, "expected %s, %s", shape, problem)
+		return nil
+	case !isStruct:
+		s.wrong(obj.Pos(), what, "expected a struct, whose fields are the settings of the step, got %s", describe(named.Underlying()))
+		return nil
+	}
+	f := &function{name: obj.Name(), doc: s.docs[obj.Pos()], isStruct: true}
+	f.settings = s.settings(obj, st)
+	return s.finish(f, obj.Pos(), method, apply.Signature())
+}
+
+// shapeProblem says what keeps a function with a message parameter from being a step;
+// empty: nothing.
+func (s *scanner) shapeProblem(sig *types.Signature) string {
+	params, results := sig.Params(), sig.Results()
+	switch {
+	case sig.TypeParams().Len() > 0:
+		return "got type parameters"
+	case sig.Variadic():
+		return "got a variadic parameter"
+	case params.Len() != 1:
+		return fmt.Sprintf("got %d parameters", params.Len())
+	}
+	if _, ok := message(params.At(0).Type()); !ok {
+		return "got a parameter " + describe(params.At(0).Type())
+	}
+	switch {
+	case results.Len() == 0:
+		return "got no result"
+	case results.Len() != 2:
+		return "got the results " + describeTuple(results)
+	case !types.Identical(results.At(1).Type(), types.Universe.Lookup("error").Type()):
+		return "got the results " + describeTuple(results)
+	}
+	return ""
+}
+
+// finish fills in what a right shape tells.
+func (s *scanner) finish(f *function, pos token.Pos, what string, sig *types.Signature) *function {
+	f.in, _ = message(sig.Params().At(0).Type())
+	out := sig.Results().At(0).Type()
+	f.out = out
+	f.form = "Of"
+	if inner, ok := message(out); ok {
+		f.form, f.out, f.sig.Meta = "OfMessage", inner, true
+	} else if elem, ok := sequence(out); ok {
+		f.form, f.out, f.sig.Seq = "OfSeq", elem, true
+	} else if slice, ok := types.Unalias(out).Underlying().(*types.Slice); ok && !isBytes(slice) {
+		f.form = "OfSlice"
+	}
+	s.path = nil
+	in, ok1 := s.scan(f.in, place{pos, what, "the payload of its message"})
+	res, ok2 := s.scan(f.out, place{pos, what, "its result"})
+	if !ok1 || !ok2 {
+		return nil
+	}
+	p := s.position(pos)
+	f.sig.Name = "go:" + s.main.PkgPath + "." + f.name
+	f.sig.Python = f.name
+	f.sig.Doc = f.doc
+	f.sig.In, f.sig.Out = in, res
+	for _, st := range f.settings {
+		f.sig.Fields = append(f.sig.Fields, st.plan)
+	}
+	f.sig.Origin = plan.Origin{File: p.Filename, Line: p.Line}
+	return f
+}
+
+// sequence returns V of an iter.Seq[V].
+func sequence(t types.Type) (types.Type, bool) {
+	n, ok := types.Unalias(t).(*types.Named)
+	if !ok || n.Obj().Pkg() == nil || n.Obj().Pkg().Path() != "iter" || n.Obj().Name() != "Seq" {
+		return nil, false
+	}
+	return n.TypeArgs().At(0), true
+}
+
+// settings are the fields of a step that is a struct.
+func (s *scanner) settings(obj *types.TypeName, st *types.Struct) []field {
+	what := "type " + obj.Name()
+	g := s.structOf(obj.Pos(), what, types.TypeString(obj.Type(), s.qualify), st, true)
+	out := make([]field, 0, len(g.fields))
+	for _, f := range g.fields {
+		pos := f.v.Pos()
+		if !isIdentifier(f.plan.Name) || f.plan.Name == "self" {
+			s.wrong(pos, what, "setting %s: expected a name that can be a keyword argument in Python, got %q\nhint: give it another name in its json tag", f.goName, f.plan.Name)
+			continue
+		}
+		s.path = nil
+		t, ok := s.scan(f.v.Type(), place{pos, what, "setting " + f.goName})
+		if !ok {
+			continue
+		}
+		f.plan.Type = t
+		out = append(out, f)
+	}
+	if g.extra {
+		s.wrong(obj.Pos(), what, "expected settings with names, a field with embed takes any")
+	}
+	return out
+}
+
+// pythonName claims the name of the function in the Python package.
+func (s *scanner) pythonName(f *function) {
+	if pythonKeywords[f.name] {
+		obj := s.main.Types.Scope().Lookup(f.name)
+		s.wrong(obj.Pos(), "func "+f.name, "%s is a keyword of Python\nhint: give it another name", f.name)
+	}
+}
+
+func (s *scanner) packageDoc() string {
+	for _, f := range s.main.Syntax {
+		if f.Doc != nil {
+			return strings.TrimSpace(f.Doc.Text())
+		}
+	}
+	return ""
+}
+
+// docs are the comments of all declarations and fields, by the position of the name.
+func docs(pkgs []*packages.Package) map[token.Pos]string {
+	out := map[token.Pos]string{}
+	add := func(name *ast.Ident, groups ...*ast.CommentGroup) {
+		for _, g := range groups {
+			if text := strings.TrimSpace(g.Text()); text != "" {
+				out[name.Pos()] = text
+				return
+			}
+		}
+	}
+	for _, p := range pkgs {
+		for _, file := range p.Syntax {
+			ast.Inspect(file, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.FuncDecl:
+					add(n.Name, n.Doc)
+					return false
+				case *ast.GenDecl:
+					for _, spec := range n.Specs {
+						if t, ok := spec.(*ast.TypeSpec); ok {
+							group := t.Doc
+							if group == nil && len(n.Specs) == 1 {
+								group = n.Doc
+							}
+							add(t.Name, group, t.Comment)
+						}
+					}
+				case *ast.Field:
+					for _, name := range n.Names {
+						add(name, n.Doc, n.Comment)
+					}
+				}
+				return true
+			})
+		}
+	}
+	return out
+}
+
+// encode is the manifest as levada.json and the extension hold it.
+func (p *Package) encode() ([]byte, error) {
+	b, err := json.Marshal(p.Manifest, json.Deterministic(true), jsontext.WithIndent("  "))
+	if err != nil {
+		return nil, fmt.Errorf("BUG: manifest of %s: %w", p.Manifest.Package, err)
+	}
+	return b, nil
+}
+
+func exportedName(name string) string { return strings.ToUpper(name[:1]) + name[1:] }
+
+// qualify names types in messages as their author writes them.
+func (s *scanner) qualify(p *types.Package) string {
+	if p == s.main.Types {
+		return ""
+	}
+	return p.Name()
+}
+
+func describe(t types.Type) string {
+	return types.TypeString(t, func(p *types.Package) string {
+		if p.Path() == recordPath {
+			return "levada"
+		}
+		return p.Name()
+	})
+}
+
+func describeTuple(t *types.Tuple) string {
+	parts := make([]string, t.Len())
+	for i := range parts {
+		parts[i] = describe(t.At(i).Type())
+	}
+	return "(" + strings.Join(parts, ", ") + ")"
+}
