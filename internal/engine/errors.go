@@ -1,0 +1,43 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrAborted is what Run returns when its context ended before the work was drained.
+// Nothing is lost: what was not committed is read again.
+var ErrAborted = errors.New("aborted before the records in flight were delivered; they are read again at the next start")
+
+// MessageError is a record that a step could not handle under the policy fail.
+type MessageError struct {
+	Topic     string
+	Partition int32
+	Offset    int64
+	Step      string
+	Origin    string // place in the author's source: "metrics.py:12"; may be empty
+	Cause     error
+}
+
+func (e *MessageError) Error() string {
+	return fmt.Sprintf("%s: %s[%d]@%d: %v", place(e.Step, e.Origin), e.Topic, e.Partition, e.Offset, e.Cause)
+}
+
+func (e *MessageError) Unwrap() error { return e.Cause }
+
+// StepError is an operator that can not go on, whatever the record.
+type StepError struct {
+	Step   string
+	Origin string
+	Cause  error
+}
+
+func (e *StepError) Error() string { return fmt.Sprintf("%s: %v", place(e.Step, e.Origin), e.Cause) }
+func (e *StepError) Unwrap() error { return e.Cause }
+
+func place(step, origin string) string {
+	if origin == "" {
+		return fmt.Sprintf("step %q", step)
+	}
+	return fmt.Sprintf("step %q (%s)", step, origin)
+}

@@ -1,0 +1,137 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/levada-io/levada/connector"
+	"github.com/levada-io/levada/record"
+)
+
+// outlet is a sink as the lanes share it.
+type outlet struct {
+	connector.Sink
+	e      *Engine
+	step   string
+	limit  int64
+	flying atomic.Int64 // bytes written and not acknowledged
+	broken atomic.Bool  // the sink has failed: nothing can be delivered any more
+}
+
+// full says that the sink has as much in flight as it may have. A chunk larger than the
+// limit goes alone.
+func (o *outlet) full() bool { return o.flying.Load() >= o.limit }
+
+// sinkExit is one lane's way to a sink, with the queue of what the sink did not take
+// yet.
+type sinkExit struct {
+	lane   *lane
+	step   string
+	outlet *outlet
+	queue  []*work
+	bytes  int64           // of the queue
+	buf    []record.Record // reused: a sink does not keep it
+}
+
+// add hands a chunk to the sink, or queues it behind what waits already.
+func (x *sinkExit) add(w *work) {
+	w.Failed = nil
+	if len(x.queue) == 0 && !x.blocked() {
+		x.lane.e.flying.Add(w.size())
+		x.write(w)
+		return
+	}
+	x.lane.e.flying.Add(w.size())
+	x.queue = append(x.queue, w)
+	x.bytes += w.size()
+}
+
+// blocked says that the sink takes nothing now, and sees to it that the lane is woken
+// when it does.
+func (x *sinkExit) blocked() bool {
+	if !x.outlet.full() || x.outlet.broken.Load() {
+		return false
+	}
+	x.lane.thirsty.Store(true)
+	return x.outlet.full()
+}
+
+func (x *sinkExit) unpark() {
+	for len(x.queue) > 0 && !x.blocked() {
+		w := x.queue[0]
+		x.queue[0] = nil
+		x.queue = x.queue[1:]
+		x.bytes -= w.size()
+		x.write(w)
+	}
+}
+
+// write hands a chunk to the sink; its size is counted as in flight already.
+func (x *sinkExit) write(w *work) {
+	o, e, size := x.outlet, x.lane.e, w.size()
+	if o.broken.Load() {
+		w.abandon()
+		e.land(size)
+		return
+	}
+	if !w.drop() {
+		discard(w.Col)
+		w.finish()
+		e.land(size)
+		return
+	}
+	recs, ok := w.records(x.buf)
+	if !ok {
+		w.abandon()
+		e.land(size)
+		e.fail(&StepError{Step: x.step, Origin: e.cfg.Program.Origins[x.step],
+			Cause: fmt.Errorf("BUG: expected a column of bytes, got %T", w.Col)})
+		return
+	}
+	o.flying.Add(size)
+	o.Write(recs, func(err error) {
+		if err == nil {
+			e.counters.out.Add(int64(w.Len()))
+			w.finish()
+		} else {
+			o.failed(w, err)
+			w.abandon()
+		}
+		o.flying.Add(-size)
+		e.land(size)
+	})
+	clear(recs)
+	x.buf = recs[:0]
+}
+
+// failed ends the run: a record that can not be stored is a failing message, anything
+// else is the failure of the sink.
+func (o *outlet) failed(w *work, err error) {
+	if r, ok := errors.AsType[*connector.RecordError](err); ok && r.Index < w.Len() {
+		o.e.failRecord(w.Source(r.Index), o.step, r.Err)
+		return
+	}
+	o.broken.Store(true)
+	o.e.fail(err)
+}
+
+// land says that bytes are not in flight any more, and wakes the lanes that wait for
+// that.
+func (e *Engine) land(size int64) {
+	e.flying.Add(-size)
+	for _, l := range e.lanes {
+		if l.thirsty.CompareAndSwap(true, false) {
+			l.wake()
+		}
+	}
+}
+
+// giveUp drops what waits, at the end of the lane.
+func (x *sinkExit) giveUp() {
+	for _, w := range x.queue {
+		w.abandon()
+		x.lane.e.land(w.size())
+	}
+	x.queue, x.bytes = nil, 0
+}
