@@ -81,6 +81,38 @@ func NewColumn(l *Layout, b []byte) (*Column, error) {
 	return c, nil
 }
 
+// ParseColumn reads one JSON text per element. An element that does not fit is reported
+// to fail and is not in the column: the column has fewer elements then. A nil text is
+// Kafka's null and fits nothing.
+func (l *Layout) ParseColumn(texts [][]byte, fail func(i int, err error)) (*Column, error) {
+	size := 0
+	for _, text := range texts {
+		size += len(text)
+	}
+	w := beginColumn(make([]byte, 0, 4+len(texts)*(4+l.root.least())+size), len(texts))
+	p := l.parsers.get()
+	defer l.parsers.put(p)
+	for i, text := range texts {
+		if text == nil {
+			fail(i, errorf("expected a JSON value, got null (a tombstone)"))
+			continue
+		}
+		p.reset(text, w.buf)
+		if err := p.document(l.root); err != nil {
+			w.buf = p.dst[:len(w.buf)]
+			fail(i, err)
+			continue
+		}
+		w.buf = p.dst
+		w.end()
+	}
+	b, err := w.finish()
+	if err != nil {
+		return nil, err
+	}
+	return NewColumn(l, b)
+}
+
 // Layout is the layout of the elements.
 func (c *Column) Layout() *Layout { return c.layout }
 

@@ -27,9 +27,16 @@ import (
 // # Errors
 //
 // An *Error with the path.
-func (l *Layout) ParseJSON(dst, src []byte) ([]byte, error) {
+func (l *Layout) ParseJSON(dst, src []byte) ([]byte, error) { return l.parse(dst, src, false) }
+
+// ParseStrict is ParseJSON that refuses what is only just JSON: text that is no UTF-8,
+// half a surrogate pair, and a name that comes twice in one object.
+func (l *Layout) ParseStrict(dst, src []byte) ([]byte, error) { return l.parse(dst, src, true) }
+
+func (l *Layout) parse(dst, src []byte, strict bool) ([]byte, error) {
 	p := l.parsers.get()
-	p.src, p.dst = src, dst
+	p.reset(src, dst)
+	p.strict = strict
 	err := p.document(l.root)
 	out := p.dst
 	l.parsers.put(p)
@@ -45,6 +52,8 @@ type parser struct {
 	pos   int
 	dst   []byte
 	depth int
+
+	strict bool
 
 	// Stacks, one stretch per open object; and memory to put one in order.
 	slots   []slot
@@ -70,9 +79,15 @@ func (p *pool) get() *parser {
 	return &parser{seed: maphash.MakeSeed()}
 }
 
+// reset prepares for another text.
+func (p *parser) reset(src, dst []byte) {
+	p.src, p.dst, p.pos, p.depth = src, dst, 0, 0
+	p.slots, p.entries = p.slots[:0], p.entries[:0]
+}
+
 func (p *pool) put(v *parser) {
-	v.src, v.dst, v.pos, v.depth = nil, nil, 0, 0
-	v.slots, v.entries = v.slots[:0], v.entries[:0]
+	v.reset(nil, nil)
+	v.strict = false
 	if cap(v.scratch) > 1<<20 || cap(v.key) > 1<<20 {
 		v.scratch, v.key = nil, nil
 	}
@@ -259,7 +274,7 @@ func (p *parser) text() error {
 		return nil
 	}
 	at := len(p.dst)
-	dst, k, problem := appendUnquoted(append(p.dst, 0, 0, 0, 0), src)
+	dst, k, problem := appendUnquoted(append(p.dst, 0, 0, 0, 0), src, p.strict)
 	p.dst = dst
 	p.pos += 1 + k
 	if problem != "" {
@@ -281,7 +296,7 @@ func (p *parser) name() ([]byte, error) {
 		p.pos += n + 2
 	} else {
 		k, problem := 0, ""
-		p.key, k, problem = appendUnquoted(p.key[:0], src)
+		p.key, k, problem = appendUnquoted(p.key[:0], src, p.strict)
 		p.pos += 1 + k
 		if problem != "" {
 			return nil, errorf("malformed JSON at byte %d: %s", p.pos, problem)
@@ -542,6 +557,9 @@ func (p *parser) object(n *node) error {
 		}
 		switch {
 		case i >= 0:
+			if p.strict && p.seen(base, next, i, inOrder) {
+				return inMember(errorf("member comes twice"), n.fields[i].name)
+			}
 			if inOrder && i != next {
 				for next < i && n.fields[next].optional {
 					p.slots[base+next].from = len(p.dst)
@@ -593,6 +611,16 @@ func (p *parser) object(n *node) error {
 	}
 	p.slots = p.slots[:base]
 	return nil
+}
+
+// seen says whether member i has come before.
+func (p *parser) seen(base, next, i int, inOrder bool) bool {
+	if !inOrder {
+		return p.slots[base+i].from >= 0
+	}
+	// In order, what was passed over holds the one byte that says absent.
+	at := p.slots[base+i]
+	return i < next && (p.dst[at.from] != absent || at.to > at.from)
 }
 
 func missing(f *field) error {
@@ -728,6 +756,9 @@ func (p *parser) entry(key []byte, elem *node, base int, index *keyIndex) error 
 	}
 	e.to = len(p.dst)
 	if old := p.find(e, base, index); old != nil {
+		if p.strict {
+			return inMember(errorf("member comes twice"), string(p.dst[e.key+4:e.keyEnd]))
+		}
 		old.from, old.to = e.from, e.to
 		return nil
 	}
@@ -934,12 +965,12 @@ func (p *parser) skip() error {
 
 func (p *parser) skipText() error {
 	src := p.src[p.pos+1:]
-	if n, _ := plain(src); n < len(src) && src[n] == '"' {
+	if n, wide := plain(src); n < len(src) && src[n] == '"' && (!wide || !p.strict) {
 		p.pos += n + 2
 		return nil
 	}
 	k, problem := 0, ""
-	p.key, k, problem = appendUnquoted(p.key[:0], src)
+	p.key, k, problem = appendUnquoted(p.key[:0], src, p.strict)
 	p.pos += 1 + k
 	if problem != "" {
 		return errorf("malformed JSON at byte %d: %s", p.pos, problem)

@@ -101,12 +101,15 @@ func appendQuoted(dst, s []byte) []byte {
 // appendUnquoted appends what a JSON string says; src begins behind the opening quote.
 // It returns the bytes read, the closing quote included, or what is wrong.
 //
-// A byte that is no UTF-8 and half a surrogate pair become U+FFFD.
-func appendUnquoted(dst, src []byte) (out []byte, n int, problem string) {
+// A byte that is no UTF-8 and half a surrogate pair become U+FFFD; strict, a problem.
+func appendUnquoted(dst, src []byte, strict bool) (out []byte, n int, problem string) {
 	from := 0
 	for {
 		k, wide := plain(src[n:])
 		if wide && !utf8.Valid(src[n:n+k]) {
+			if strict {
+				return dst, n, "a string is no UTF-8"
+			}
 			for _, r := range string(src[n : n+k]) {
 				dst = utf8.AppendRune(dst, r)
 			}
@@ -153,8 +156,11 @@ func appendUnquoted(dst, src []byte) (out []byte, n int, problem string) {
 							pair = utf16.DecodeRune(r, low)
 						}
 					}
-					if pair != utf8.RuneError {
+					switch {
+					case pair != utf8.RuneError:
 						n += 6
+					case strict:
+						return dst, n - 6, "half a surrogate pair in a string"
 					}
 					r = pair
 				}

@@ -1,0 +1,93 @@
+// Package json is the codec for JSON: UTF-8 text, one value per message.
+//
+// It reads and writes as encoding/json/v2 does with AllowInvalidUTF8,
+// AllowDuplicateNames and Deterministic, and differs where a pipeline needs it: a
+// missing member and a null that the type does not allow are errors with the path; of
+// two members with one name the last counts; a null or nil list, map or byte slice is an
+// empty one; integers inside any stay integers; times are UTC with microseconds.
+// abi/frame.md has the rules whole, for they are the same for steps in Python.
+package json
+
+import (
+	"reflect"
+	"sync"
+	"unsafe"
+
+	"github.com/levada-io/levada/codec"
+	"github.com/levada-io/levada/internal/frame"
+)
+
+// Codec is the codec. The zero value is ready.
+type Codec struct {
+	// Strict refuses text that is no UTF-8, half a surrogate pair, and a name that comes
+	// twice in one object.
+	Strict bool
+}
+
+var _ codec.Codec = (*Codec)(nil)
+
+// New returns the codec that is not strict.
+func New() *Codec { return &Codec{} }
+
+// Bind implements codec.Codec.
+func (c *Codec) Bind(t reflect.Type) (codec.Bound, error) {
+	enc, err := frame.NewEncoder(t)
+	if err != nil {
+		return nil, err
+	}
+	dec, err := frame.NewDecoder(enc.Layout(), t)
+	if err != nil {
+		return nil, err
+	}
+	return &bound{strict: c.Strict, layout: enc.Layout(), enc: enc, dec: dec}, nil
+}
+
+// bound converts by way of a frame: what is faster than reflection over the text, and
+// one definition of JSON for both languages.
+type bound struct {
+	strict  bool
+	layout  *frame.Layout
+	enc     *frame.Encoder
+	dec     *frame.Decoder
+	buffers sync.Pool // *[]byte
+}
+
+// Decode implements codec.Bound. What is decoded does not alias src.
+func (b *bound) Decode(src []byte, dst any) error {
+	buf := b.buffer()
+	defer b.buffers.Put(buf)
+	parse := b.layout.ParseJSON
+	if b.strict {
+		parse = b.layout.ParseStrict
+	}
+	value, err := parse((*buf)[:0], src)
+	if err != nil {
+		return err
+	}
+	*buf = value
+	// The strings of the result live in the copy, and nothing else does.
+	return b.dec.Value(append([]byte(nil), value...), pointer(dst))
+}
+
+// Append implements codec.Bound.
+func (b *bound) Append(buf []byte, v any) ([]byte, error) {
+	scratch := b.buffer()
+	defer b.buffers.Put(scratch)
+	value, err := b.enc.Append((*scratch)[:0], pointer(v))
+	if err != nil {
+		return buf, err
+	}
+	*scratch = value
+	return b.layout.AppendJSON(buf, value)
+}
+
+func (b *bound) buffer() *[]byte {
+	if p, ok := b.buffers.Get().(*[]byte); ok && cap(*p) < 1<<20 {
+		return p
+	}
+	p := make([]byte, 0, 1024)
+	return &p
+}
+
+// pointer is where v, a *T, points to.
+func pointer(v any) unsafe.Pointer { return reflect.ValueOf(v).UnsafePointer() }
