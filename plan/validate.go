@@ -43,7 +43,9 @@ func (p Problem) Error() string {
 var (
 	validName     = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$`)
 	validFunction = regexp.MustCompile(`^(go:[^:\s]+\.[^:\s]+|py:[^:\s]+:[^:\s]+|builtin:[a-z0-9_]+\.[a-z]+)$`)
-	nameForm      = "letters, digits, _ . and -, at most 100, not beginning with . or -"
+	// The name of a branch is often its key, and keys come from data.
+	validBranch = regexp.MustCompile(`^[^\x00-\x1f\x7f]{1,100}$`)
+	nameForm    = "letters, digits, _ . and -, at most 100, not beginning with . or -"
 )
 
 // unbuilt are the kinds that a plan has room for and this version does not run.
@@ -83,7 +85,7 @@ func Requires(p *Plan) []string {
 // in order, then ends that lead nowhere. What functions take and return, and whether they exist, is the
 // planner's to see.
 func Validate(p *Plan) []Problem {
-	v := &validation{plan: p, steps: make(map[string]*Step, len(p.Steps)), readers: map[string][]*Step{}}
+	v := &validation{plan: p, steps: make(map[string]*Step, len(p.Steps)), twice: map[string]bool{}, readers: map[string][]*Step{}}
 	v.pipeline()
 	for i := range p.Steps {
 		v.step(&p.Steps[i])
@@ -95,6 +97,7 @@ func Validate(p *Plan) []Problem {
 type validation struct {
 	plan     *Plan
 	steps    map[string]*Step // that stand before the one in hand
+	twice    map[string]bool  // names that several steps have
 	readers  map[string][]*Step
 	problems []Problem
 }
@@ -176,6 +179,7 @@ func (v *validation) step(s *Step) {
 		if o := v.steps[s.Name].Origin; o.File != "" {
 			where = fmt.Sprintf(" (%s)", o)
 		}
+		v.twice[s.Name] = true
 		v.add(s, "duplicate-step", "", "expected a name of its own, another step%s has it", where)
 	}
 	switch {
@@ -214,6 +218,8 @@ func (v *validation) input(s *Step) {
 	case !ok:
 		v.add(s, "bad-input", "", "expected an input that stands before it, got %q", s.Input)
 		return
+	case v.twice[s.Input]:
+		return // which of them it reads from is not known
 	}
 	forks := up.Kind == Route || up.Kind == Broadcast
 	switch {
@@ -337,8 +343,8 @@ func (v *validation) branches(s *Step) {
 	names, keys, otherwise := map[string]bool{}, map[string]bool{}, 0
 	for _, b := range s.Branches {
 		switch {
-		case !validName.MatchString(b.Name):
-			v.add(s, "bad-name", "", "expected a branch name of %s; got %q", nameForm, b.Name)
+		case !validBranch.MatchString(b.Name):
+			v.add(s, "bad-name", "", "expected a branch name of 1 to 100 printable characters, got %q", b.Name)
 		case names[b.Name]:
 			v.add(s, "bad-branch", "", "expected branches with names of their own, got %q twice", b.Name)
 		}
@@ -384,7 +390,7 @@ func (v *validation) ends() {
 	const hint = "end every branch with a sink"
 	for i := range v.plan.Steps {
 		s := &v.plan.Steps[i]
-		if v.steps[s.Name] != s { // a duplicate was reported, who reads which is not known
+		if v.twice[s.Name] || v.steps[s.Name] != s { // of an unknown kind
 			continue
 		}
 		readers := v.readers[s.Name]

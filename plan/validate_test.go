@@ -95,6 +95,9 @@ func TestValidate(t *testing.T) {
 			"step \"in2\" (p.py:9): expected one source in a pipeline, got a second one\nhint: write one pipeline per source",
 			`step "in2" (p.py:9): ` + open,
 		}},
+		{"duplicate step in the middle", linear, func(p *Plan) { p.Steps[3].Name = "parse"; p.Steps[4].Input = "parse" }, []string{
+			`step "parse" (p.py:4): expected a name of its own, another step (p.py:2) has it`,
+		}},
 		{"duplicate step", linear, func(p *Plan) { p.Steps[4].Name = "parse" }, []string{
 			`step "parse" (p.py:5): expected a name of its own, another step (p.py:2) has it`,
 		}},
@@ -133,8 +136,8 @@ func TestValidate(t *testing.T) {
 		{"branch names", forked, func(p *Plan) { p.Steps[3].Branches[1].Name = "x"; p.Steps = p.Steps[:5] }, []string{
 			`step "fan" (p.py:4): expected branches with names of their own, got "x" twice`,
 		}},
-		{"branch name", forked, func(p *Plan) { p.Steps[3].Branches[1].Name = "y y"; p.Steps[5].Branch = "y y" }, []string{
-			`step "fan" (p.py:4): expected a branch name of letters, digits, _ . and -, at most 100, not beginning with . or -; got "y y"`,
+		{"branch name", forked, func(p *Plan) { p.Steps[3].Branches[1].Name = "y\n"; p.Steps[5].Branch = "y\n" }, []string{
+			`step "fan" (p.py:4): expected a branch name of 1 to 100 printable characters, got "y\n"`,
 		}},
 		{"no branches", forked, func(p *Plan) { p.Steps[3].Branches = nil; p.Steps = p.Steps[:4] }, []string{
 			`step "fan" (p.py:4): expected at least one branch, got none`,
