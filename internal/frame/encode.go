@@ -371,7 +371,7 @@ func (e *encType) structure(buf []byte, p unsafe.Pointer, depth int) ([]byte, er
 		if buf, err = f.enc.bare(buf, q, depth); err != nil {
 			return buf, inMember(err, f.name)
 		}
-		if f.omit&omitEmpty != 0 && f.enc.node.empty(buf[mark+1:]) {
+		if f.omit&omitEmpty != 0 && f.enc.node.empty(buf[mark+1:]) || f.zero != nil && f.enc.op == encStruct && !f.enc.ptr && f.enc.node.zero(buf[mark+1:]) {
 			buf = append(buf[:mark], absent)
 		}
 	}

@@ -1,0 +1,467 @@
+package frame
+
+import (
+	"bytes"
+	"encoding/json/jsontext"
+	"encoding/json/v2"
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// The properties run over types that nobody has thought of: structs made by reflection,
+// with every kind and every tag, and values of them. encoding/json/v2 is the judge.
+
+// drawType draws a type; named ones come from the fixed types of the tests.
+func drawType(t *rapid.T, depth int) reflect.Type {
+	leaves := []reflect.Type{
+		reflect.TypeFor[bool](), reflect.TypeFor[int8](), reflect.TypeFor[int16](), reflect.TypeFor[int32](), reflect.TypeFor[int64](), reflect.TypeFor[int](),
+		reflect.TypeFor[uint8](), reflect.TypeFor[uint16](), reflect.TypeFor[uint32](), reflect.TypeFor[uint64](), reflect.TypeFor[uint](),
+		reflect.TypeFor[float32](), reflect.TypeFor[float64](), reflect.TypeFor[string](), reflect.TypeFor[Color](), reflect.TypeFor[[]byte](),
+		timeType, anyType, reflect.TypeFor[map[string]string](), reflect.TypeFor[map[string]int64](), reflect.TypeFor[map[string]float64](),
+		anyMapType, reflect.TypeFor[[]any](), reflect.TypeFor[Inner](), reflect.TypeFor[Tree](), reflect.TypeFor[Presence](),
+	}
+	pick := rapid.IntRange(0, 9).Draw(t, "shape")
+	if depth <= 0 {
+		pick = 0
+	}
+	switch pick {
+	case 7:
+		return reflect.SliceOf(drawType(t, depth-1))
+	case 8:
+		return reflect.MapOf(reflect.TypeFor[string](), drawType(t, depth-1))
+	case 6:
+		e := drawType(t, depth-1)
+		if e.Kind() == reflect.Pointer || e == anyType {
+			return e
+		}
+		return reflect.PointerTo(e)
+	case 9, 5:
+		return drawStruct(t, depth-1)
+	}
+	return rapid.SampledFrom(leaves).Draw(t, "leaf")
+}
+
+func drawStruct(t *rapid.T, depth int) reflect.Type {
+	n := rapid.IntRange(1, 6).Draw(t, "fields")
+	fields := make([]reflect.StructField, n)
+	for i := range fields {
+		name := rapid.SampledFrom([]string{"", "a", "session.status", "ä b", "x<y", "from"}).Draw(t, "name")
+		tag := rapid.SampledFrom([]string{"", "", "", ",omitempty", ",omitzero", ",omitempty,omitzero"}).Draw(t, "tag")
+		if name != "" {
+			name += fmt.Sprint(i)
+		}
+		ft := drawType(t, depth)
+		switch ft.Kind() {
+		case reflect.String, reflect.Slice, reflect.Map, reflect.Pointer, reflect.Interface:
+		default:
+			// json/v2 never finds these empty, so a missing member comes back as zero.
+			tag = strings.Replace(tag, ",omitempty", "", 1)
+		}
+		if ft.Kind() == reflect.Struct && ft != timeType && ft != reflect.TypeFor[Inner]() {
+			// An empty slice that omitempty leaves out keeps a struct from being zero in
+			// json/v2; here it does not.
+			tag = strings.Replace(tag, ",omitzero", "", 1)
+		}
+		fields[i] = reflect.StructField{Name: fmt.Sprintf("F%d", i), Type: ft, Tag: reflect.StructTag(`json:"` + name + tag + `"`)}
+	}
+	return reflect.StructOf(fields)
+}
+
+var texts = rapid.OneOf(
+	rapid.StringMatching(`[a-z0-9 ._-]{0,40}`),
+	rapid.SampledFrom([]string{"", "\"", "\\", "\x00", "\n\t", "\u2028", "</b>&", "ü", "世界🐕", "a\xffb", "\xed\xa0\x80", "0123456", "01234567", "012345678", "1234567\"", "\x7f"}),
+	rapid.String(),
+)
+
+var floats = rapid.OneOf(
+	rapid.Float64(),
+	rapid.SampledFrom([]float64{0, math.Copysign(0, -1), 1, 0.1, 1e21, 1e20, 1e-6, 1e-7, 1 << 53, 123456.789, 5e-324, math.MaxFloat64}),
+	rapid.Map(rapid.Int64Range(-1e6, 1e6), func(v int64) float64 { return float64(v) / 1000 }),
+)
+
+// fill gives v a value whose JSON json/v2 and frames agree on: times have microseconds,
+// integers inside any are within what a double holds.
+func fill(t *rapid.T, v reflect.Value, depth int) {
+	switch v.Type() {
+	case timeType:
+		us := rapid.OneOf(rapid.Just(time.Time{}.UnixMicro()), rapid.Int64Range(minSecond*1e6, maxSecond*1e6)).Draw(t, "time")
+		v.Set(reflect.ValueOf(time.UnixMicro(us).UTC()))
+		return
+	case rawType:
+		return
+	}
+	some := func(most int) int {
+		if depth <= 0 {
+			return 0
+		}
+		return rapid.IntRange(0, most).Draw(t, "n")
+	}
+	switch v.Kind() {
+	case reflect.Bool:
+		v.SetBool(rapid.Bool().Draw(t, "bool"))
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		v.SetInt(rapid.Int64().Draw(t, "int") >> rapid.SampledFrom([]int{0, 32, 60, 63}).Draw(t, "shift"))
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		v.SetUint(rapid.Uint64().Draw(t, "uint") >> rapid.SampledFrom([]int{0, 32, 60, 64}).Draw(t, "shift"))
+	case reflect.Float64:
+		v.SetFloat(floats.Draw(t, "float"))
+	case reflect.Float32:
+		v.SetFloat(float64(rapid.Float32().Draw(t, "float")))
+	case reflect.String:
+		v.SetString(texts.Draw(t, "text"))
+	case reflect.Pointer:
+		if some(2) > 0 {
+			v.Set(reflect.New(v.Type().Elem()))
+			fill(t, v.Elem(), depth-1)
+		}
+	case reflect.Slice:
+		n := some(3)
+		if n == 0 && rapid.Bool().Draw(t, "nil") {
+			return
+		}
+		v.Set(reflect.MakeSlice(v.Type(), n, n))
+		for i := range n {
+			fill(t, v.Index(i), depth-1)
+		}
+	case reflect.Map:
+		n := some(12)
+		if n == 0 && rapid.Bool().Draw(t, "nil") {
+			return
+		}
+		v.Set(reflect.MakeMap(v.Type()))
+		for range n {
+			e := reflect.New(v.Type().Elem()).Elem()
+			fill(t, e, depth-2)
+			v.SetMapIndex(reflect.ValueOf(strings.ToValidUTF8(texts.Draw(t, "key"), "?")), e)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Field(i).CanSet() {
+				fill(t, v.Field(i), depth-1)
+			}
+		}
+	case reflect.Interface:
+		if a := drawAny(t, depth); a != nil {
+			v.Set(reflect.ValueOf(a))
+		}
+	default:
+		panic("BUG: no values of " + v.Type().String())
+	}
+}
+
+func drawAny(t *rapid.T, depth int) any {
+	most := 8
+	if depth <= 0 {
+		most = 6
+	}
+	switch rapid.IntRange(0, most).Draw(t, "any") {
+	case 0:
+		return nil
+	case 1:
+		return rapid.Bool().Draw(t, "bool")
+	case 2:
+		return rapid.Int64Range(-1<<53, 1<<53).Draw(t, "int")
+	case 3:
+		return floats.Draw(t, "float")
+	case 4:
+		return texts.Draw(t, "text")
+	case 5:
+		return rapid.SliceOf(rapid.Byte()).Draw(t, "blob")
+	case 6:
+		return rapid.Float32().Draw(t, "float32")
+	case 7:
+		list := make([]any, rapid.IntRange(0, 3).Draw(t, "n"))
+		for i := range list {
+			list[i] = drawAny(t, depth-1)
+		}
+		return list
+	}
+	m := map[string]any{}
+	for range rapid.IntRange(0, 12).Draw(t, "n") {
+		m[strings.ToValidUTF8(texts.Draw(t, "key"), "?")] = drawAny(t, depth-1)
+	}
+	return m
+}
+
+// TestValues: a Go value becomes the same JSON by way of a frame as by json/v2, and a
+// value that went through a frame becomes the same frame again.
+func TestValues(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		typ := drawType(t, 3)
+		v := reflect.New(typ)
+		fill(t, v.Elem(), 4)
+		enc, err := NewEncoder(typ)
+		if err != nil {
+			t.Fatalf("%s: %v", typ, err)
+		}
+		frame, err := enc.Append(nil, v.UnsafePointer())
+		if err != nil {
+			t.Fatalf("%s: %v", typ, err)
+		}
+		l := enc.Layout()
+		got, err := l.AppendJSON(nil, frame)
+		if err != nil {
+			t.Fatalf("%s: %v", typ, err)
+		}
+		want, err := json.Marshal(v.Interface(), v2Options)
+		if err != nil {
+			t.Fatalf("%s: json/v2: %v", typ, err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Fatalf("%s:\n got %s\nwant %s", typ, got, want)
+		}
+		again(t, typ, l, frame, frame)
+
+		// Through an any and back: what Python sees where nothing is declared.
+		r := reader{b: frame}
+		free, err := r.spell(nil, l.root)
+		if err != nil {
+			t.Fatalf("%s: spelled: %v", typ, err)
+		}
+		again(t, typ, Any(), free, frame)
+	})
+}
+
+// again reads a frame of layout l into the type and expects it to become want.
+func again(t *rapid.T, typ reflect.Type, l *Layout, frame, want []byte) {
+	dec, err := NewDecoder(l, typ)
+	if err != nil {
+		t.Fatalf("%s: %v", typ, err)
+	}
+	back := reflect.New(typ)
+	if err := dec.Value(frame, back.UnsafePointer()); err != nil {
+		t.Fatalf("%s: %v", typ, err)
+	}
+	enc, err := NewEncoder(typ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := enc.Append(nil, back.UnsafePointer())
+	if err != nil {
+		t.Fatalf("%s: %v", typ, err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Fatalf("%s: from %s and back:\n got %q\nwant %q", typ, l, got, want)
+	}
+}
+
+// scramble writes a JSON text in another spelling: white space, members in any order
+// and strange ones between, escapes, and here and there a value of another kind.
+func scramble(t *rapid.T, text jsontext.Value, damage bool) []byte {
+	var out []byte
+	space := func() {
+		out = append(out, rapid.SampledFrom([]string{"", "", "", " ", "\n\t", "\r"}).Draw(t, "space")...)
+	}
+	quote := func(s string) {
+		if rapid.IntRange(0, 5).Draw(t, "escape") > 0 {
+			out, _ = jsontext.AppendQuote(out, s)
+			return
+		}
+		out = append(out, '"')
+		for _, c := range s {
+			if c < 0x10000 {
+				out = fmt.Appendf(out, `\u%04X`, c)
+			} else {
+				out = fmt.Appendf(out, "%c", c)
+			}
+		}
+		out = append(out, '"')
+	}
+	var value func(v jsontext.Value)
+	value = func(v jsontext.Value) {
+		space()
+		defer space()
+		if damage && rapid.IntRange(0, 30).Draw(t, "damage") == 0 {
+			out = append(out, rapid.SampledFrom([]string{"null", "1", "-1", "1.5", "300", "1e2", "-0", "1e400", "99999999999999999999", `"x"`, `""`, "[]", "{}", "true", `[1,"a"]`, `{"a":1}`,
+				`"\ud800"`, `"\udc00\ud800"`, "\"\xff\"", `"AA=="`, `"A"`, `"2024-01-01T00:00:00Z"`, `"2024-01-01T00:00:00.5+02:00"`, `"2024-1-1"`, "01", "1.", "tru", `"`, "\"\x01\"", ""}).Draw(t, "other")...)
+			return
+		}
+		switch v.Kind() {
+		case '{':
+			var members map[string]jsontext.Value
+			if err := json.Unmarshal(v, &members, v2Options); err != nil {
+				panic("BUG: " + err.Error())
+			}
+			names := make([]string, 0, len(members))
+			dec := jsontext.NewDecoder(bytes.NewReader(v), v2Options)
+			dec.ReadToken()
+			for dec.PeekKind() != '}' {
+				tok, err := dec.ReadToken()
+				if err != nil {
+					panic("BUG: " + err.Error())
+				}
+				names = append(names, tok.String())
+				dec.SkipValue()
+			}
+			if rapid.Bool().Draw(t, "shuffle") {
+				names = rapid.Permutation(names).Draw(t, "order")
+			}
+			if rapid.IntRange(0, 3).Draw(t, "strange") == 0 {
+				names = append([]string{"strange"}, names...)
+			}
+			if damage && len(names) > 0 && rapid.IntRange(0, 10).Draw(t, "lose") == 0 {
+				names = names[1:]
+			}
+			out = append(out, '{')
+			for i, name := range names {
+				if i > 0 {
+					out = append(out, ',')
+				}
+				space()
+				quote(name)
+				space()
+				out = append(out, ':')
+				if e, ok := members[name]; ok {
+					value(e)
+				} else {
+					out = append(out, ` {"a" : [1, "b\n", null, {"c": -1.5e3}], "": true} `...)
+				}
+			}
+			out = append(out, '}')
+		case '[':
+			var list []jsontext.Value
+			if err := json.Unmarshal(v, &list, v2Options); err != nil {
+				panic("BUG: " + err.Error())
+			}
+			out = append(out, '[')
+			for i, e := range list {
+				if i > 0 {
+					out = append(out, ',')
+				}
+				value(e)
+			}
+			out = append(out, ']')
+		case '"':
+			b, _ := jsontext.AppendUnquote(nil, v)
+			quote(string(b))
+		default:
+			out = append(out, v...)
+		}
+	}
+	value(text)
+	return out
+}
+
+// TestTexts: JSON text read into a frame and printed is what json/v2 makes of it by way
+// of the Go value; and what only one of the two reads is one of the known differences.
+func TestTexts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		typ := drawType(t, 3)
+		v := reflect.New(typ)
+		fill(t, v.Elem(), 4)
+		text, err := json.Marshal(v.Interface(), v2Options)
+		if err != nil {
+			t.Fatalf("%s: json/v2: %v", typ, err)
+		}
+		compareText(t, typ, scramble(t, text, rapid.Bool().Draw(t, "damaged")))
+	})
+}
+
+func compareText(t interface {
+	Fatalf(string, ...any)
+	Logf(string, ...any)
+}, typ reflect.Type, text []byte) {
+	l, err := Of(typ)
+	if err != nil {
+		t.Fatalf("%s: %v", typ, err)
+	}
+	frame, err := l.ParseJSON(nil, text)
+	oracle := reflect.New(typ)
+	oracleErr := json.Unmarshal(text, oracle.Interface(), v2Options)
+	if err != nil {
+		if oracleErr == nil && !strings.Contains(err.Error(), "missing member") && !strings.Contains(err.Error(), "got null") {
+			t.Fatalf("%s: %q: %v, but json/v2 reads it", typ, text, err)
+		}
+		return
+	}
+	if oracleErr != nil {
+		t.Fatalf("%s: %q: read, but json/v2 says %v", typ, text, oracleErr)
+	}
+	micros(oracle.Elem())
+	got, err := l.AppendJSON(nil, frame)
+	if err != nil {
+		t.Fatalf("%s: %q: %v", typ, text, err)
+	}
+	want, err := json.Marshal(oracle.Interface(), v2Options)
+	if err != nil {
+		t.Fatalf("%s: json/v2: %v", typ, err)
+	}
+	if typ == anyType || typ.Kind() == reflect.Slice {
+		// A bare any keeps the order that json/v2 sorts away.
+		got = sortJSON(got)
+		want = sortJSON(want)
+	}
+	if !bytes.Equal(got, want) {
+		t.Fatalf("%s: %s:\n got %s\nwant %s", typ, text, got, want)
+	}
+
+	// And the way that the codec goes: the frame read into the Go type.
+	dec, err := NewDecoder(l, typ)
+	if err != nil {
+		t.Fatalf("%s: %v", typ, err)
+	}
+	back := reflect.New(typ)
+	if err := dec.Value(frame, back.UnsafePointer()); err != nil {
+		t.Fatalf("%s: %s: %v", typ, text, err)
+	}
+	via, err := json.Marshal(back.Interface(), v2Options)
+	if err != nil {
+		t.Fatalf("%s: json/v2: %v", typ, err)
+	}
+	direct, err := json.Marshal(oracle.Interface(), v2Options)
+	if err != nil {
+		t.Fatalf("%s: json/v2: %v", typ, err)
+	}
+	if !bytes.Equal(via, direct) {
+		t.Fatalf("%s: %s: decoded:\n got %s\nwant %s", typ, text, via, direct)
+	}
+}
+
+// micros makes the times in v what a frame holds of them.
+func micros(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			micros(v.Elem())
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			micros(v.Index(i))
+		}
+	case reflect.Map:
+		for _, k := range v.MapKeys() {
+			e := reflect.New(v.Type().Elem()).Elem()
+			e.Set(v.MapIndex(k))
+			micros(e)
+			v.SetMapIndex(k, e)
+		}
+	case reflect.Struct:
+		if v.Type() == timeType {
+			v.Set(reflect.ValueOf(time.UnixMicro(v.Interface().(time.Time).UnixMicro()).UTC()))
+			return
+		}
+		for i := range v.NumField() {
+			if v.Field(i).CanSet() {
+				micros(v.Field(i))
+			}
+		}
+	}
+}
+
+func sortJSON(text []byte) []byte {
+	var v any
+	if err := json.Unmarshal(text, &v, v2Options); err != nil {
+		return text
+	}
+	b, err := json.Marshal(v, v2Options)
+	if err != nil {
+		return text
+	}
+	return b
+}
