@@ -1,0 +1,323 @@
+#include "codec.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+
+int levada_codec_init(levada_codec *c) { return levada_clock_init(c); }
+
+int levada_codec_traverse(levada_codec *c, visitproc visit, void *arg) {
+    PyObject *held[] = {c->datetime, c->epoch, c->tick, c->utc};
+    for (size_t i = 0; i < sizeof held / sizeof *held; i++) {
+        int rc = held[i] ? visit(held[i], arg) : 0;
+        if (rc) return rc;
+    }
+    return 0; /* strings are in no cycle */
+}
+
+static void drop(PyObject **o) {
+    PyObject *old = *o;
+    *o = NULL;
+    Py_DecRef(old);
+}
+
+void levada_codec_clear(levada_codec *c) {
+    c->clock = NULL;
+    drop(&c->datetime);
+    drop(&c->epoch);
+    drop(&c->tick);
+    drop(&c->utc);
+    for (int i = 0; i < LEVADA_CACHE; i++) drop(&c->cache[i].str);
+}
+
+PyObject *levada_str(levada_codec *c, const uint8_t *p, uint32_t n) {
+    if (n > LEVADA_CACHED) return PyUnicode_FromStringAndSize((const char *)p, n);
+    uint64_t key[4] = {0};
+    memcpy(key, p, n);
+    key[3] |= (uint64_t)n << 32;
+    uint64_t h = (key[0] ^ key[3]) * 0x9e3779b97f4a7c15u;
+    h = (h ^ (h >> 32) ^ key[1]) * 0xbf58476d1ce4e5b9u;
+    h = (h ^ (h >> 32) ^ key[2]) * 0x94d049bb133111ebu;
+    levada_cached *e = &c->cache[h >> 53];
+    if (e->str && e->key[0] == key[0] && e->key[1] == key[1] && e->key[2] == key[2] && e->key[3] == key[3]) return ref(e->str);
+    PyObject *s = PyUnicode_FromStringAndSize((const char *)p, n);
+    if (!s) return NULL;
+    PyObject *old = e->str; /* takes over the entry's reference */
+    memcpy(e->key, key, sizeof key);
+    e->str = ref(s);
+    Py_DecRef(old);
+    return s;
+}
+
+/* One conversion. */
+typedef struct {
+    levada_in in;
+    levada_codec *c;
+    const levada_node *nodes;
+    char where[200]; /* path of an error, built from the inside out */
+} builder;
+
+/* A value with the presence byte that its node asks for, and one without. */
+static PyObject *value(builder *b, const levada_node *node, int depth);
+static PyObject *bare(builder *b, const levada_node *node, int depth);
+
+/* A frame that does not hold what its layout says: Go wrote it, so it is our fault. */
+static PyObject *truncated(void) {
+    PyErr_SetString(PyExc_ValueError, "BUG: frame: not what its layout says");
+    return NULL;
+}
+
+/* Puts a segment in front of the path. */
+static void prepend(builder *b, const char *segment) {
+    size_t n = strlen(segment), old = strlen(b->where);
+    if (n + old >= sizeof b->where) return;
+    memmove(b->where + n, b->where, old + 1);
+    memcpy(b->where, segment, n);
+}
+
+static void in_key(builder *b, PyObject *key) {
+    char text[80];
+    PyObject *type, *val, *tb; /* owned: AsUTF8AndSize must not run with an exception set */
+    PyErr_Fetch(&type, &val, &tb);
+    const char *s = PyUnicode_AsUTF8AndSize(key, NULL);
+    PyErr_Clear();
+    PyErr_Restore(type, val, tb);
+    snprintf(text, sizeof text, ".%s", s ? s : "?");
+    prepend(b, text);
+}
+
+static void in_index(builder *b, uint32_t i) {
+    char text[16];
+    snprintf(text, sizeof text, "[%u]", i);
+    prepend(b, text);
+}
+
+/* Cold, so that the arrays above do not widen the frames of the recursion. */
+__attribute__((noinline)) static PyObject *fail_key(builder *b, PyObject *container, PyObject *key, PyObject *owned_key) {
+    in_key(b, key);
+    Py_DecRef(owned_key);
+    Py_DecRef(container);
+    return NULL;
+}
+__attribute__((noinline)) static PyObject *fail_index(builder *b, PyObject *container, uint32_t i) {
+    in_index(b, i);
+    Py_DecRef(container);
+    return NULL;
+}
+
+static PyObject *string(builder *b) {
+    uint32_t n;
+    const uint8_t *p = take_bytes(&b->in, &n);
+    return p ? levada_str(b->c, p, n) : truncated();
+}
+
+static PyObject *bytes(builder *b) {
+    uint32_t n;
+    const uint8_t *p = take_bytes(&b->in, &n);
+    return p ? PyBytes_FromStringAndSize((const char *)p, n) : truncated();
+}
+
+static PyObject *any(builder *b, int depth);
+
+/* A list whose elements are of node; NULL: any. */
+static PyObject *list(builder *b, const levada_node *node, int depth) {
+    uint32_t n;
+    if (!take32(&b->in, &n)) return truncated();
+    /* Every value is at least min bytes long. One without any bytes is a struct
+     * without members, which no type has. */
+    if ((uint64_t)n * (node && node->min ? node->min : 1) > b->in.n - b->in.off) return truncated();
+    PyObject *out = PyList_New(n); /* owned */
+    if (!out) return NULL;
+    for (uint32_t i = 0; i < n; i++) {
+        PyObject *v = node ? value(b, node, depth) : any(b, depth);
+        if (!v) return fail_index(b, out, i);
+        if (PyList_SetItem(out, i, v) < 0) { /* takes over v, in any case */
+            Py_DecRef(out);
+            return NULL;
+        }
+    }
+    return out;
+}
+
+/* The entries of a map, into a dict. Takes over the reference to out. */
+static PyObject *entries(builder *b, PyObject *out, const levada_node *node, int depth) {
+    uint32_t n;
+    if (!out) return NULL;
+    if (!take32(&b->in, &n)) {
+        Py_DecRef(out);
+        return truncated();
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        PyObject *key = string(b); /* owned */
+        if (!key) return fail_index(b, out, i);
+        PyObject *v = node ? value(b, node, depth) : any(b, depth); /* owned */
+        if (!v) return fail_key(b, out, key, key);
+        int rc = PyDict_SetItem(out, key, v);
+        Py_DecRef(v);
+        Py_DecRef(key);
+        if (rc < 0) {
+            Py_DecRef(out);
+            return NULL;
+        }
+    }
+    return out;
+}
+
+static PyObject *structure(builder *b, const levada_node *node, int depth) {
+    PyObject *out = PyDict_Copy(node->template_); /* owned; every key is there, in order, with None */
+    if (!out) return NULL;
+    const levada_field *f = node->fields;
+    for (uint32_t i = 0; i < node->nfields; i++, f++) {
+        const levada_node *fn = &b->nodes[f->node];
+        PyObject *v; /* owned */
+        if (f->flags & LEVADA_OPTIONAL) {
+            uint8_t presence;
+            if (!take8(&b->in, &presence) || presence > LEVADA_ABSENT) {
+                truncated();
+                return fail_key(b, out, f->key, NULL);
+            }
+            if (presence == LEVADA_NULL) continue;
+            if (presence == LEVADA_ABSENT) {
+                if (PyDict_DelItem(out, f->key) < 0) return fail_key(b, out, f->key, NULL);
+                continue;
+            }
+            v = bare(b, fn, depth); /* the one presence byte serves null, too */
+        } else {
+            v = value(b, fn, depth);
+        }
+        if (!v) return fail_key(b, out, f->key, NULL);
+        int rc = PyDict_SetItem(out, f->key, v);
+        Py_DecRef(v);
+        if (rc < 0) return fail_key(b, out, f->key, NULL);
+    }
+    if (node->flags & LEVADA_EXTRA) return entries(b, out, NULL, depth);
+    return out;
+}
+
+static PyObject *deep(void) {
+    char text[64];
+    snprintf(text, sizeof text, "nested deeper than %d", LEVADA_MAX_DEPTH);
+    PyErr_SetString(PyExc_ValueError, text);
+    return NULL;
+}
+
+static PyObject *number(builder *b, uint8_t kind) {
+    uint64_t v;
+    if (!take64(&b->in, &v)) return truncated();
+    switch (kind) {
+    case LEVADA_UINT8:
+    case LEVADA_UINT16:
+    case LEVADA_UINT32:
+    case LEVADA_UINT64:
+        return PyLong_FromUnsignedLongLong(v);
+    case LEVADA_FLOAT32:
+    case LEVADA_FLOAT64: {
+        double d;
+        memcpy(&d, &v, 8);
+        return PyFloat_FromDouble(d);
+    }
+    case LEVADA_TIME:
+        return levada_datetime(b->c, (int64_t)v);
+    }
+    return PyLong_FromLongLong((int64_t)v);
+}
+
+static PyObject *value(builder *b, const levada_node *node, int depth) {
+    if (node->flags & LEVADA_NULLABLE) {
+        uint8_t presence;
+        if (!take8(&b->in, &presence) || presence > LEVADA_PRESENT) return truncated();
+        if (presence == LEVADA_NULL) return ref(Py_None);
+    }
+    return bare(b, node, depth);
+}
+
+static PyObject *bare(builder *b, const levada_node *node, int depth) {
+    switch (node->kind) {
+    case LEVADA_BOOL: {
+        uint8_t v;
+        if (!take8(&b->in, &v) || v > 1) return truncated();
+        return ref(v ? Py_True : Py_False);
+    }
+    case LEVADA_STRING:
+        return string(b);
+    case LEVADA_BYTES:
+        return bytes(b);
+    case LEVADA_ANY:
+        return any(b, depth);
+    case LEVADA_LIST:
+    case LEVADA_MAP:
+    case LEVADA_STRUCT:
+        if (depth >= LEVADA_MAX_DEPTH) return deep();
+        if (node->kind == LEVADA_STRUCT) return structure(b, node, depth + 1);
+        if (node->kind == LEVADA_LIST) return list(b, &b->nodes[node->elem], depth + 1);
+        return entries(b, PyDict_New(), &b->nodes[node->elem], depth + 1);
+    }
+    return number(b, node->kind);
+}
+
+static PyObject *any(builder *b, int depth) {
+    uint8_t tag;
+    if (!take8(&b->in, &tag)) return truncated();
+    switch (tag) {
+    case LEVADA_TAG_NULL:
+        return ref(Py_None);
+    case LEVADA_TAG_FALSE:
+        return ref(Py_False);
+    case LEVADA_TAG_TRUE:
+        return ref(Py_True);
+    case LEVADA_TAG_INT:
+        return number(b, LEVADA_INT64);
+    case LEVADA_TAG_UINT:
+        return number(b, LEVADA_UINT64);
+    case LEVADA_TAG_FLOAT:
+        return number(b, LEVADA_FLOAT64);
+    case LEVADA_TAG_TIME:
+        return number(b, LEVADA_TIME);
+    case LEVADA_TAG_STRING:
+        return string(b);
+    case LEVADA_TAG_BYTES:
+        return bytes(b);
+    case LEVADA_TAG_LIST:
+        return depth >= LEVADA_MAX_DEPTH ? deep() : list(b, NULL, depth + 1);
+    case LEVADA_TAG_MAP:
+        return depth >= LEVADA_MAX_DEPTH ? deep() : entries(b, PyDict_New(), NULL, depth + 1);
+    }
+    return truncated();
+}
+
+/* Says where in the value an exception of the build happened. */
+static void locate(builder *b) {
+    char text[480];
+    PyObject *type, *val, *tb; /* owned */
+    PyErr_Fetch(&type, &val, &tb);
+    PyErr_NormalizeException(&type, &val, &tb);
+    if (type && PyErr_GivenExceptionMatches(type, PyExc_MemoryError)) {
+        PyErr_Restore(type, val, tb);
+        return;
+    }
+    PyObject *s = val ? PyObject_Str(val) : NULL; /* owned */
+    const char *what = s ? PyUnicode_AsUTF8AndSize(s, NULL) : NULL;
+    PyErr_Clear();
+    snprintf(text, sizeof text, "payload: %.240s - at `$%s`", what ? what : "?", b->where);
+    Py_DecRef(s);
+    Py_DecRef(type);
+    Py_DecRef(val);
+    Py_DecRef(tb);
+    PyErr_SetString(PyExc_ValueError, text);
+}
+
+PyObject *levada_build(levada_codec *c, const levada_layout *l, const uint8_t *p, size_t n) {
+    builder b;
+    b.in = (levada_in){p, n, 0};
+    b.c = c;
+    b.nodes = l->nodes;
+    b.where[0] = 0;
+    PyObject *v = value(&b, &l->nodes[0], 0); /* owned */
+    if (v && b.in.off != b.in.n) {
+        Py_DecRef(v);
+        v = truncated();
+    }
+    if (!v) locate(&b);
+    return v;
+}

@@ -1,0 +1,135 @@
+#include "codec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A layout comes from our own Go code; the limits keep a broken one from taking the
+ * memory of the process. */
+enum { MAX_NODES = 1 << 16 };
+
+static int corrupt(void) {
+    PyErr_SetString(PyExc_ValueError, "BUG: layout: not the form of abi/frame.md");
+    return -1;
+}
+
+static int read_fields(levada_in *in, levada_layout *l, levada_node *node) {
+    uint32_t len, n;
+    if (!take_bytes(in, &len)) return corrupt(); /* name of the type */
+    if (!take32(in, &n) || n > in->n - in->off) return corrupt();
+    if (!(node->fields = calloc(n ? n : 1, sizeof *node->fields))) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (!(node->template_ = PyDict_New())) return -1;
+    for (uint32_t i = 0; i < n; i++) {
+        levada_field *f = &node->fields[i];
+        const uint8_t *key = take_bytes(in, &len);
+        if (!key || !take32(in, &f->node) || !take8(in, &f->flags) || f->node >= l->n) return corrupt();
+        if (!(f->key = PyUnicode_FromStringAndSize((const char *)key, len))) return -1;
+        PyUnicode_InternInPlace(&f->key);
+        node->nfields = i + 1;
+        if (PyDict_SetItem(node->template_, f->key, Py_None) < 0) return -1;
+    }
+    /* A key twice would make the template smaller than the list of fields. */
+    return PyDict_Size(node->template_) == (Py_ssize_t)n ? 0 : corrupt();
+}
+
+static int read_nodes(levada_in *in, levada_layout *l) {
+    for (uint32_t i = 0; i < l->n; i++) {
+        levada_node *node = &l->nodes[i];
+        if (!take8(in, &node->kind) || !take8(in, &node->flags) || node->kind > LEVADA_ANY) return corrupt();
+        switch (node->kind) {
+        case LEVADA_LIST:
+        case LEVADA_MAP:
+            if (!take32(in, &node->elem) || node->elem >= l->n) return corrupt();
+            break;
+        case LEVADA_STRUCT:
+            if (read_fields(in, l, node) < 0) return -1;
+            break;
+        }
+    }
+    return in->off == in->n ? 0 : corrupt();
+}
+
+/* Smallest size of a node without its presence byte; what bounds the counts that a
+ * frame may claim. open marks the nodes on the way, so that a struct that holds itself
+ * ends the walk. */
+static uint32_t measure(levada_layout *l, uint32_t at, uint8_t *open) {
+    levada_node *node = &l->nodes[at];
+    if (node->flags & LEVADA_NULLABLE) return 1;
+    if (node->min) return node->min;
+    uint64_t size = 8;
+    switch (node->kind) {
+    case LEVADA_BOOL:
+    case LEVADA_ANY:
+        size = 1;
+        break;
+    case LEVADA_STRING:
+    case LEVADA_BYTES:
+    case LEVADA_LIST:
+    case LEVADA_MAP:
+        size = 4;
+        break;
+    case LEVADA_STRUCT:
+        if (open[at]) return 1;
+        open[at] = 1;
+        size = node->flags & LEVADA_EXTRA ? 4 : 0;
+        for (uint32_t i = 0; i < node->nfields && size < 1 << 20; i++) {
+            levada_field *f = &node->fields[i];
+            size += f->flags & LEVADA_OPTIONAL ? 1 : measure(l, f->node, open);
+        }
+        open[at] = 0;
+        break;
+    }
+    node->min = (uint32_t)size;
+    return node->min;
+}
+
+levada_layout *levada_layout_read(const uint8_t *p, size_t n) {
+    levada_in in = {p, n, 0};
+    uint32_t count;
+    if (!take32(&in, &count) || count == 0 || count > MAX_NODES || count > n / 2) {
+        corrupt();
+        return NULL;
+    }
+    levada_layout *l = calloc(1, sizeof *l);
+    uint8_t *open = calloc(count, 1);
+    if (l) l->nodes = calloc(count, sizeof *l->nodes);
+    if (!l || !l->nodes || !open) {
+        PyErr_NoMemory();
+        goto failed;
+    }
+    l->n = count;
+    if (read_nodes(&in, l) < 0) goto failed;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t least = measure(l, i, open);
+        l->nodes[i].min = least;
+    }
+    free(open);
+    return l;
+failed:
+    free(open);
+    levada_layout_free(l);
+    return NULL;
+}
+
+int levada_layout_traverse(levada_layout *l, visitproc visit, void *arg) {
+    for (uint32_t i = 0; i < l->n; i++) {
+        PyObject *t = l->nodes[i].template_;
+        int rc = t ? visit(t, arg) : 0;
+        if (rc) return rc;
+    }
+    return 0;
+}
+
+void levada_layout_free(levada_layout *l) {
+    if (!l) return;
+    for (uint32_t i = 0; l->nodes && i < l->n; i++) {
+        levada_node *node = &l->nodes[i];
+        for (uint32_t k = 0; k < node->nfields; k++) Py_DecRef(node->fields[k].key);
+        free(node->fields);
+        Py_DecRef(node->template_);
+    }
+    free(l->nodes);
+    free(l);
+}

@@ -1,0 +1,55 @@
+#define _GNU_SOURCE
+#include <pthread.h>
+
+#include "native.h"
+#include "process.h"
+
+/* The Python thread state of this OS thread while it is not in Python. Kept for the
+ * life of the thread: threading.local, database connections and the like hang on it. */
+static __thread PyThreadState *kept;
+static __thread char identity;
+
+uintptr_t levada_thread(void) { return (uintptr_t)&identity; }
+
+int levada_enter(void) {
+    if (levada_forked || levada_gate_enter() < 0) return -1;
+    if (kept) {
+        PyEval_RestoreThread(kept);
+    } else {
+        PyGILState_Ensure(); /* never released: the state is kept */
+    }
+    return 0;
+}
+
+void levada_leave(void) {
+    kept = PyEval_SaveThread();
+    levada_gate_leave();
+}
+
+void levada_away_begin(levada_away *a) {
+    a->outer = kept;
+    kept = PyEval_SaveThread();
+}
+
+void levada_away_end(levada_away *a) {
+    PyThreadState *own = kept;
+    kept = a->outer; /* the state of a thread of Python's is not ours to keep */
+    PyEval_RestoreThread(own);
+}
+
+int levada_thread_name(const char *name) {
+    pthread_setname_np(pthread_self(), name); /* cut to 15 bytes by the caller, or not set */
+    if (levada_enter() < 0) return -1;
+    PyObject *threading = NULL, *current = NULL, *thread = NULL, *text = NULL; /* owned */
+    if (!(threading = PyImport_ImportModule("threading")) || !(current = PyObject_GetAttrString(threading, "current_thread")) ||
+        !(thread = PyObject_CallObject(current, NULL)) || !(text = PyUnicode_FromString(name)) ||
+        PyObject_SetAttrString(thread, "name", text) < 0) {
+        PyErr_Clear(); /* a name is no reason to stop a lane */
+    }
+    Py_DecRef(text);
+    Py_DecRef(thread);
+    Py_DecRef(current);
+    Py_DecRef(threading);
+    levada_leave();
+    return 0;
+}
