@@ -1,0 +1,176 @@
+//go:build cgo
+
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"unsafe"
+
+	"github.com/levada-io/levada/internal/bridge/cpython"
+	"github.com/levada-io/levada/internal/frame"
+	"github.com/levada-io/levada/internal/program"
+	"github.com/levada-io/levada/record"
+)
+
+// function is a Go function that Python calls, with its settings.
+type function struct {
+	fn      *program.Function
+	out     program.Kit // of a result, or of an element of an iterator
+	decoder *frame.Decoder
+	in      *frame.Layout
+	encoder *frame.Encoder
+
+	// mu guards op, which is made for one caller at a time. It is taken without the GIL
+	// and nothing under it waits for the GIL.
+	mu sync.Mutex
+	op program.Op
+}
+
+func newFunction(fn *program.Function, settings []byte) (*function, error) {
+	if len(settings) == 0 {
+		settings = nil
+	}
+	name := strings.TrimPrefix(fn.Name, "go:")
+	bound, err := fn.Bind(settings)
+	if err != nil {
+		return nil, fmt.Errorf("%s: settings: %w", name, err)
+	}
+	f := &function{fn: fn, out: fn.Out}
+	if fn.Seq {
+		f.out = fn.Elem
+		if f.op, err = bound.FlatMap(name); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	} else {
+		f.op = bound.Map(name)
+	}
+	if f.in, err = frame.Of(fn.In.Type()); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if f.decoder, err = frame.NewDecoder(f.in, fn.In.Type()); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if f.encoder, err = frame.NewEncoder(f.out.Type()); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return f, nil
+}
+
+// Signature implements cpython.Function.
+func (f *function) Signature() cpython.Signature {
+	return cpython.Signature{In: f.in.Append(nil), Out: f.encoder.Layout().Append(nil), Seq: f.fn.Seq, Meta: f.fn.Meta}
+}
+
+// Call implements cpython.Function.
+func (f *function) Call(b cpython.Batch) (cpython.Result, error) {
+	c, err := f.chunk(b)
+	if err != nil {
+		return cpython.Result{}, err
+	}
+	f.mu.Lock()
+	err = f.op.Process(context.Background(), c)
+	f.mu.Unlock()
+	if err != nil {
+		return cpython.Result{}, err
+	}
+	if len(c.Failed) > 0 {
+		return cpython.Result{}, f.failed(c)
+	}
+	base, ok := f.out.Base(c.Col)
+	if !ok {
+		return cpython.Result{}, fmt.Errorf("BUG: %s: column %T", f.fn.Name, c.Col)
+	}
+	r := cpython.Result{N: c.Len()}
+	var bad error
+	r.Payloads, err = f.encoder.AppendColumn(nil, base, r.N, func(i int, err error) {
+		if bad == nil {
+			bad = &cpython.CallError{Index: f.index(c, c.Source(i)), Err: f.named(fmt.Errorf("result: %w", err))}
+		}
+	})
+	if bad != nil || err != nil {
+		return r, max2(bad, err)
+	}
+	if f.fn.Meta {
+		m := beginColumn(nil, r.N)
+		for i := range r.N {
+			m = appendMeta(m, c.Meta(i))
+			endElement(m, r.N, i)
+		}
+		r.Metas = m
+	}
+	if f.fn.Seq {
+		r.From = c.Origin
+		if r.From == nil {
+			r.From = []int32{}
+		}
+	}
+	return r, nil
+}
+
+func max2(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// chunk makes a chunk of a batch; what it holds aliases the batch.
+func (f *function) chunk(b cpython.Batch) (*record.Chunk, error) {
+	frames, err := frame.NewColumn(f.in, b.Payloads)
+	if err != nil {
+		return nil, err
+	}
+	if frames.Len() != b.N {
+		return nil, fmt.Errorf("BUG: %s: %d frames for %d messages", f.fn.Name, frames.Len(), b.N)
+	}
+	c := &record.Chunk{Recs: make([]record.Record, b.N)}
+	col, base := f.fn.In.Make(b.N)
+	c.Col = col
+	var bad error
+	f.decoder.Column(frames, base, func(i int, err error) {
+		if bad == nil {
+			bad = &cpython.CallError{Index: i, Err: f.named(err)}
+		}
+	})
+	if bad != nil {
+		return nil, bad
+	}
+	if b.Metas != nil {
+		r := cut{b: b.Metas[min(len(b.Metas), 4+4*(b.N+1)):]}
+		for i := range c.Recs {
+			c.Recs[i] = r.meta()
+		}
+		if r.bad {
+			return nil, errCut
+		}
+	}
+	return c, nil
+}
+
+// failed is the error of the first message that failed.
+func (f *function) failed(c *record.Chunk) error {
+	first, at := &c.Failed[0], len(c.Recs)
+	for i := range c.Failed {
+		if k := f.index(c, c.Failed[i].Source); k < at {
+			first, at = &c.Failed[i], k
+		}
+	}
+	e := &cpython.CallError{Index: at, Err: f.named(first.Err)}
+	if p, ok := first.Err.(*program.PanicError); ok {
+		e.Err, e.Note = p, string(p.Stack)
+	}
+	return e
+}
+
+func (f *function) named(err error) error {
+	return fmt.Errorf("%s: %w", strings.TrimPrefix(f.fn.Name, "go:"), err)
+}
+
+// index is the message that a record belongs to.
+func (f *function) index(c *record.Chunk, r *record.Record) int {
+	return int((uintptr(unsafe.Pointer(r)) - uintptr(unsafe.Pointer(&c.Recs[0]))) / reflect.TypeFor[record.Record]().Size())
+}

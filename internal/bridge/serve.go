@@ -1,0 +1,59 @@
+//go:build cgo
+
+package bridge
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/levada-io/levada/internal/bridge/cpython"
+	"github.com/levada-io/levada/internal/bridge/process"
+	"github.com/levada-io/levada/internal/program"
+)
+
+// Extension is what a native module offers to the Python process that loads it.
+type Extension struct {
+	Manifest    string // JSON of plan.Manifest
+	Fingerprint string // of the layouts in it
+	Functions   map[string]*program.Function
+	// Main carries out a verb while Python's main thread waits.
+	Main func(MainCall) int
+	// YAMLFunctions names the functions that the YAML pipeline at path wants; nil: the
+	// extension reads no YAML.
+	YAMLFunctions func(path string) ([]string, error)
+}
+
+// MainCall is what Python gives to main.
+type MainCall struct {
+	Abort    context.Context // ends at the second stop signal
+	Drain    <-chan struct{} // closed at the first one
+	Argv     []string
+	Plan     string
+	Manifest string
+	Python   *Python
+}
+
+// Serve offers an extension. It is called while the extension loads, before Python can
+// call anything.
+func Serve(e Extension) {
+	cpython.Serve(cpython.Host{
+		Manifest:    e.Manifest,
+		Fingerprint: e.Fingerprint,
+		Function: func(name string, settings []byte) (cpython.Function, error) {
+			fn, ok := e.Functions[name]
+			if !ok {
+				return nil, fmt.Errorf("no Go function %q in this extension", name)
+			}
+			return newFunction(fn, settings)
+		},
+		Main: func(m cpython.MainCall) (int, error) {
+			py := New(m.Interpreter, m.Functions)
+			return process.Park(func(abort context.Context, drain <-chan struct{}) int {
+				py.Start()
+				defer py.Stop()
+				return e.Main(MainCall{Abort: abort, Drain: drain, Argv: m.Argv, Plan: m.Plan, Manifest: m.Manifest, Python: py})
+			})
+		},
+		YAMLFunctions: e.YAMLFunctions,
+	})
+}
