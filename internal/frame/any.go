@@ -98,7 +98,7 @@ func (a *anyEncoders) append(buf []byte, v any, depth int) ([]byte, error) {
 	case time.Time:
 		return appendTime(append(buf, byte(tagTime)), v)
 	case jsontext.Value:
-		return appendRaw(buf, v, depth)
+		return a.appendRaw(buf, v, depth)
 	}
 	return a.appendOther(buf, v, depth)
 }
@@ -156,7 +156,7 @@ func (a *anyEncoders) appendMap(buf []byte, m map[string]any, depth int) ([]byte
 	}
 	var few [8]entry[any]
 	var err error
-	for _, kv := range sorted(m, few[:0]) {
+	for _, kv := range sorted(m, &few) {
 		buf = appendText(buf, kv.key)
 		if buf, err = a.append(buf, kv.value, depth); err != nil {
 			return buf, inMember(err, kv.key)
@@ -166,24 +166,27 @@ func (a *anyEncoders) appendMap(buf []byte, m map[string]any, depth int) ([]byte
 }
 
 // appendRaw writes JSON text as an any.
-func appendRaw(buf []byte, v jsontext.Value, depth int) ([]byte, error) {
+func (a *anyEncoders) appendRaw(buf []byte, v jsontext.Value, depth int) ([]byte, error) {
 	if len(v) == 0 {
 		return append(buf, byte(tagNull)), nil
 	}
-	p := parser{src: v, dst: buf, depth: depth}
-	if err := p.document(anyNode); err != nil {
-		return buf, err
-	}
-	return p.dst, nil
+	return a.appendText(buf, v, anyNode, depth)
 }
 
 // appendRawMembers writes a JSON object as the members that no field names.
-func appendRawMembers(buf []byte, v jsontext.Value, depth int) ([]byte, error) {
+func (a *anyEncoders) appendRawMembers(buf []byte, v jsontext.Value, depth int) ([]byte, error) {
 	if len(v) == 0 {
 		return le.AppendUint32(buf, 0), nil
 	}
-	p := parser{src: v, dst: buf, depth: depth - 1} // they stand in the struct itself
-	if err := p.document(membersNode); err != nil {
+	return a.appendText(buf, v, membersNode, depth-1) // they stand in the struct itself
+}
+
+func (a *anyEncoders) appendText(buf []byte, v jsontext.Value, n *node, depth int) ([]byte, error) {
+	p := a.parsers.get()
+	defer a.parsers.put(p)
+	p.reset(v, buf)
+	p.depth = depth
+	if err := p.document(n); err != nil {
 		return buf, err
 	}
 	return p.dst, nil

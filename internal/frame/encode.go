@@ -7,6 +7,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -124,6 +125,7 @@ type encType struct {
 
 type encField struct {
 	offset   uintptr
+	op       encOp // of enc
 	presence bool
 	omit     uint8
 	zero     func(p unsafe.Pointer) bool // with omitZero
@@ -210,7 +212,7 @@ func (c *encCompiler) compile(t reflect.Type, n *node) (*encType, error) {
 			if err != nil {
 				return nil, err
 			}
-			e.fields[i] = encField{offset: gf.offset, presence: nf.presence(), omit: nf.omit, enc: fe, name: nf.name}
+			e.fields[i] = encField{offset: gf.offset, op: fe.op, presence: nf.presence(), omit: nf.omit, enc: fe, name: nf.name}
 			if nf.omit&omitZero != 0 {
 				e.fields[i].zero = zeroOf(gf.typ)
 			}
@@ -287,7 +289,7 @@ func (e *encType) bare(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) 
 	case encAny:
 		return e.anys.append(buf, *(*any)(p), depth)
 	case encRaw:
-		return appendRaw(buf, *(*jsontext.Value)(p), depth)
+		return e.anys.appendRaw(buf, *(*jsontext.Value)(p), depth)
 	}
 	if depth++; depth > maxDepth {
 		return buf, errDepth()
@@ -296,22 +298,12 @@ func (e *encType) bare(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) 
 	case encList:
 		return e.list(buf, p, depth)
 	case encMapString:
-		m := *(*map[string]string)(p)
-		buf = le.AppendUint32(buf, uint32(len(m)))
-		if len(m) == 0 {
-			return buf, nil
-		}
-		var few [8]entry[string]
-		for _, kv := range sorted(m, few[:0]) {
-			buf = appendText(buf, kv.key)
-			buf = appendText(buf, kv.value)
-		}
-		return buf, nil
+		return appendStrings(buf, *(*map[string]string)(p)), nil
 	case encMapInt64:
 		m := *(*map[string]int64)(p)
 		buf = le.AppendUint32(buf, uint32(len(m)))
 		var few [8]entry[int64]
-		for _, kv := range sorted(m, few[:0]) {
+		for _, kv := range sorted(m, &few) {
 			buf = appendText(buf, kv.key)
 			buf = le.AppendUint64(buf, uint64(kv.value))
 		}
@@ -320,7 +312,7 @@ func (e *encType) bare(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) 
 		m := *(*map[string]float64)(p)
 		buf = le.AppendUint32(buf, uint32(len(m)))
 		var few [8]entry[float64]
-		for _, kv := range sorted(m, few[:0]) {
+		for _, kv := range sorted(m, &few) {
 			buf = appendText(buf, kv.key)
 			buf = le.AppendUint64(buf, math.Float64bits(kv.value))
 		}
@@ -333,18 +325,70 @@ func (e *encType) bare(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) 
 	return e.structure(buf, p, depth)
 }
 
+func appendStrings(buf []byte, m map[string]string) []byte {
+	buf = le.AppendUint32(buf, uint32(len(m)))
+	switch {
+	case len(m) == 0:
+		return buf
+	case len(m) <= 8:
+		var few [8]entry[string]
+		return appendEntries(buf, sorted(m, &few))
+	case len(m) <= 40:
+		return appendSome(buf, m)
+	}
+	return appendEntries(buf, sortedMany(m, nil))
+}
+
+// appendSome keeps its large frame on the stack away from the small maps.
+func appendSome(buf []byte, m map[string]string) []byte {
+	var some [40]entry[string]
+	return appendEntries(buf, sortedMany(m, some[:0]))
+}
+
+func appendEntries(buf []byte, list []entry[string]) []byte {
+	at := len(buf)
+	for i := range list {
+		buf = appendString(buf, list[i].key)
+		buf = appendString(buf, list[i].value)
+	}
+	if ascii(buf[at:]) { // lengths below 128 are ASCII too
+		return buf
+	}
+	buf = buf[:at]
+	for i := range list {
+		buf = appendText(buf, list[i].key)
+		buf = appendText(buf, list[i].value)
+	}
+	return buf
+}
+
+func ascii(b []byte) bool {
+	var high uint64
+	for len(b) >= 8 {
+		high |= le.Uint64(b)
+		b = b[8:]
+	}
+	for _, c := range b {
+		high |= uint64(c)
+	}
+	return high&each80 == 0
+}
+
 func (e *encType) structure(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) {
 	var err error
 	for i := range e.fields {
 		f := &e.fields[i]
 		q := unsafe.Add(p, f.offset)
 		if !f.presence {
-			switch f.enc.op {
+			switch f.op {
 			case encInt64, encUint64, encFloat64:
 				buf = le.AppendUint64(buf, *(*uint64)(q))
 				continue
 			case encString:
 				buf = appendText(buf, *(*string)(q))
+				continue
+			case encMapString:
+				buf = appendStrings(buf, *(*map[string]string)(q))
 				continue
 			}
 			if buf, err = f.enc.bare(buf, q, depth); err != nil {
@@ -380,7 +424,7 @@ func (e *encType) structure(buf []byte, p unsafe.Pointer, depth int) ([]byte, er
 		if !e.extra.raw {
 			return e.anys.appendMap(buf, *(*map[string]any)(q), depth)
 		}
-		return appendRawMembers(buf, *(*jsontext.Value)(q), depth)
+		return e.anys.appendRawMembers(buf, *(*jsontext.Value)(q), depth)
 	}
 	return buf, nil
 }
@@ -482,26 +526,37 @@ type entry[V any] struct {
 	value V
 }
 
-// sorted lists a map by key. few is memory for a small one, on the caller's stack.
-func sorted[V any](m map[string]V, few []entry[V]) []entry[V] {
-	if len(m) > cap(few) {
-		few = make([]entry[V], 0, len(m))
+// sorted lists a map by key. few is memory for a small one, on the caller's stack: it
+// is sorted as it is read.
+func sorted[V any](m map[string]V, few *[8]entry[V]) []entry[V] {
+	if len(m) > len(few) {
+		return sortedMany(m, nil)
 	}
+	n := 0
 	for k, v := range m {
-		few = append(few, entry[V]{k, v})
+		i := n
+		for i > 0 && k < few[(i-1)&7].key {
+			few[i&7] = few[(i-1)&7]
+			i--
+		}
+		few[i&7] = entry[V]{k, v}
+		n++
 	}
-	sortEntries(few)
-	return few
+	return few[:n]
+}
+
+func sortedMany[V any](m map[string]V, all []entry[V]) []entry[V] {
+	all = slices.Grow(all, len(m))
+	for k, v := range m {
+		all = append(all, entry[V]{k, v})
+	}
+	sortEntries(all)
+	return all
 }
 
 func sortEntries[V any](s []entry[V]) {
 	if len(s) > 12 {
-		slices.SortFunc(s, func(a, b entry[V]) int {
-			if a.key < b.key {
-				return -1
-			}
-			return 1
-		})
+		slices.SortFunc(s, func(a, b entry[V]) int { return strings.Compare(a.key, b.key) })
 		return
 	}
 	for i := 1; i < len(s); i++ {
@@ -513,10 +568,47 @@ func sortEntries[V any](s []entry[V]) {
 
 // appendText writes a string. A byte that is no UTF-8 becomes U+FFFD, as in JSON.
 func appendText(buf []byte, s string) []byte {
-	if !utf8.ValidString(s) {
-		s = string([]rune(s))
+	n, at := len(s), len(buf)
+	if cap(buf)-at < n+4 {
+		buf = slices.Grow(buf, n+4)
 	}
-	return appendString(buf, s)
+	buf = buf[:at+4+n]
+	le.PutUint32(buf[at:], uint32(n))
+	// Most strings are short and ASCII: copied and looked at in one go, the last word
+	// overlapping the one before.
+	src, dst := unsafe.Slice(unsafe.StringData(s), n), buf[at+4:]
+	var high uint64
+	switch {
+	case n > 64:
+		copy(dst, src)
+		if utf8.Valid(src) {
+			return buf
+		}
+		high = each80
+	case n >= 8:
+		for i := 0; i < n-8; i += 8 {
+			x := le.Uint64(src[i:])
+			le.PutUint64(dst[i:], x)
+			high |= x
+		}
+		x := le.Uint64(src[n-8:])
+		le.PutUint64(dst[n-8:], x)
+		high |= x
+	case n >= 4:
+		x, y := le.Uint32(src), le.Uint32(src[n-4:])
+		le.PutUint32(dst, x)
+		le.PutUint32(dst[n-4:], y)
+		high = uint64(x | y)
+	default:
+		for i, c := range src {
+			dst[i] = c
+			high |= uint64(c)
+		}
+	}
+	if high&each80 != 0 && !utf8.Valid(src) {
+		return appendString(buf[:at], string([]rune(s)))
+	}
+	return buf
 }
 
 func appendBlob(buf []byte, b []byte) []byte {
@@ -539,7 +631,8 @@ func appendTime(buf []byte, t time.Time) ([]byte, error) {
 
 // anyEncoders are the encoders of the types that were met inside any.
 type anyEncoders struct {
-	byType sync.Map // reflect.Type -> *Encoder, or error
+	byType  sync.Map // reflect.Type -> *Encoder, or error
+	parsers pool     // of text in a jsontext.Value
 }
 
 func (a *anyEncoders) of(t reflect.Type) (*Encoder, error) {
