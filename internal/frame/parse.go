@@ -116,7 +116,15 @@ func (p *parser) document(root *node) error {
 	return nil
 }
 
+// space passes over white space; mostly there is none.
 func (p *parser) space() {
+	if p.pos < len(p.src) && p.src[p.pos] > ' ' {
+		return
+	}
+	p.spaces()
+}
+
+func (p *parser) spaces() {
 	i, src := p.pos, p.src
 	for i < len(src) && (src[i] == ' ' || src[i] == '\n' || src[i] == '\t' || src[i] == '\r') {
 		i++
@@ -318,6 +326,10 @@ func (p *parser) colon() error {
 
 // more reads what stands behind an element: true where another one follows.
 func (p *parser) more(end byte) (bool, error) {
+	if i := p.pos + 1; i < len(p.src) && p.src[i-1] == ',' && p.src[i] > ' ' {
+		p.pos = i
+		return true, nil
+	}
 	p.space()
 	switch p.peek() {
 	case ',':
@@ -393,6 +405,19 @@ func magnitude(b []byte) (v uint64, ok bool) {
 func (p *parser) integer(k kind) error {
 	from := p.pos
 	c := p.peek()
+	if c-'1' < 9 {
+		// Up to 18 digits of a positive number fit every integer of 64 bits.
+		src, i, v := p.src, from+1, uint64(c-'0')
+		for i < len(src) && src[i]-'0' <= 9 && i < from+18 {
+			v = v*10 + uint64(src[i]-'0')
+			i++
+		}
+		if i < len(src) && v <= maxOf[k] && (src[i] == ',' || src[i] == '}' || src[i] == ']') {
+			p.pos = i
+			p.dst = le.AppendUint64(p.dst, v)
+			return nil
+		}
+	}
 	if c != '-' && c-'0' > 9 {
 		return p.mismatch("integer")
 	}
