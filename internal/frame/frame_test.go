@@ -72,7 +72,7 @@ func TestAllocations(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
-		if got > c.most {
+		if got > c.most && (poolsKeep || c.name != "parse") {
 			t.Errorf("%s: %v allocations, at most %v", c.name, got, c.most)
 		}
 	}
