@@ -3,7 +3,6 @@
 package bridge
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/levada-io/levada/internal/bridge/cpython"
@@ -25,8 +24,7 @@ type Extension struct {
 
 // MainCall is what Python gives to main.
 type MainCall struct {
-	Abort    context.Context // ends at the second stop signal
-	Drain    <-chan struct{} // closed at the first one
+	Stop     <-chan struct{} // one value per stop signal: the first drains, the second aborts
 	Argv     []string
 	Plan     string
 	Manifest string
@@ -48,10 +46,10 @@ func Serve(e Extension) {
 		},
 		Main: func(m cpython.MainCall) (int, error) {
 			py := New(m.Interpreter, m.Functions)
-			return process.Park(func(abort context.Context, drain <-chan struct{}) int {
+			return process.Park(func(stop <-chan struct{}) int {
 				py.Start()
 				defer py.Stop()
-				return e.Main(MainCall{Abort: abort, Drain: drain, Argv: m.Argv, Plan: m.Plan, Manifest: m.Manifest, Python: py})
+				return e.Main(MainCall{Stop: stop, Argv: m.Argv, Plan: m.Plan, Manifest: m.Manifest, Python: py})
 			})
 		},
 		YAMLFunctions: e.YAMLFunctions,
