@@ -78,7 +78,8 @@ class InvalidPipelineError(LevadaError, ValueError):
     """A pipeline that can not become a plan. It tells every mistake that was found."""
 
     def __init__(self, violations: Violation | Iterable[Violation]) -> None:
-        found = (violations,) if isinstance(violations, Violation) else tuple(violations)
+        given = [violations] if isinstance(violations, Violation) else violations
+        found = tuple(dict.fromkeys(given))  # a branch used twice says everything twice
         super().__init__(found)
         self.violations: tuple[Violation, ...] = found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 __all__ = ["Header", "Message"]
 
@@ -127,7 +127,7 @@ class Message(Generic[T_co]):
         return tuple(getattr(self, name) for name in _ATTRIBUTES) == theirs
 
     # A payload is a dict more often than not.
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None]  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         parts = [repr(self._payload)]

@@ -81,15 +81,13 @@ class Chain(tuple[Node, ...]):
         if isinstance(step, StreamSink):
             raise step.mistake("expected a step, got a sink", hint="write .sink(...)")
         if not isinstance(step, Step):
-            what = step.__name__ if isinstance(step, type) else type(step).__name__
-            raise self._mistake(f"expected a step to apply, got {what}")
+            raise self._mistake(f"expected a step to apply, got {_what(step)}")
         return Chain((*self, step))
 
     def into(self, sink: StreamSink) -> Chain:
         """The chain with its sink."""
         if not isinstance(sink, StreamSink):
-            what = sink.__name__ if isinstance(sink, type) else type(sink).__name__
-            raise self._mistake(f"expected a StreamSink, got {what}")
+            raise self._mistake(f"expected a StreamSink, got {_what(sink)}")
         return Chain((*self, sink))
 
     def route(
@@ -148,6 +146,10 @@ class Chain(tuple[Node, ...]):
     def _mistake(self, text: str) -> InvalidPipelineError:
         place = Origin.of_caller()
         return InvalidPipelineError(Violation(text, self[-1].name if self else "", place))
+
+
+def _what(value: object) -> str:
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
 
 
 def _second_source(other: Stream[Any] | Pipeline | StreamSource) -> InvalidPipelineError:

@@ -1,0 +1,5 @@
+def configure():
+    raise KeyError("BROKERS")
+
+
+configure()

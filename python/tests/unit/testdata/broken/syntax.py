@@ -1,0 +1,3 @@
+pipeline = (
+    streaming_source("in", "in"
+    .sink(StreamSink("out", "out"))
