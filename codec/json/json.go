@@ -35,41 +35,26 @@ func (c *Codec) Bind(t reflect.Type) (codec.Bound, error) {
 	if err != nil {
 		return nil, err
 	}
-	dec, err := frame.NewDecoder(enc.Layout(), t)
+	dec, err := frame.NewTextDecoder(t, c.Strict)
 	if err != nil {
 		return nil, err
 	}
-	return &bound{strict: c.Strict, layout: enc.Layout(), enc: enc, dec: dec}, nil
+	return &bound{layout: enc.Layout(), enc: enc, dec: dec}, nil
 }
 
-// bound converts by way of a frame: what is faster than reflection over the text, and
-// one definition of JSON for both languages.
 type bound struct {
-	strict  bool
 	layout  *frame.Layout
 	enc     *frame.Encoder
-	dec     *frame.Decoder
+	dec     *frame.TextDecoder
 	buffers sync.Pool // *[]byte
 }
 
-// Decode implements codec.Bound. What is decoded does not alias src.
-func (b *bound) Decode(src []byte, dst any) error {
-	buf := b.buffer()
-	defer b.buffers.Put(buf)
-	parse := b.layout.ParseJSON
-	if b.strict {
-		parse = b.layout.ParseStrict
-	}
-	value, err := parse((*buf)[:0], src)
-	if err != nil {
-		return err
-	}
-	*buf = value
-	// The strings of the result live in the copy, and nothing else does.
-	return b.dec.Value(append([]byte(nil), value...), pointer(dst))
-}
+// Decode implements codec.Bound. What is decoded does not alias src: whoever keeps one
+// string of it keeps this message, not all that was fetched with it.
+func (b *bound) Decode(src []byte, dst any) error { return b.dec.Value(src, pointer(dst)) }
 
-// Append implements codec.Bound.
+// Append implements codec.Bound. It goes by way of a frame, so that there is one
+// definition of a value's JSON, whichever language made the value.
 func (b *bound) Append(buf []byte, v any) ([]byte, error) {
 	scratch := b.buffer()
 	defer b.buffers.Put(scratch)

@@ -55,6 +55,11 @@ func benchmark[T any](b *testing.B, v T) {
 	run("decode", func() error { var x T; return dec.Value(value, unsafe.Pointer(&x)) })
 	run("decode-any", func() error { var x T; return dyn.Value(free, unsafe.Pointer(&x)) })
 	run("parse", func() error { _, err := l.ParseJSON(buf, text); return err })
+	direct, err := NewTextDecoder(t, false)
+	if err != nil {
+		b.Fatal(err)
+	}
+	run("direct", func() error { var x T; return direct.Value(text, unsafe.Pointer(&x)) })
 	run("parse-any", func() error { _, err := Any().ParseJSON(buf, text); return err })
 	run("print", func() error { _, err := l.AppendJSON(buf, value); return err })
 	run("v2-unmarshal", func() error { var x T; return json.Unmarshal(text, &x, v2Options) })

@@ -18,7 +18,7 @@ import (
 // reads the values by their offsets in memory.
 type Encoder struct {
 	layout *Layout
-	root   *encType
+	root   *memType
 }
 
 // NewEncoder compiles the encoder of t.
@@ -31,7 +31,7 @@ func newEncoder(t reflect.Type, anys *anyEncoders) (*Encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := encCompiler{anys: anys, done: map[encKey]*encType{}}
+	c := memCompiler{anys: anys, done: map[memKey]*memType{}}
 	root, err := c.compile(t, layout.root)
 	if err != nil {
 		return nil, err
@@ -82,148 +82,6 @@ func (e *Encoder) AppendColumn(buf []byte, base unsafe.Pointer, n int, fail func
 	return out, nil
 }
 
-type encOp uint8
-
-const (
-	encBool encOp = iota
-	encInt8
-	encInt16
-	encInt32
-	encInt64
-	encUint8
-	encUint16
-	encUint32
-	encUint64
-	encFloat32
-	encFloat64
-	encString
-	encBytes
-	encTime
-	encList
-	encMapString
-	encMapAny
-	encMapInt64
-	encMapFloat64
-	encMap // of any other element, by reflection
-	encStruct
-	encAny
-	encRaw
-)
-
-// encType writes one Go type.
-type encType struct {
-	op     encOp
-	ptr    bool    // what is at p is a pointer, null where nil
-	width  uintptr // of what is at p
-	node   *node
-	elem   *encType
-	fields []encField
-	extra  *encExtra
-	rtype  reflect.Type // of the value, behind the pointer
-	anys   *anyEncoders
-}
-
-type encField struct {
-	offset   uintptr
-	op       encOp // of enc
-	presence bool
-	omit     uint8
-	zero     func(p unsafe.Pointer) bool // with omitZero
-	enc      *encType
-	name     string
-}
-
-type encExtra struct {
-	offset uintptr
-	raw    bool // jsontext.Value, not a map
-}
-
-type encKey struct {
-	t        reflect.Type
-	nullable bool
-}
-
-type encCompiler struct {
-	anys *anyEncoders
-	done map[encKey]*encType
-}
-
-func (c *encCompiler) compile(t reflect.Type, n *node) (*encType, error) {
-	key := encKey{t, n.nullable}
-	if e, ok := c.done[key]; ok {
-		return e, nil
-	}
-	e := &encType{node: n, width: t.Size(), anys: c.anys}
-	c.done[key] = e
-	if t.Kind() == reflect.Pointer {
-		e.ptr = true
-		t = t.Elem()
-	}
-	e.rtype = t
-	switch n.kind {
-	case kBool, kInt8, kInt16, kInt32, kInt64, kUint8, kUint16, kUint32, kUint64, kFloat32, kFloat64:
-		e.op = encOp(n.kind) // the same order
-	case kString:
-		e.op = encString
-	case kBytes:
-		e.op = encBytes
-	case kTime:
-		e.op = encTime
-	case kAny:
-		e.op = encAny
-		if t == rawType {
-			e.op = encRaw
-		}
-	case kList:
-		e.op = encList
-		elem, err := c.compile(t.Elem(), n.elem)
-		if err != nil {
-			return nil, err
-		}
-		e.elem = elem
-	case kMap:
-		switch t.Elem().Kind() {
-		case reflect.String:
-			e.op = encMapString
-		case reflect.Int64:
-			e.op = encMapInt64
-		case reflect.Float64:
-			e.op = encMapFloat64
-		case reflect.Interface:
-			e.op = encMapAny
-		default:
-			e.op = encMap
-		}
-		elem, err := c.compile(t.Elem(), n.elem)
-		if err != nil {
-			return nil, err
-		}
-		e.elem = elem
-	case kStruct:
-		e.op = encStruct
-		gs, err := structOf(t)
-		if err != nil {
-			return nil, err
-		}
-		e.fields = make([]encField, len(gs.fields))
-		for i, gf := range gs.fields {
-			nf := &n.fields[i]
-			fe, err := c.compile(gf.typ, nf.node)
-			if err != nil {
-				return nil, err
-			}
-			e.fields[i] = encField{offset: gf.offset, op: fe.op, presence: nf.presence(), omit: nf.omit, enc: fe, name: nf.name}
-			if nf.omit&omitZero != 0 {
-				e.fields[i].zero = zeroOf(gf.typ)
-			}
-		}
-		if gs.extra != nil {
-			e.extra = &encExtra{gs.extra.offset, gs.extra.typ == rawType}
-		}
-	}
-	return e, nil
-}
-
 // zeroOf tells the zero values of a type, as omitzero means it.
 func zeroOf(t reflect.Type) func(p unsafe.Pointer) bool {
 	switch {
@@ -246,7 +104,7 @@ func zeroOf(t reflect.Type) func(p unsafe.Pointer) bool {
 var le = binary.LittleEndian
 
 // value writes the value at p, with its presence byte if it can be null.
-func (e *encType) value(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) {
+func (e *memType) value(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) {
 	if e.ptr {
 		p = *(*unsafe.Pointer)(p)
 		if p == nil {
@@ -258,48 +116,48 @@ func (e *encType) value(buf []byte, p unsafe.Pointer, depth int) ([]byte, error)
 }
 
 // bare writes the value at p without a presence byte; p is behind the pointer.
-func (e *encType) bare(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) {
+func (e *memType) bare(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) {
 	switch e.op {
-	case encBool:
+	case memBool:
 		return append(buf, *(*byte)(p)), nil
-	case encInt8:
+	case memInt8:
 		return le.AppendUint64(buf, uint64(*(*int8)(p))), nil
-	case encInt16:
+	case memInt16:
 		return le.AppendUint64(buf, uint64(*(*int16)(p))), nil
-	case encInt32:
+	case memInt32:
 		return le.AppendUint64(buf, uint64(*(*int32)(p))), nil
-	case encInt64, encUint64:
+	case memInt64, memUint64:
 		return le.AppendUint64(buf, *(*uint64)(p)), nil
-	case encUint8:
+	case memUint8:
 		return le.AppendUint64(buf, uint64(*(*uint8)(p))), nil
-	case encUint16:
+	case memUint16:
 		return le.AppendUint64(buf, uint64(*(*uint16)(p))), nil
-	case encUint32:
+	case memUint32:
 		return le.AppendUint64(buf, uint64(*(*uint32)(p))), nil
-	case encFloat32:
+	case memFloat32:
 		return le.AppendUint64(buf, math.Float64bits(float64(*(*float32)(p)))), nil
-	case encFloat64:
+	case memFloat64:
 		return le.AppendUint64(buf, *(*uint64)(p)), nil
-	case encString:
+	case memString:
 		return appendText(buf, *(*string)(p)), nil
-	case encBytes:
+	case memBytes:
 		return appendBlob(buf, *(*[]byte)(p)), nil
-	case encTime:
+	case memTime:
 		return appendTime(buf, *(*time.Time)(p))
-	case encAny:
+	case memAny:
 		return e.anys.append(buf, *(*any)(p), depth)
-	case encRaw:
+	case memRaw:
 		return e.anys.appendRaw(buf, *(*jsontext.Value)(p), depth)
 	}
 	if depth++; depth > maxDepth {
 		return buf, errDepth()
 	}
 	switch e.op {
-	case encList:
+	case memList:
 		return e.list(buf, p, depth)
-	case encMapString:
+	case memMapString:
 		return appendStrings(buf, *(*map[string]string)(p)), nil
-	case encMapInt64:
+	case memMapInt64:
 		m := *(*map[string]int64)(p)
 		buf = le.AppendUint32(buf, uint32(len(m)))
 		var few [8]entry[int64]
@@ -308,7 +166,7 @@ func (e *encType) bare(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) 
 			buf = le.AppendUint64(buf, uint64(kv.value))
 		}
 		return buf, nil
-	case encMapFloat64:
+	case memMapFloat64:
 		m := *(*map[string]float64)(p)
 		buf = le.AppendUint32(buf, uint32(len(m)))
 		var few [8]entry[float64]
@@ -317,9 +175,9 @@ func (e *encType) bare(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) 
 			buf = le.AppendUint64(buf, math.Float64bits(kv.value))
 		}
 		return buf, nil
-	case encMapAny:
+	case memMapAny:
 		return e.anys.appendMap(buf, *(*map[string]any)(p), depth)
-	case encMap:
+	case memMap:
 		return e.reflectMap(buf, p, depth)
 	}
 	return e.structure(buf, p, depth)
@@ -374,24 +232,24 @@ func ascii(b []byte) bool {
 	return high&each80 == 0
 }
 
-func (e *encType) structure(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) {
+func (e *memType) structure(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) {
 	var err error
 	for i := range e.fields {
 		f := &e.fields[i]
 		q := unsafe.Add(p, f.offset)
 		if !f.presence {
 			switch f.op {
-			case encInt64, encUint64, encFloat64:
+			case memInt64, memUint64, memFloat64:
 				buf = le.AppendUint64(buf, *(*uint64)(q))
 				continue
-			case encString:
+			case memString:
 				buf = appendText(buf, *(*string)(q))
 				continue
-			case encMapString:
+			case memMapString:
 				buf = appendStrings(buf, *(*map[string]string)(q))
 				continue
 			}
-			if buf, err = f.enc.bare(buf, q, depth); err != nil {
+			if buf, err = f.typ.bare(buf, q, depth); err != nil {
 				return buf, inMember(err, f.name)
 			}
 			continue
@@ -400,7 +258,7 @@ func (e *encType) structure(buf []byte, p unsafe.Pointer, depth int) ([]byte, er
 			buf = append(buf, absent)
 			continue
 		}
-		if f.enc.ptr {
+		if f.typ.ptr {
 			if q = *(*unsafe.Pointer)(q); q == nil {
 				state := byte(null)
 				if f.omit&omitEmpty != 0 {
@@ -412,10 +270,10 @@ func (e *encType) structure(buf []byte, p unsafe.Pointer, depth int) ([]byte, er
 		}
 		mark := len(buf)
 		buf = append(buf, present)
-		if buf, err = f.enc.bare(buf, q, depth); err != nil {
+		if buf, err = f.typ.bare(buf, q, depth); err != nil {
 			return buf, inMember(err, f.name)
 		}
-		if f.omit&omitEmpty != 0 && f.enc.node.empty(buf[mark+1:]) || f.zero != nil && f.enc.op == encStruct && !f.enc.ptr && f.enc.node.zero(buf[mark+1:]) {
+		if f.omit&omitEmpty != 0 && f.typ.node.empty(buf[mark+1:]) || f.zero != nil && f.typ.op == memStruct && !f.typ.ptr && f.typ.node.zero(buf[mark+1:]) {
 			buf = append(buf[:mark], absent)
 		}
 	}
@@ -470,17 +328,17 @@ type sliceHeader struct {
 	cap  int
 }
 
-func (e *encType) list(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) {
+func (e *memType) list(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) {
 	h := (*sliceHeader)(p)
 	buf = le.AppendUint32(buf, uint32(h.len))
 	switch {
 	case e.elem.ptr:
-	case e.elem.op == encString:
+	case e.elem.op == memString:
 		for _, s := range *(*[]string)(p) {
 			buf = appendText(buf, s)
 		}
 		return buf, nil
-	case e.elem.op == encInt64 || e.elem.op == encUint64 || e.elem.op == encFloat64:
+	case e.elem.op == memInt64 || e.elem.op == memUint64 || e.elem.op == memFloat64:
 		for _, v := range *(*[]uint64)(p) {
 			buf = le.AppendUint64(buf, v)
 		}
@@ -495,7 +353,7 @@ func (e *encType) list(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) 
 	return buf, nil
 }
 
-func (e *encType) reflectMap(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) {
+func (e *memType) reflectMap(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) {
 	m := reflect.NewAt(e.rtype, p).Elem()
 	n := m.Len()
 	buf = le.AppendUint32(buf, uint32(n))

@@ -120,13 +120,14 @@ func FuzzJSON(f *testing.F) {
 			return
 		}
 		if v := jsontext.Value(text); !v.IsValid() && v.IsValid(v2Options) {
-			// Twice the same name (json/v2 merges) or no UTF-8: only that nothing panics.
+			// Twice the same name (json/v2 merges) or no UTF-8: only our two ways agree.
 			for _, typ := range types {
 				l, err := Of(typ)
 				if err != nil {
 					t.Fatal(err)
 				}
-				_, _ = l.ParseJSON(nil, text)
+				frame, err := l.ParseJSON(nil, text)
+				compareDirect(t, typ, text, frame, err)
 			}
 			return
 		}

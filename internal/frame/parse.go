@@ -27,16 +27,9 @@ import (
 // # Errors
 //
 // An *Error with the path.
-func (l *Layout) ParseJSON(dst, src []byte) ([]byte, error) { return l.parse(dst, src, false) }
-
-// ParseStrict is ParseJSON that refuses what is only just JSON: text that is no UTF-8,
-// half a surrogate pair, and a name that comes twice in one object.
-func (l *Layout) ParseStrict(dst, src []byte) ([]byte, error) { return l.parse(dst, src, true) }
-
-func (l *Layout) parse(dst, src []byte, strict bool) ([]byte, error) {
+func (l *Layout) ParseJSON(dst, src []byte) ([]byte, error) {
 	p := l.parsers.get()
 	p.reset(src, dst)
-	p.strict = strict
 	err := p.document(l.root)
 	out := p.dst
 	l.parsers.put(p)
@@ -53,13 +46,16 @@ type parser struct {
 	dst   []byte
 	depth int
 
-	strict bool
+	strict bool // of a TextDecoder
 
 	// Stacks, one stretch per open object; and memory to put one in order.
 	slots   []slot
 	entries []span
 	key     []byte
 	scratch []byte
+	spare   []byte // dst of a TextDecoder
+	strings []entry[string]
+	anys    []entry[any]
 	seed    maphash.Seed
 }
 
@@ -88,30 +84,47 @@ func (p *parser) reset(src, dst []byte) {
 func (p *pool) put(v *parser) {
 	v.reset(nil, nil)
 	v.strict = false
-	if cap(v.scratch) > 1<<20 || cap(v.key) > 1<<20 {
-		v.scratch, v.key = nil, nil
+	clear(v.strings) // what an error has left
+	clear(v.anys)
+	v.strings, v.anys = v.strings[:0], v.anys[:0]
+	if cap(v.scratch)+cap(v.key)+cap(v.spare) > 1<<20 {
+		v.scratch, v.key, v.spare = nil, nil, nil
 	}
 	p.p.Put(v)
 }
 
 func (p *parser) document(root *node) error {
-	p.space()
-	if p.pos == len(p.src) {
-		if len(p.src) == 0 {
-			return errorf("expected a JSON value, got an empty message")
-		}
-		return errorf("expected a JSON value, got only white space")
-	}
 	begin := len(p.dst)
+	if err := p.begin(); err != nil {
+		return err
+	}
 	if err := p.value(root); err != nil {
 		return err
 	}
-	p.space()
-	if p.pos < len(p.src) {
-		return errorf("malformed JSON at byte %d: expected the end, got %s", p.pos, p.char())
+	if err := p.end(); err != nil {
+		return err
 	}
 	if len(p.dst)-begin > math.MaxUint32 {
 		return errorf("larger than 4 GiB")
+	}
+	return nil
+}
+
+func (p *parser) begin() error {
+	p.space()
+	switch {
+	case p.pos < len(p.src):
+		return nil
+	case len(p.src) == 0:
+		return errorf("expected a JSON value, got an empty message")
+	}
+	return errorf("expected a JSON value, got only white space")
+}
+
+func (p *parser) end() error {
+	p.space()
+	if p.pos < len(p.src) {
+		return errorf("malformed JSON at byte %d: expected the end, got %s", p.pos, p.char())
 	}
 	return nil
 }
@@ -403,6 +416,16 @@ func magnitude(b []byte) (v uint64, ok bool) {
 }
 
 func (p *parser) integer(k kind) error {
+	v, err := p.integerValue(k)
+	if err != nil {
+		return err
+	}
+	p.dst = le.AppendUint64(p.dst, v)
+	return nil
+}
+
+// integerValue reads an integer; a negative one comes as two's complement.
+func (p *parser) integerValue(k kind) (uint64, error) {
 	from := p.pos
 	c := p.peek()
 	if c-'1' < 9 {
@@ -414,35 +437,32 @@ func (p *parser) integer(k kind) error {
 		}
 		if i < len(src) && v <= maxOf[k] && (src[i] == ',' || src[i] == '}' || src[i] == ']') {
 			p.pos = i
-			p.dst = le.AppendUint64(p.dst, v)
-			return nil
+			return v, nil
 		}
 	}
 	if c != '-' && c-'0' > 9 {
-		return p.mismatch("integer")
+		return 0, p.mismatch("integer")
 	}
 	whole, err := p.number()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	word := p.src[from:p.pos]
 	if !whole {
-		return errorf("expected integer, got %s", shorten(word))
+		return 0, errorf("expected integer, got %s", shorten(word))
 	}
 	if c != '-' {
 		v, ok := magnitude(word)
 		if !ok || v > maxOf[k] {
-			return errorf("expected %s, got %s", k, shorten(word))
+			return 0, errorf("expected %s, got %s", k, shorten(word))
 		}
-		p.dst = le.AppendUint64(p.dst, v)
-		return nil
+		return v, nil
 	}
 	v, ok := magnitude(word[1:])
 	if !ok || k.unsigned() || v > maxOf[k]+1 {
-		return errorf("expected %s, got %s", k, shorten(word))
+		return 0, errorf("expected %s, got %s", k, shorten(word))
 	}
-	p.dst = le.AppendUint64(p.dst, -v)
-	return nil
+	return -v, nil
 }
 
 // maxOf is the largest value of an integer kind; a signed one goes one further below.
@@ -459,27 +479,34 @@ func shorten(b []byte) string {
 }
 
 func (p *parser) float(k kind) error {
+	v, err := p.floatValue(k)
+	if err != nil {
+		return err
+	}
+	p.dst = le.AppendUint64(p.dst, math.Float64bits(v))
+	return nil
+}
+
+func (p *parser) floatValue(k kind) (float64, error) {
 	from := p.pos
 	if c := p.peek(); c != '-' && c-'0' > 9 {
-		return p.mismatch("number")
+		return 0, p.mismatch("number")
 	}
 	if _, err := p.number(); err != nil {
-		return err
+		return 0, err
 	}
 	word := p.src[from:p.pos]
 	bits := 64
 	if k == kFloat32 {
 		bits = 32
 	} else if v, ok := exact(word); ok {
-		p.dst = le.AppendUint64(p.dst, math.Float64bits(v))
-		return nil
+		return v, nil
 	}
 	v, err := strconv.ParseFloat(asText(word), bits)
 	if err != nil {
-		return errorf("expected %s, got %s", k, shorten(word))
+		return 0, errorf("expected %s, got %s", k, shorten(word))
 	}
-	p.dst = le.AppendUint64(p.dst, math.Float64bits(v))
-	return nil
+	return v, nil
 }
 
 var powers = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22}
@@ -582,9 +609,6 @@ func (p *parser) object(n *node) error {
 		}
 		switch {
 		case i >= 0:
-			if p.strict && p.seen(base, next, i, inOrder) {
-				return inMember(errorf("member comes twice"), n.fields[i].name)
-			}
 			if inOrder && i != next {
 				for next < i && n.fields[next].optional {
 					p.slots[base+next].from = len(p.dst)
@@ -636,16 +660,6 @@ func (p *parser) object(n *node) error {
 	}
 	p.slots = p.slots[:base]
 	return nil
-}
-
-// seen says whether member i has come before.
-func (p *parser) seen(base, next, i int, inOrder bool) bool {
-	if !inOrder {
-		return p.slots[base+i].from >= 0
-	}
-	// In order, what was passed over holds the one byte that says absent.
-	at := p.slots[base+i]
-	return i < next && (p.dst[at.from] != absent || at.to > at.from)
 }
 
 func missing(f *field) error {
@@ -909,35 +923,41 @@ func (p *parser) any() error {
 	case c != '-' && c-'0' > 9:
 		return p.syntax("a value")
 	}
+	t, v, err := p.anyNumber()
+	if err != nil {
+		return err
+	}
+	p.dst = le.AppendUint64(append(p.dst, byte(t)), v)
+	return nil
+}
+
+// anyNumber reads a number: an integer where it is written as one and fits, otherwise
+// the bits of a double.
+func (p *parser) anyNumber() (tag, uint64, error) {
 	from := p.pos
 	whole, err := p.number()
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
 	word := p.src[from:p.pos]
 	if whole {
 		if word[0] != '-' {
-			if v, ok := magnitude(word); ok {
-				t := tagInt
-				if v > math.MaxInt64 {
-					t = tagUint
-				}
-				p.dst = le.AppendUint64(append(p.dst, byte(t)), v)
-				return nil
+			if v, ok := magnitude(word); ok && v <= math.MaxInt64 {
+				return tagInt, v, nil
+			} else if ok {
+				return tagUint, v, nil
 			}
 		} else if v, ok := magnitude(word[1:]); ok && v-1 <= math.MaxInt64 { // -0 is a double
-			p.dst = le.AppendUint64(append(p.dst, byte(tagInt)), -v)
-			return nil
+			return tagInt, -v, nil
 		}
 	}
 	v, ok := exact(word)
 	if !ok {
 		if v, err = strconv.ParseFloat(asText(word), 64); err != nil {
-			return errorf("expected float64, got %s", shorten(word))
+			return 0, 0, errorf("expected float64, got %s", shorten(word))
 		}
 	}
-	p.dst = le.AppendUint64(append(p.dst, byte(tagFloat)), math.Float64bits(v))
-	return nil
+	return tagFloat, math.Float64bits(v), nil
 }
 
 // skip reads a value that no member names; it must be well-formed all the same.

@@ -372,6 +372,7 @@ func compareText(t interface {
 		t.Fatalf("%s: %v", typ, err)
 	}
 	frame, err := l.ParseJSON(nil, text)
+	compareDirect(t, typ, text, frame, err)
 	oracle := reflect.New(typ)
 	oracleErr := json.Unmarshal(text, oracle.Interface(), v2Options)
 	if err != nil {
@@ -392,7 +393,11 @@ func compareText(t interface {
 	if err != nil {
 		t.Fatalf("%s: json/v2: %v", typ, err)
 	}
-	if typ == anyType || typ.Kind() == reflect.Slice {
+	root := typ
+	if root.Kind() == reflect.Pointer {
+		root = root.Elem()
+	}
+	if root == anyType || root.Kind() == reflect.Slice {
 		// A bare any keeps the order that json/v2 sorts away.
 		got = sortJSON(got)
 		want = sortJSON(want)
@@ -420,6 +425,37 @@ func compareText(t interface {
 	}
 	if !bytes.Equal(via, direct) {
 		t.Fatalf("%s: %s: decoded:\n got %s\nwant %s", typ, text, via, direct)
+	}
+}
+
+// compareDirect holds the two ways from text to a Go value against each other.
+func compareDirect(t interface{ Fatalf(string, ...any) }, typ reflect.Type, text, frame []byte, err error) {
+	d, derr := NewTextDecoder(typ, false)
+	if derr != nil {
+		t.Fatalf("%s: %v", typ, derr)
+	}
+	v := reflect.New(typ)
+	derr = d.Value(text, v.UnsafePointer())
+	if fmt.Sprint(derr) != fmt.Sprint(err) {
+		t.Fatalf("%s: %q:\n  direct: %v\nby frame: %v", typ, text, derr, err)
+	}
+	if err != nil {
+		return
+	}
+	l, err := Of(typ)
+	if err != nil {
+		t.Fatalf("%s: %v", typ, err)
+	}
+	dec, err := NewDecoder(l, typ)
+	if err != nil {
+		t.Fatalf("%s: %v", typ, err)
+	}
+	w := reflect.New(typ)
+	if err := dec.Value(frame, w.UnsafePointer()); err != nil {
+		t.Fatalf("%s: %v", typ, err)
+	}
+	if !reflect.DeepEqual(v.Interface(), w.Interface()) && !strings.Contains(fmt.Sprintf("%+v", v.Elem()), "NaN") {
+		t.Fatalf("%s: %s:\n  direct: %+v\nby frame: %+v", typ, text, v.Elem(), w.Elem())
 	}
 }
 

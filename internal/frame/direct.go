@@ -1,0 +1,602 @@
+package frame
+
+import (
+	"encoding/base64"
+	"encoding/json/jsontext"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+	"unsafe"
+)
+
+// TextDecoder reads JSON text straight into values of one Go type: what ParseJSON and a
+// Decoder do together, without the frame between. Both ways read the same texts and
+// give the same values and errors; the tests hold them against each other.
+type TextDecoder struct {
+	root    *memType
+	strict  bool
+	parsers pool
+}
+
+// NewTextDecoder compiles the decoder into t. A strict one refuses what is only just
+// JSON: text that is no UTF-8, half a surrogate pair, a name that comes twice in one
+// object.
+func NewTextDecoder(t reflect.Type, strict bool) (*TextDecoder, error) {
+	enc, err := NewEncoder(t)
+	if err != nil {
+		return nil, err
+	}
+	return &TextDecoder{root: enc.root, strict: strict}, nil
+}
+
+// Value reads src, which is one JSON value, into the value at p, which must be the zero
+// value. Nothing of it aliases src: its strings share one copy.
+//
+// # Errors
+//
+// An *Error with the path. What the value is then is undefined.
+func (d *TextDecoder) Value(src []byte, p unsafe.Pointer) error {
+	ps := d.parsers.get()
+	defer d.parsers.put(ps)
+	ps.reset(append([]byte(nil), src...), ps.spare[:0])
+	ps.strict = d.strict
+	err := ps.begin()
+	if err == nil {
+		err = ps.goValue(d.root, p)
+	}
+	if err == nil {
+		err = ps.end()
+	}
+	ps.spare = ps.dst
+	return err
+}
+
+// goValue reads a value into the zero value at q.
+func (p *parser) goValue(t *memType, q unsafe.Pointer) error {
+	if t.ptr {
+		if p.peek() == 'n' && p.literal("null") {
+			return nil
+		}
+		r := reflect.New(t.rtype).UnsafePointer()
+		*(*unsafe.Pointer)(q) = r
+		q = r
+	}
+	return p.goBare(t, q)
+}
+
+// goText reads a string. It aliases p.src, unless something in it is escaped.
+func (p *parser) goText() (string, error) {
+	src := p.src[p.pos+1:]
+	n, wide := plain(src)
+	if n < len(src) && src[n] == '"' && (!wide || utf8.Valid(src[:n])) {
+		p.pos += n + 2
+		return asText(src[:n]), nil
+	}
+	b, k, problem := appendUnquoted(nil, src, p.strict)
+	p.pos += 1 + k
+	if problem != "" {
+		return "", errorf("malformed JSON at byte %d: %s", p.pos, problem)
+	}
+	return asText(b), nil
+}
+
+func (p *parser) goBare(t *memType, q unsafe.Pointer) error {
+	switch t.op {
+	case memString:
+		if p.peek() != '"' {
+			return p.mismatch("string")
+		}
+		s, err := p.goText()
+		*(*string)(q) = s
+		return err
+	case memInt64, memUint64, memInt8, memInt16, memInt32, memUint8, memUint16, memUint32:
+		v, err := p.integerValue(t.node.kind)
+		if err != nil {
+			return err
+		}
+		switch t.op {
+		case memInt8, memUint8:
+			*(*uint8)(q) = uint8(v)
+		case memInt16, memUint16:
+			*(*uint16)(q) = uint16(v)
+		case memInt32, memUint32:
+			*(*uint32)(q) = uint32(v)
+		default:
+			*(*uint64)(q) = v
+		}
+		return nil
+	case memFloat64:
+		v, err := p.floatValue(kFloat64)
+		*(*float64)(q) = v
+		return err
+	case memFloat32:
+		v, err := p.floatValue(kFloat32)
+		*(*float32)(q) = float32(v)
+		return err
+	case memBool:
+		switch {
+		case p.literal("true"):
+			*(*bool)(q) = true
+		case p.literal("false"):
+			*(*bool)(q) = false
+		default:
+			return p.mismatch("bool")
+		}
+		return nil
+	case memBytes:
+		if p.peek() != '"' {
+			if p.peek() == 'n' && p.literal("null") {
+				*(*[]byte)(q) = []byte{}
+				return nil
+			}
+			return p.mismatch("base64 string")
+		}
+		s, err := p.goText()
+		if err != nil {
+			return err
+		}
+		b, err := base64.StdEncoding.AppendDecode(make([]byte, 0, base64.StdEncoding.DecodedLen(len(s))), unsafe.Slice(unsafe.StringData(s), len(s)))
+		if err != nil || base64.StdEncoding.EncodedLen(len(b)) != len(s) {
+			return errorf("expected base64 string, got a string that is none")
+		}
+		*(*[]byte)(q) = b
+		return nil
+	case memTime:
+		if p.peek() != '"' {
+			return p.mismatch("RFC 3339 time")
+		}
+		s, err := p.goText()
+		if err != nil {
+			return err
+		}
+		at, ok := parseTime(unsafe.Slice(unsafe.StringData(s), len(s)))
+		if !ok {
+			return errorf("expected RFC 3339 time, got %s", strconv.Quote(shorten([]byte(s))))
+		}
+		*(*time.Time)(q) = toTime(uint64(at.UnixMicro()))
+		return nil
+	case memAny:
+		v, err := p.goAny()
+		*(*any)(q) = v
+		return err
+	case memRaw:
+		return p.goRaw((*jsontext.Value)(q))
+	case memStruct:
+		if p.peek() != '{' {
+			return p.mismatch("object")
+		}
+		return p.goObject(t, q)
+	case memList:
+		if p.peek() != '[' {
+			if p.peek() == 'n' && p.literal("null") {
+				empty := reflect.MakeSlice(t.rtype, 0, 0)
+				*(*sliceHeader)(q) = sliceHeader{data: empty.UnsafePointer()}
+				return nil
+			}
+			return p.mismatch("array")
+		}
+		return p.goList(t, q)
+	}
+	if p.peek() != '{' {
+		if p.peek() == 'n' && p.literal("null") {
+			reflect.NewAt(t.rtype, q).Elem().Set(reflect.MakeMap(t.rtype))
+			return nil
+		}
+		return p.mismatch("object")
+	}
+	return p.goMap(t, q)
+}
+
+func (p *parser) goObject(t *memType, q unsafe.Pointer) error {
+	if err := p.enter(); err != nil {
+		return err
+	}
+	n := t.node
+	var seen marks
+	var index keyIndex
+	extra, begin := len(p.entries), len(p.dst)
+	next, more := 0, true
+	p.pos++
+	p.space()
+	if p.peek() == '}' {
+		p.pos++
+		more = false
+	}
+	for more {
+		i := -1
+		var key []byte
+		if next < len(n.fields) && strings.HasPrefix(asText(p.src[p.pos:]), n.fields[next].quoted) {
+			i = next
+			p.pos += len(n.fields[next].quoted)
+			p.space()
+		} else {
+			var err error
+			if key, err = p.name(); err != nil {
+				return err
+			}
+			if at, ok := n.byName[string(key)]; ok {
+				i = at
+			}
+		}
+		switch {
+		case i >= 0:
+			f := &t.fields[i]
+			r := unsafe.Add(q, f.offset)
+			if seen.has(i) {
+				if p.strict {
+					return inMember(errorf("member comes twice"), f.name)
+				}
+				// The last counts, whole: nothing of the first shines through.
+				f.typ.clear(r)
+			}
+			seen.set(i)
+			var err error
+			switch {
+			case f.presence:
+				err = p.goMember(f, r)
+			case f.op == memString && p.peek() == '"':
+				*(*string)(r), err = p.goText()
+			default:
+				err = p.goBare(f.typ, r)
+			}
+			if err != nil {
+				return inMember(err, f.name)
+			}
+			next = i + 1
+		case n.extra:
+			if err := p.entry(key, anyNode, extra, &index); err != nil {
+				return err
+			}
+		default:
+			if err := p.skip(); err != nil {
+				return err // the member has no name that the author knows
+			}
+		}
+		var err error
+		if more, err = p.more('}'); err != nil {
+			return err
+		}
+	}
+	p.depth--
+	for i := range n.fields {
+		if !n.fields[i].optional && !seen.has(i) {
+			return missing(&n.fields[i])
+		}
+	}
+	if len(p.entries) > extra {
+		if err := p.goExtra(t.extra, extra, unsafe.Add(q, t.extra.offset)); err != nil {
+			return err
+		}
+		p.entries, p.dst = p.entries[:extra], p.dst[:begin]
+	}
+	return nil
+}
+
+// goMember reads a member that may be null or absent.
+func (p *parser) goMember(f *memField, q unsafe.Pointer) error {
+	if p.peek() == 'n' {
+		switch f.op {
+		case memAny, memRaw:
+		case memList, memMap, memMapString, memMapAny, memMapInt64, memMapFloat64, memBytes:
+			if p.literal("null") {
+				return nil
+			}
+		default:
+			if f.typ.ptr && p.literal("null") {
+				return nil
+			}
+		}
+	}
+	return p.goValue(f.typ, q)
+}
+
+// goExtra gives the entries from base on to the field that keeps them.
+func (p *parser) goExtra(x *memExtra, base int, q unsafe.Pointer) error {
+	value := le.AppendUint32(make([]byte, 0, 4+len(p.dst)), uint32(len(p.entries)-base))
+	value = p.appendEntries(value, base)
+	r := reader{b: value, depth: p.depth}
+	if x.raw {
+		w := writer{reader: r}
+		text, err := w.dict(nil, membersNode, false)
+		*(*jsontext.Value)(q) = text
+		return err
+	}
+	m, err := r.anyMap()
+	*(*map[string]any)(q) = m
+	return err
+}
+
+// clear makes what stands at q the zero value again.
+func (t *memType) clear(q unsafe.Pointer) {
+	typ := t.rtype
+	if t.ptr {
+		typ = reflect.PointerTo(typ)
+	}
+	reflect.NewAt(typ, q).Elem().SetZero()
+}
+
+func (p *parser) goRaw(q *jsontext.Value) error {
+	if p.peek() == 'n' && p.literal("null") {
+		return nil
+	}
+	begin := len(p.dst)
+	depth := p.depth
+	if err := p.any(); err != nil {
+		return err
+	}
+	w := writer{reader: reader{b: p.dst[begin:], depth: depth}}
+	text, err := w.any(nil)
+	*q = text
+	p.dst = p.dst[:begin]
+	return err
+}
+
+func (p *parser) goList(t *memType, q unsafe.Pointer) error {
+	if err := p.enter(); err != nil {
+		return err
+	}
+	p.pos++
+	p.space()
+	if p.peek() == ']' {
+		p.pos++
+		p.depth--
+		*(*sliceHeader)(q) = sliceHeader{data: reflect.MakeSlice(t.rtype, 0, 0).UnsafePointer()}
+		return nil
+	}
+	n := 0
+	grow := func() { growSlice(t, q) }
+	switch e := t.elem; {
+	case e.ptr:
+	case e.op == memString:
+		grow = func() { s := (*[]string)(q); *s = slices.Grow(*s, max(4, len(*s))) }
+	case e.op == memInt64 || e.op == memUint64 || e.op == memFloat64:
+		grow = func() { s := (*[]uint64)(q); *s = slices.Grow(*s, max(4, len(*s))) }
+	}
+	h := (*sliceHeader)(q)
+	for more := true; more; n++ {
+		if h.len == h.cap {
+			grow()
+		}
+		r := unsafe.Add(h.data, uintptr(h.len)*t.elem.width)
+		h.len++
+		err := p.goValue(t.elem, r)
+		if err == nil {
+			more, err = p.more(']')
+		}
+		if err != nil {
+			return inElement(err, n)
+		}
+	}
+	p.depth--
+	return nil
+}
+
+// growSlice doubles the room of the slice at q.
+func growSlice(t *memType, q unsafe.Pointer) {
+	v := reflect.NewAt(t.rtype, q).Elem()
+	v.Grow(max(4, v.Len()))
+}
+
+func (p *parser) goMap(t *memType, q unsafe.Pointer) error {
+	if err := p.enter(); err != nil {
+		return err
+	}
+	p.pos++
+	p.space()
+	more := true
+	if p.peek() == '}' {
+		p.pos++
+		more = false
+	}
+	var err error
+	switch t.op {
+	case memMapString:
+		*(*map[string]string)(q), err = p.goStrings(more)
+	case memMapInt64:
+		m := make(map[string]int64)
+		for more && err == nil {
+			more, err = goEntry(p, m, func() (int64, error) {
+				v, err := p.integerValue(kInt64)
+				return int64(v), err
+			})
+		}
+		*(*map[string]int64)(q) = m
+	case memMapFloat64:
+		m := make(map[string]float64)
+		for more && err == nil {
+			more, err = goEntry(p, m, func() (float64, error) { return p.floatValue(kFloat64) })
+		}
+		*(*map[string]float64)(q) = m
+	case memMapAny:
+		*(*map[string]any)(q), err = p.goAnys(more)
+	default:
+		err = p.goReflectMap(t, q, more)
+	}
+	p.depth--
+	return err
+}
+
+// goStrings reads the entries of a map first, so that the map is made in its size.
+func (p *parser) goStrings(more bool) (map[string]string, error) {
+	base := len(p.strings)
+	for more {
+		key, err := p.goName()
+		if err != nil {
+			return nil, err
+		}
+		if p.peek() != '"' {
+			return nil, inMember(p.mismatch("string"), key)
+		}
+		v, err := p.goText()
+		if err != nil {
+			return nil, inMember(err, key)
+		}
+		p.strings = append(p.strings, entry[string]{key, v})
+		if more, err = p.more('}'); err != nil {
+			return nil, err
+		}
+	}
+	m, err := toMap(p.strings[base:], p.strict)
+	clear(p.strings[base:])
+	p.strings = p.strings[:base]
+	return m, err
+}
+
+func (p *parser) goAnys(more bool) (map[string]any, error) {
+	base := len(p.anys)
+	for more {
+		key, err := p.goName()
+		if err != nil {
+			return nil, err
+		}
+		v, err := p.goAny()
+		if err != nil {
+			return nil, inMember(err, key)
+		}
+		p.anys = append(p.anys, entry[any]{key, v})
+		if more, err = p.more('}'); err != nil {
+			return nil, err
+		}
+	}
+	m, err := toMap(p.anys[base:], p.strict)
+	clear(p.anys[base:])
+	p.anys = p.anys[:base]
+	return m, err
+}
+
+func toMap[V any](list []entry[V], strict bool) (map[string]V, error) {
+	m := make(map[string]V, len(list))
+	for i := range list {
+		m[list[i].key] = list[i].value
+		if strict && len(m) <= i {
+			return nil, inMember(errorf("member comes twice"), list[i].key)
+		}
+	}
+	return m, nil
+}
+
+// goName reads the name of an entry and the colon.
+func (p *parser) goName() (string, error) {
+	if p.peek() != '"' {
+		return "", p.syntax("a member name")
+	}
+	s, err := p.goText()
+	if err != nil {
+		return "", err
+	}
+	return s, p.colon()
+}
+
+func goEntry[V any](p *parser, m map[string]V, value func() (V, error)) (bool, error) {
+	key, err := p.goName()
+	if err != nil {
+		return false, err
+	}
+	v, err := value()
+	if err != nil {
+		return false, inMember(err, key)
+	}
+	if p.strict {
+		if _, dup := m[key]; dup {
+			return false, inMember(errorf("member comes twice"), key)
+		}
+	}
+	m[key] = v
+	return p.more('}')
+}
+
+func (p *parser) goReflectMap(t *memType, q unsafe.Pointer, more bool) error {
+	m := reflect.MakeMap(t.rtype)
+	reflect.NewAt(t.rtype, q).Elem().Set(m)
+	name := reflect.New(t.rtype.Key()).Elem()
+	for more {
+		key, err := p.goName()
+		if err != nil {
+			return err
+		}
+		v := reflect.New(t.rtype.Elem())
+		if err := p.goValue(t.elem, v.UnsafePointer()); err != nil {
+			return inMember(err, key)
+		}
+		name.SetString(key)
+		if p.strict && m.MapIndex(name).IsValid() {
+			return inMember(errorf("member comes twice"), key)
+		}
+		m.SetMapIndex(name, v.Elem())
+		if more, err = p.more('}'); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// goAny reads a value without a declared type, as reader.any does.
+func (p *parser) goAny() (any, error) {
+	switch c := p.peek(); {
+	case c == '"':
+		return p.goText()
+	case c == '{':
+		if err := p.enter(); err != nil {
+			return nil, err
+		}
+		p.pos++
+		p.space()
+		more := true
+		if p.peek() == '}' {
+			p.pos++
+			more = false
+		}
+		m, err := p.goAnys(more)
+		p.depth--
+		if err != nil {
+			return nil, err
+		}
+		return m, nil
+	case c == '[':
+		if err := p.enter(); err != nil {
+			return nil, err
+		}
+		p.pos++
+		p.space()
+		list := []any{}
+		more := true
+		if p.peek() == ']' {
+			p.pos++
+			more = false
+		}
+		for i := 0; more; i++ {
+			v, err := p.goAny()
+			if err == nil {
+				list = append(list, v)
+				more, err = p.more(']')
+			}
+			if err != nil {
+				return nil, inElement(err, i)
+			}
+		}
+		p.depth--
+		return list, nil
+	case p.literal("null"):
+		return nil, nil
+	case p.literal("true"):
+		return true, nil
+	case p.literal("false"):
+		return false, nil
+	case c != '-' && c-'0' > 9:
+		return nil, p.syntax("a value")
+	}
+	t, v, err := p.anyNumber()
+	switch {
+	case err != nil:
+		return nil, err
+	case t == tagInt:
+		return int64(v), nil
+	case t == tagUint:
+		return v, nil
+	}
+	return math.Float64frombits(v), nil
+}

@@ -1,0 +1,149 @@
+package frame
+
+import (
+	"reflect"
+	"unsafe"
+)
+
+type memOp uint8
+
+const (
+	memBool memOp = iota
+	memInt8
+	memInt16
+	memInt32
+	memInt64
+	memUint8
+	memUint16
+	memUint32
+	memUint64
+	memFloat32
+	memFloat64
+	memString
+	memBytes
+	memTime
+	memList
+	memMapString
+	memMapAny
+	memMapInt64
+	memMapFloat64
+	memMap // of any other element, by reflection
+	memStruct
+	memAny
+	memRaw
+)
+
+// memType is a Go type as it lies in memory: what the encoder reads, and what JSON is
+// read into.
+type memType struct {
+	op     memOp
+	ptr    bool    // what is at p is a pointer, null where nil
+	width  uintptr // of what is at p
+	node   *node
+	elem   *memType
+	fields []memField
+	extra  *memExtra
+	rtype  reflect.Type // of the value, behind the pointer
+	anys   *anyEncoders
+}
+
+type memField struct {
+	offset   uintptr
+	op       memOp // of typ
+	presence bool
+	omit     uint8
+	zero     func(p unsafe.Pointer) bool // with omitZero
+	typ      *memType
+	name     string
+}
+
+type memExtra struct {
+	offset uintptr
+	raw    bool // jsontext.Value, not a map
+}
+
+type memKey struct {
+	t        reflect.Type
+	nullable bool
+}
+
+type memCompiler struct {
+	anys *anyEncoders
+	done map[memKey]*memType
+}
+
+func (c *memCompiler) compile(t reflect.Type, n *node) (*memType, error) {
+	key := memKey{t, n.nullable}
+	if e, ok := c.done[key]; ok {
+		return e, nil
+	}
+	e := &memType{node: n, width: t.Size(), anys: c.anys}
+	c.done[key] = e
+	if t.Kind() == reflect.Pointer {
+		e.ptr = true
+		t = t.Elem()
+	}
+	e.rtype = t
+	switch n.kind {
+	case kBool, kInt8, kInt16, kInt32, kInt64, kUint8, kUint16, kUint32, kUint64, kFloat32, kFloat64:
+		e.op = memOp(n.kind) // the same order
+	case kString:
+		e.op = memString
+	case kBytes:
+		e.op = memBytes
+	case kTime:
+		e.op = memTime
+	case kAny:
+		e.op = memAny
+		if t == rawType {
+			e.op = memRaw
+		}
+	case kList:
+		e.op = memList
+		elem, err := c.compile(t.Elem(), n.elem)
+		if err != nil {
+			return nil, err
+		}
+		e.elem = elem
+	case kMap:
+		switch t.Elem().Kind() {
+		case reflect.String:
+			e.op = memMapString
+		case reflect.Int64:
+			e.op = memMapInt64
+		case reflect.Float64:
+			e.op = memMapFloat64
+		case reflect.Interface:
+			e.op = memMapAny
+		default:
+			e.op = memMap
+		}
+		elem, err := c.compile(t.Elem(), n.elem)
+		if err != nil {
+			return nil, err
+		}
+		e.elem = elem
+	case kStruct:
+		e.op = memStruct
+		gs, err := structOf(t)
+		if err != nil {
+			return nil, err
+		}
+		e.fields = make([]memField, len(gs.fields))
+		for i, gf := range gs.fields {
+			nf := &n.fields[i]
+			fe, err := c.compile(gf.typ, nf.node)
+			if err != nil {
+				return nil, err
+			}
+			e.fields[i] = memField{offset: gf.offset, op: fe.op, presence: nf.presence(), omit: nf.omit, typ: fe, name: nf.name}
+			if nf.omit&omitZero != 0 {
+				e.fields[i].zero = zeroOf(gf.typ)
+			}
+		}
+		if gs.extra != nil {
+			e.extra = &memExtra{gs.extra.offset, gs.extra.typ == rawType}
+		}
+	}
+	return e, nil
+}
