@@ -549,11 +549,7 @@ func (e *exercise) handOver(t *testing.T) {
 	wg.Wait()
 	n := int(wrote.Load())
 	all := func() []record.Record { return slices.Concat(first.records(), second.records()) }
-	second.wait("all records", func() bool {
-		first.mu.Lock()
-		defer first.mu.Unlock()
-		return len(first.recs)+len(second.recs) >= n
-	})
+	waitBoth(t, first, second, n)
 	checkOnce(t, all(), n)
 	first.mu.Lock()
 	revoked := first.revoked
@@ -569,6 +565,25 @@ func (e *exercise) handOver(t *testing.T) {
 	w.write(e.batch(n, 20))
 	first.wait("the rest", func() bool { return len(first.recs) >= n-len(second.recs)+20 })
 	checkOnce(t, all(), n+20)
+}
+
+// waitBoth waits until two members have n records between them.
+func waitBoth(t *testing.T, a, b *member, n int) {
+	t.Helper()
+	late := time.After(patience)
+	for {
+		na, aChanged := a.count()
+		nb, bChanged := b.count()
+		if na+nb >= n {
+			return
+		}
+		select {
+		case <-aChanged:
+		case <-bChanged:
+		case <-late:
+			t.Fatalf("%s has %d records and %s %d, want %d", a.name, na, b.name, nb, n)
+		}
+	}
 }
 
 // lost: after Lost nothing is committed, and the group comes back to its position.

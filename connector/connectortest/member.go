@@ -281,6 +281,13 @@ func (m *member) waitAssigned(n int) {
 	m.wait(fmt.Sprintf("%d partitions", n), func() bool { return len(m.owned) == n })
 }
 
+// count is the number of records, and a channel that is closed when it may differ.
+func (m *member) count() (int, <-chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.recs), m.changed
+}
+
 func (m *member) records() []record.Record {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -101,11 +101,25 @@ func (c *cluster) removeMembers(t *testing.T, group string) {
 		lm.MemberID = m.MemberID
 		req.Members = append(req.Members, lm)
 	}
-	if len(req.Members) == 0 {
-		t.Fatalf("group %q has no members: %+v", group, gs[group])
+	if len(req.Members) > 0 {
+		if _, err := req.RequestWith(ctx, cl); err != nil {
+			t.Fatal(err)
+		}
+		return
 	}
-	if _, err := req.RequestWith(ctx, cl); err != nil {
-		t.Fatal(err)
+	// The members of a KIP-848 group leave with a heartbeat that says so.
+	desc := kmsg.NewPtrConsumerGroupDescribeRequest()
+	desc.Groups = []string{group}
+	resp, err := desc.RequestWith(ctx, cl)
+	if err != nil || len(resp.Groups) != 1 || len(resp.Groups[0].Members) == 0 {
+		t.Fatalf("group %q: expected members, got %+v, %v", group, resp, err)
+	}
+	for _, m := range resp.Groups[0].Members {
+		hb := kmsg.NewPtrConsumerGroupHeartbeatRequest()
+		hb.Group, hb.MemberID, hb.MemberEpoch = group, m.MemberID, -1
+		if _, err := hb.RequestWith(ctx, cl); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
