@@ -170,7 +170,16 @@ func (w *writer) structure(dst []byte, n *node) ([]byte, error) {
 		}
 		from, text := w.off, len(dst)
 		var err error
-		if dst, err = w.bare(dst, f.node); err != nil {
+		switch f.node.kind {
+		case kString:
+			var s []byte
+			if s, err = w.blob(); err == nil {
+				dst = appendQuoted(dst, s)
+			}
+		default:
+			dst, err = w.bare(dst, f.node)
+		}
+		if err != nil {
 			return dst, inMember(err, f.name)
 		}
 		if f.omit != 0 && (f.omit&omitEmpty != 0 && emptyText(dst[text:]) ||
@@ -277,6 +286,13 @@ func (w *writer) entry(dst []byte, n *node, key []byte, first int) ([]byte, erro
 		dst = append(dst, ',')
 	}
 	dst = append(appendQuoted(dst, key), ':')
+	if n.elem.kind == kString && !n.elem.nullable {
+		s, err := w.blob()
+		if err != nil {
+			return dst, inMember(err, string(key))
+		}
+		return appendQuoted(dst, s), nil
+	}
 	dst, err := w.value(dst, n.elem)
 	if err != nil {
 		return dst, inMember(err, string(key))

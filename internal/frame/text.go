@@ -2,6 +2,7 @@ package frame
 
 import (
 	"math/bits"
+	"slices"
 	"unicode/utf16"
 	"unicode/utf8"
 	"unsafe"
@@ -50,12 +51,18 @@ func plain(b []byte) (n int, wide bool) {
 // appendQuoted appends s as a JSON string in the shortest form, as encoding/json/v2
 // does; a byte that is no UTF-8 becomes U+FFFD.
 func appendQuoted(dst, s []byte) []byte {
-	n, wide := plain(s)
-	dst = append(dst, '"')
-	if n == len(s) && (!wide || utf8.Valid(s)) {
-		dst = append(dst, s...)
-		return append(dst, '"')
+	if n, wide := plain(s); n == len(s) && (!wide || utf8.Valid(s)) {
+		at := len(dst)
+		if cap(dst)-at < n+2 {
+			dst = slices.Grow(dst, n+2)
+		}
+		dst = dst[:at+n+2]
+		dst[at] = '"'
+		copy(dst[at+1:], s)
+		dst[at+n+1] = '"'
+		return dst
 	}
+	dst = append(dst, '"')
 	from := 0
 	for i := 0; i < len(s); {
 		c := s[i]
