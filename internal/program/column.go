@@ -36,8 +36,12 @@ func (v *Values[T]) Select(idx []int32) record.Column {
 	for k, i := range idx {
 		out[k] = v.V[i]
 	}
-	return &Values[T]{V: out, size: v.size}
+	return &Values[T]{V: out, size: share(v.size, len(out), len(v.V))}
 }
+
+// share is the part that k of n elements have in a size: what a batch keeps of a chunk
+// is not the whole chunk.
+func share(size, k, n int) int { return int(int64(size) * int64(k) / int64(max(1, n))) }
 
 // Slice implements Typed.
 func (v *Values[T]) Slice() any { return v.V }
@@ -67,7 +71,7 @@ func (l *lists[T]) Select(idx []int32) record.Column {
 	for k, i := range idx {
 		out[k] = l.v[i]
 	}
-	return &lists[T]{v: out, size: l.size}
+	return &lists[T]{v: out, size: share(l.size, len(out), len(l.v))}
 }
 
 // Kit makes and takes apart columns of one Go type without knowing it: what codecs
