@@ -156,7 +156,7 @@ func (w *writer) structure(dst []byte, n *node) ([]byte, error) {
 				return dst, inMember(err, f.name)
 			}
 		}
-		if state == absent || state == null && f.omit != 0 {
+		if state == absent && f.zero == "" || state == null && f.omit != 0 {
 			continue
 		}
 		mark := len(dst)
@@ -164,8 +164,12 @@ func (w *writer) structure(dst []byte, n *node) ([]byte, error) {
 			dst = append(dst, ',')
 		}
 		dst = append(dst, f.quoted...)
-		if state == null {
+		switch state {
+		case null:
 			dst = append(dst, "null"...)
+			continue
+		case absent:
+			dst = append(dst, f.zero...)
 			continue
 		}
 		from, text := w.off, len(dst)

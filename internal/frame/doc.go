@@ -43,8 +43,8 @@
 //     where its JSON would be null, "", {} or [] (omitempty), where it is the zero value
 //     (omitzero; a type with an IsZero method of its own is refused, but for time.Time).
 //     As in json/v2, omitempty never finds a number, a bool, a time or a struct with a
-//     required member empty: missing in the input, such a member is there, as zero,
-//     behind a Go step, and still missing behind a step in Python. omitzero is meant.
+//     required member empty. Absent in a frame, such a member is written as zero, as it
+//     would be behind a Go step; who means that it may be missing uses omitzero.
 //   - A field with `json:",embed"` of type jsontext.Value or map[string]any keeps the
 //     members that no field names. With embed on a struct, it lends its members.
 //   - Every other option in a json tag is refused, inline, unknown, format, string and

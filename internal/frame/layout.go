@@ -5,6 +5,7 @@ import (
 	"encoding/json/jsontext"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/levada-io/levada/plan"
@@ -80,6 +81,9 @@ type field struct {
 	node     *node
 	optional bool
 	omit     uint8
+	// zero is the JSON of the member where it is absent and its rule does not leave the
+	// zero value out: Go knows no absence.
+	zero string
 }
 
 // presence says that a presence byte stands in front of the member.
@@ -110,6 +114,14 @@ func Compile(t plan.Type, types map[string]plan.Type) (*Layout, error) {
 	}
 	if err := c.measure(); err != nil {
 		return nil, err
+	}
+	for _, n := range c.all {
+		for i := range n.fields {
+			f := &n.fields[i]
+			if z := f.node.zeroJSON(); f.omit == omitEmpty && !emptyText([]byte(z)) {
+				f.zero = z
+			}
+		}
 	}
 	return &Layout{root: root}, nil
 }
@@ -284,6 +296,36 @@ func (c *compiler) measure() error {
 		}
 	}
 	return nil
+}
+
+// zeroJSON is the text of the zero value in Go.
+func (n *node) zeroJSON() string {
+	switch {
+	case n.nullable || n.kind == kAny:
+		return "null"
+	case n.kind == kBool:
+		return "false"
+	case n.kind == kString || n.kind == kBytes:
+		return `""`
+	case n.kind == kTime:
+		return `"0001-01-01T00:00:00Z"`
+	case n.kind == kList:
+		return "[]"
+	case n.kind == kMap:
+		return "{}"
+	case n.kind != kStruct:
+		return "0"
+	}
+	var members []string
+	for i := range n.fields {
+		f := &n.fields[i]
+		z := f.node.zeroJSON()
+		if f.omit&omitZero != 0 || f.omit&omitEmpty != 0 && emptyText([]byte(z)) || f.omit == 0 && f.optional {
+			continue
+		}
+		members = append(members, f.quoted+z)
+	}
+	return "{" + strings.Join(members, ",") + "}"
 }
 
 // Append appends the bytes form of abi/frame.md.
