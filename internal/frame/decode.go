@@ -203,7 +203,7 @@ func (c *decCompiler) fill(d *decType, t reflect.Type) error {
 		d.op = decList
 		elem, err := c.compile(from.elem, t.Elem(), want.elem)
 		if err != nil {
-			return inMember(err, "[]")
+			return inElements(err)
 		}
 		d.elem = elem
 	case k == kMap:
@@ -222,7 +222,7 @@ func (c *decCompiler) fill(d *decType, t reflect.Type) error {
 		}
 		elem, err := c.compile(from.elem, t.Elem(), want.elem)
 		if err != nil {
-			return inMember(err, "[]")
+			return inElements(err)
 		}
 		d.elem = elem
 	case k == kStruct:

@@ -70,7 +70,8 @@ func (d *decType) dynamicValue(r *reader, p unsafe.Pointer) error {
 	case k == kBytes && (t == tagBytes || t == tagString):
 		v, err := r.blob()
 		if err == nil && t == tagString { // as JSON has them
-			if v, err = base64.StdEncoding.AppendDecode(make([]byte, 0, len(v)), v); err != nil {
+			word := v
+			if v, err = base64.StdEncoding.AppendDecode(make([]byte, 0, len(word)), word); err != nil || base64.StdEncoding.EncodedLen(len(v)) != len(word) {
 				return errorf("expected bytes, got a string that is no base64")
 			}
 		}

@@ -46,6 +46,14 @@ func inElement(err error, i int) error {
 	return err
 }
 
+// inElements says that err happened in whatever element of a list or map.
+func inElements(err error) error {
+	if e, ok := errors.AsType[*Error](err); ok && len(e.path) < maxPath {
+		e.path = append(e.path, "[]")
+	}
+	return err
+}
+
 // maxPath bounds the message about a value that is nested too deep. The outermost
 // segments are the ones that fall away.
 const maxPath = 64

@@ -188,6 +188,7 @@ func TestDecodeErrors(t *testing.T) {
 		{`{"name":{}}`, "$.name: expected string, got map"},
 		{`{"tags":{"a b":1}}`, `$.tags["a b"]: expected string, got int`},
 		{`{"value":"1"}`, "$.value: expected float64, got string"},
+		{`{"org_id":18446744073709551616}`, "$.org_id: expected uint64, got float 1.8446744073709552e+19"},
 	} {
 		b, err := Any().ParseJSON(nil, []byte(c.text))
 		if err != nil {
@@ -215,7 +216,7 @@ func TestDecoderMisfits(t *testing.T) {
 		}](), "$.other: missing member (int64)"},
 		{reflect.TypeFor[struct {
 			Words []int `json:"words"`
-		}](), `$.words["[]"]: expected int64, got string`},
+		}](), "$.words[]: expected int64, got string"},
 		{reflect.TypeFor[struct {
 			Inner struct {
 				X string `json:"x"`
