@@ -160,7 +160,7 @@ func (k *Kafka) prepare(ctx context.Context, extra map[string]string) error {
 		"num.network.threads":                              "1",
 		"num.io.threads":                                   "2",
 		// After a kill the controller waits for this long before the broker may come back.
-		"broker.session.timeout.ms":    "2000",
+		"broker.session.timeout.ms":    "4000",
 		"broker.heartbeat.interval.ms": "300",
 		// A KIP-848 member hears of its partitions with a heartbeat.
 		"group.consumer.min.heartbeat.interval.ms": "500",
