@@ -6,6 +6,7 @@ import (
 	"encoding/json/v2"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -40,7 +41,7 @@ func run(ctx context.Context, o *Options, f *flags, planned *planner.Planned, d 
 	defer cancel()
 	stop := watch(ctx, cancel, o)
 
-	ss := &sessions{d: d, open: map[string]connector.Session{}}
+	ss := &sessions{d: d, log: o.Stderr, open: map[string]connector.Session{}}
 	defer func() {
 		// The run's own context may be over; leaving the group has a time of its own.
 		cctx, done := context.WithTimeout(context.WithoutCancel(ctx), closeBudget)
@@ -137,6 +138,7 @@ func watch(ctx context.Context, cancel context.CancelFunc, o *Options) <-chan st
 // share is one client.
 type sessions struct {
 	d    *deploy.Config
+	log  io.Writer
 	open map[string]connector.Session
 }
 
@@ -150,7 +152,7 @@ func (ss *sessions) session(ctx context.Context, e program.Endpoint) (connector.
 	key, stream := name, st.Topic
 	switch name {
 	case "kafka":
-		opts = kafkaOptions(&ss.d.Kafka)
+		opts = kafkaOptions(&ss.d.Kafka, ss.log)
 	case "file":
 		if stream = st.Path; stream == "" {
 			return nil, "", config(fmt.Errorf("step %q: stream %q: expected a path for the connector file\nhint: streams: {%s: {connector: file, path: ...}}", e.Step, e.Stream, e.Stream))

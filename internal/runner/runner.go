@@ -6,6 +6,8 @@ package runner
 
 import (
 	"context"
+	"encoding/json/jsontext"
+	jsonv2 "encoding/json/v2"
 	"flag"
 	"fmt"
 	"io"
@@ -141,7 +143,7 @@ func explain(o *Options, f *flags, planned *planner.Planned, d *deploy.Config) e
 		}
 		return err
 	case "placed":
-		b, err := json2(d.Placement(o.Plan))
+		b, err := jsonv2.Marshal(d.Placement(o.Plan), jsontext.WithIndent("  "))
 		if err == nil {
 			_, err = o.Stdout.Write(append(b, '\n'))
 		}

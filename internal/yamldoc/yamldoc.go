@@ -32,6 +32,8 @@ type File struct {
 	Root  *Node
 	lines []string
 	found []mistake
+	// secret are the lines that messages do not show.
+	secret map[int]bool
 }
 
 type mistake struct {
@@ -48,8 +50,9 @@ type Node struct {
 	Text string
 	// Quoted says that a scalar is text whatever it looks like.
 	Quoted bool
-	// Reference is what stands in the file where Text comes from elsewhere. Messages
-	// show it instead of the text, which may be a secret.
+	// Reference is what stands in the file where Text comes from elsewhere; then the
+	// reader decides whether it is text, a number or a boolean. Messages show it instead
+	// of the text, which may be a secret.
 	Reference string
 	// Keys and Values are the entries of a map, in order; Values alone are the elements
 	// of a list.
@@ -76,20 +79,28 @@ var kindNames = map[Kind]string{Null: "nothing", Bool: "a boolean", Int: "an int
 // String is the kind as messages name it.
 func (k Kind) String() string { return kindNames[k] }
 
-// Parse reads the document.
+// Parse reads the document. Messages do not show the lines that contain one of the
+// secret words, in whatever case: "password".
 //
 // # Errors
 //
 // A diag.List. What is no single YAML document has one entry; anchors, tags and
 // duplicate keys are listed all.
-func Parse(name string, data []byte) (*File, error) {
-	f := &File{Name: name}
+func Parse(name string, data []byte, secret ...string) (*File, error) {
+	f := &File{Name: name, secret: map[int]bool{}}
 	if len(data) > MaxBytes {
 		f.whole("yaml-too-large", "expected at most 1 MiB, got %d bytes", len(data))
 		return nil, f.Err()
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	f.lines = strings.Split(string(bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))), "\n")
+	for i, line := range f.lines {
+		for _, word := range secret {
+			if strings.Contains(strings.ToLower(line), word) {
+				f.secret[i+1] = true
+			}
+		}
+	}
 	if !utf8.Valid(data) {
 		for i, line := range f.lines {
 			if !utf8.ValidString(line) {
@@ -249,10 +260,11 @@ func (f *File) Problem(n *Node, code, hint, format string, args ...any) {
 	f.at(n.Line, n.Column, f.width(n), code, hint, format, args...)
 }
 
-// Hidden reports a mistake at n without showing its line, which may hold a secret.
-func (f *File) Hidden(n *Node, code, hint, format string, args ...any) {
-	f.Problem(n, code, hint, format, args...)
-	f.found[len(f.found)-1].Excerpt = diag.Excerpt{}
+// Conceal keeps the lines of n out of messages.
+func (f *File) Conceal(n *Node) {
+	for line := n.Line; line <= n.Line+strings.Count(n.Text, "\n")+1; line++ {
+		f.secret[line] = true
+	}
 }
 
 // Err is all mistakes found so far, in the order of the file; nil if there are none.
@@ -260,6 +272,9 @@ func (f *File) Err() error {
 	slices.SortStableFunc(f.found, func(a, b mistake) int { return a.line - b.line })
 	out := make(diag.List, len(f.found))
 	for i, m := range f.found {
+		if f.secret[m.line] {
+			m.Excerpt = diag.Excerpt{}
+		}
 		out[i] = m.Diagnostic
 	}
 	return out.Err()
@@ -368,7 +383,7 @@ func (f *File) String(n *Node, place string) (string, bool) {
 
 // Integer reads an integer of at least low.
 func (f *File) Integer(n *Node, place string, low int64) (int64, bool) {
-	if !f.Is(n, place, Int) {
+	if n.Reference == "" && !f.Is(n, place, Int) {
 		return 0, false
 	}
 	v, err := strconv.ParseInt(n.Text, 10, 64)
@@ -385,6 +400,9 @@ func (f *File) Integer(n *Node, place string, low int64) (int64, bool) {
 
 // Boolean reads true or false.
 func (f *File) Boolean(n *Node, place string) (bool, bool) {
+	if n.Reference != "" && (n.Text == "true" || n.Text == "false") {
+		return n.Text == "true", true
+	}
 	if !f.Is(n, place, Bool) {
 		return false, false
 	}

@@ -1,0 +1,52 @@
+package runner
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/levada-io/levada/connector/kafka"
+	"github.com/levada-io/levada/internal/deploy"
+)
+
+// override puts what the command line says over the deployment.
+func (f *flags) override(d *deploy.Config) {
+	set := func(to *string, v string) {
+		if v != "" {
+			*to = v
+		}
+	}
+	if f.brokers != "" {
+		d.Kafka.Brokers = strings.Split(f.brokers, ",")
+	}
+	set(&d.Kafka.Group, f.group)
+	set(&d.Kafka.Start, f.start)
+	if f.lanes != 0 {
+		d.Lanes = f.lanes
+	}
+}
+
+// kafkaOptions are the connector's options of a deployment.
+func kafkaOptions(k *deploy.Kafka, log io.Writer) *kafka.Options {
+	o := &kafka.Options{
+		Brokers:        k.Brokers,
+		Insecure:       k.Insecure,
+		Protocol:       k.Protocol,
+		SessionTimeout: k.SessionTimeout,
+		InstanceID:     k.InstanceID,
+		Partitioner:    k.Partitioner,
+		Compression:    k.Compression,
+		Unreachable:    k.Unreachable,
+		Log:            func(format string, args ...any) { fmt.Fprintf(log, "levada: "+format+"\n", args...) },
+	}
+	if k.TLS != nil {
+		o.TLS = &kafka.TLS{CA: k.TLS.CA, Cert: k.TLS.Cert, Key: k.TLS.Key, ServerName: k.TLS.ServerName}
+	}
+	if k.SASL != nil {
+		o.SASL = &kafka.SASL{
+			Mechanism: k.SASL.Mechanism, Username: k.SASL.Username,
+			Password: kafka.NewSecret(k.SASL.Password.Reveal()),
+		}
+	}
+	return o
+}
