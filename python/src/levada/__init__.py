@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from levada.errors import ExtensionError, InvalidPipelineError, LevadaError, Origin
+from levada.errors import ExtensionError, GoError, InvalidPipelineError, LevadaError, Origin
 from levada.function import GoFunction
 from levada.message import Header, Message
 from levada.pipeline import Branch, OpenBranch, Pipeline, Stream, branch, streaming_source
@@ -43,6 +43,7 @@ __all__ = [
     "ExtensionError",
     "Filter",
     "FlatMap",
+    "GoError",
     "GoFunction",
     "Header",
     "InvalidPipelineError",

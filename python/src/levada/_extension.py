@@ -16,7 +16,7 @@ from typing import Any
 
 from levada.errors import ExtensionError
 
-__all__ = ["DEFAULT", "load", "one_of", "package_of"]
+__all__ = ["DEFAULT", "exists", "load", "one_of", "package_of"]
 
 DEFAULT = "levada"
 """The package whose compiled module has no steps of a user."""
@@ -31,7 +31,7 @@ def package_of(cls: type) -> str:
         return str(named)
     package = cls.__module__
     while package:
-        if _exists(package):
+        if exists(package):
             return package
         package = package.rpartition(".")[0]
     return cls.__module__
@@ -61,7 +61,7 @@ def load(package: str) -> Any:
     loaded = [m.removesuffix(f".{_MODULE}") for m in list(sys.modules) if _is_ours(m)]
     if loaded:
         one_of((loaded[0], package))
-    if not _exists(package):
+    if not exists(package):
         raise ExtensionError(
             f"{package}: there is no compiled module in it\nhint: {_advice(package)}"
         )
@@ -79,7 +79,8 @@ def load(package: str) -> Any:
     return module
 
 
-def _exists(package: str) -> bool:
+def exists(package: str) -> bool:
+    """Whether a package has a compiled module; it is not loaded."""
     try:
         return importlib.util.find_spec(f"{package}.{_MODULE}") is not None
     except (ImportError, AttributeError, ValueError):

@@ -9,6 +9,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from enum import Enum
 from types import ModuleType, TracebackType
 from typing import Any
 
@@ -246,7 +247,11 @@ def _start_yaml(file: str, argv: list[str], package: str | None) -> int:
         sys.path.insert(0, folder)
     native = _extension.load(package or _extension_of_yaml(file))
     manifest = Manifest(folder)
-    for name in native.yaml_functions(file):
+    try:
+        names = native.yaml_functions(file)
+    except ValueError as e:
+        raise _FileError(str(e)) from e
+    for name in names:
         if ":" not in name:
             continue  # a Go function: the compiled module has it
         try:
@@ -256,7 +261,9 @@ def _start_yaml(file: str, argv: list[str], package: str | None) -> int:
         except Exception as e:
             raise _FileError(f'{file}: function "{name}" does not import\n{_traceback(e)}') from e
         said = read_annotations(function)
-        callee = adapted(function, said.takes, said, by_enum=True)
+        # Which of them a route calls is not known here.
+        by_enum = isinstance(said.returns, type) and issubclass(said.returns, Enum)
+        callee = adapted(function, said.takes, said, by_enum=by_enum)
         manifest.add(f"py:{name}", function, callee, said)
     return int(native.main(argv, "", manifest.text(), manifest.functions))
 
@@ -269,6 +276,6 @@ def _extension_of_yaml(file: str) -> str:
             found = _STEPS_FROM.search(f.read())
     except (OSError, UnicodeDecodeError) as e:
         raise _FileError(f"{file}: expected a YAML file, got {e}") from e
-    if found is not None and importlib.util.find_spec(found[1].partition(".")[0]) is not None:
+    if found is not None and _extension.exists(found[1]):
         return found[1]
     return _extension.DEFAULT

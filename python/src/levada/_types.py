@@ -84,6 +84,9 @@ class Table:
                 break
         if annotation is Any or annotation is object:
             return ANY
+        if isinstance(annotation, str | typing.ForwardRef):
+            name = annotation if isinstance(annotation, str) else annotation.__forward_arg__
+            return self._unsupported(f'{place}: expected a type, got its name in quotes, "{name}"')
         if isinstance(annotation, type) and annotation in _SCALARS:
             return {"kind": _SCALARS[annotation]}
         origin: object = get_origin(annotation)

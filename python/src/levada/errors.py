@@ -7,7 +7,14 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["ExtensionError", "InvalidPipelineError", "LevadaError", "Origin", "Violation"]
+__all__ = [
+    "ExtensionError",
+    "GoError",
+    "InvalidPipelineError",
+    "LevadaError",
+    "Origin",
+    "Violation",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +100,13 @@ class InvalidPipelineError(LevadaError, ValueError):
 
 class ExtensionError(LevadaError, ImportError):
     """A compiled module that is missing, stale, or one too many."""
+
+
+class GoError(LevadaError, RuntimeError):
+    """What a Go function returned as its error, or panicked with.
+
+    Attributes:
+        index: the message of a ``call_batch`` that it happened to; None for one message.
+    """
+
+    index: int | None = None

@@ -46,6 +46,13 @@ class GoFunction(Generic[In, Out]):
                 raise TypeError(f"{name}: unexpected setting {key!r}\nhint: it has {known}")
             if wrong := _mismatch(self.__levada_settings__[key], value, f"$.{key}"):
                 raise ValueError(f"{name}: setting {key!r}: {wrong}")
+        if settings:
+            from levada import _json
+
+            try:
+                _json.canonical(settings)
+            except ValueError as e:
+                raise ValueError(f"{name}: {e}") from None
         self._settings: dict[str, Any] = settings
         self._native: Any = None
 
@@ -110,9 +117,11 @@ def _mismatch(kind: Mapping[str, Any], value: object, path: str) -> str:
     """What is wrong with a setting, as far as it can be told without the compiled
     module; the rest (the members of a struct) is the module's."""
     name = str(kind["kind"])
-    got = type(value).__name__
+    got = "None" if value is None else type(value).__name__
     if value is None:
-        return "" if kind.get("nullable") or name == "any" else _expected(name, got, path)
+        if kind.get("nullable") or name == "any":
+            return ""
+        return _expected("int" if "int" in name else _PYTHON.get(name, name), got, path)
     if name.startswith(("int", "uint")):
         if not isinstance(value, int) or isinstance(value, bool):
             return _expected("int", got, path)

@@ -32,7 +32,14 @@ def test_attributes() -> None:
 
 def test_defaults() -> None:
     m = Message(1)
-    assert (m.key, m.headers, m.timestamp, m.topic, m.partition, m.offset) == (None, [], None, "", 0, 0)
+    assert (m.key, m.headers, m.timestamp, m.topic, m.partition, m.offset) == (
+        None,
+        [],
+        None,
+        "",
+        0,
+        0,
+    )
 
 
 def test_with() -> None:
@@ -56,7 +63,9 @@ def test_headers_are_a_copy() -> None:
     assert len(FULL.headers) == 3
 
 
-@pytest.mark.parametrize("name", ["payload", "key", "headers", "timestamp", "topic", "partition", "offset", "other"])
+@pytest.mark.parametrize(
+    "name", ["payload", "key", "headers", "timestamp", "topic", "partition", "offset", "other"]
+)
 def test_nothing_can_be_set(name: str) -> None:
     with pytest.raises(AttributeError):
         setattr(FULL, name, None)
@@ -94,7 +103,10 @@ def test_repr() -> None:
     [
         (lambda: Message(1, key="k"), "message key: expected bytes or None, got str"),
         (lambda: Message(1).with_key(3), "message key: expected bytes or None, got int"),
-        (lambda: Message(1, headers=[("h", "v")]), r"expected \(str, bytes or None\), got \('h', 'v'\)"),
+        (
+            lambda: Message(1, headers=[("h", "v")]),
+            r"expected \(str, bytes or None\), got \('h', 'v'\)",
+        ),
         (lambda: Message(1, headers=["hv"]), "message header: expected"),
         (lambda: Message(1).with_header(b"h", b"v"), "message header: expected"),
     ],

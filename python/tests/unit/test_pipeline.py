@@ -109,7 +109,8 @@ class TestImmutability:
 
 class TestOrigin:
     def test_a_step_knows_its_line(self) -> None:
-        source = streaming_source("in", "in"); line = here()  # noqa: E702
+        line = here() + 1
+        source = streaming_source("in", "in")
         assert source.steps[0].origin == levada.Origin(__file__, line)
         for make in (
             lambda: (Map("s", double), here()),
@@ -137,9 +138,11 @@ class TestOrigin:
     def test_route_and_broadcast_are_where_they_are_called(self) -> None:
         arm = branch("b").apply(Serializer("s")).sink(sink())
         stream = streaming_source("in", "in")
-        routed = stream.route("r", double, {"b": arm}); line = here()  # noqa: E702
+        line = here() + 1
+        routed = stream.route("r", double, {"b": arm})
         assert routed.steps[-1].origin == levada.Origin(__file__, line)
-        sent = stream.broadcast("r", [arm]); line = here()  # noqa: E702
+        line = here() + 1
+        sent = stream.broadcast("r", [arm])
         assert sent.steps[-1].origin == levada.Origin(__file__, line)
 
     def test_the_function_has_an_origin_too(self) -> None:
@@ -189,8 +192,14 @@ class TestMistakes:
             (lambda: source().broadcast("b", ["x"]), "expected branches, got str"),
             (lambda: source().broadcast("b", [source().sink(sink())]), "got a second one"),
             (lambda: source().route("r", double, {}), "expected at least one branch, got none"),
-            (lambda: source().route("r", double, [arm()]), "expected cases to map keys to branches"),
-            (lambda: source().route("r", double, {1.5: arm()}), "keys that are str, int or bool, got 1.5"),
+            (
+                lambda: source().route("r", double, [arm()]),
+                "expected cases to map keys to branches",
+            ),
+            (
+                lambda: source().route("r", double, {1.5: arm()}),
+                "keys that are str, int or bool, got 1.5",
+            ),
             (lambda: source().route("r", 3, {1: arm()}), "expected a function, got int"),
             (lambda: source().route("r", double, {1: branch("b")}), "expected steps and a sink"),
             (lambda: build(branch("b")), "expected steps and a sink, got none"),

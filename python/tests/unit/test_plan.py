@@ -120,5 +120,8 @@ def test_json_is_json(value: object) -> None:
 
 
 def test_text_is_that_of_go() -> None:
-    texts = [_json.encode(s) for s in ("", "é", "\x00\x1f\x7f\u2028\u2029", '"\\/<>&', "\b\f\n\r\t", "😀")]
+    texts = [
+        _json.encode(s)
+        for s in ("", "é", "\x00\x1f\x7f\u2028\u2029", '"\\/<>&', "\b\f\n\r\t", "😀")
+    ]
     assert by_go("value", texts) == texts

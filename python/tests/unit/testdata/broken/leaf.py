@@ -6,7 +6,5 @@ def double(msg):
 
 
 pipeline = (
-    streaming_source("in", "in")
-    .apply(Parser[int]("parse"))
-    .apply(Map("double", function=double))
+    streaming_source("in", "in").apply(Parser[int]("parse")).apply(Map("double", function=double))
 )

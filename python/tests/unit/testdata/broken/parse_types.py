@@ -34,7 +34,12 @@ class Words(TypedDict):
 
 
 def arm(name, parser):
-    return branch(name).apply(parser).apply(Serializer(f"s_{name}")).sink(StreamSink(f"o_{name}", name))
+    return (
+        branch(name)
+        .apply(parser)
+        .apply(Serializer(f"s_{name}"))
+        .sink(StreamSink(f"o_{name}", name))
+    )
 
 
 pipeline = streaming_source("in", "in").broadcast(
@@ -46,6 +51,6 @@ pipeline = streaming_source("in", "in").broadcast(
         arm("keys", Parser[Keys]("keys")),
         arm("either", Parser[Either]("either")),
         arm("words", Parser[Words]("words")),
-        arm("class", Parser[object()]("class")),
+        arm("text", Parser["Event"]("text")),
     ],
 )

@@ -1,7 +1,17 @@
 from datetime import timedelta
 from enum import Enum
 
-from levada import Batch, Filter, Map, Parser, Retry, Serializer, StreamSink, branch, streaming_source
+from levada import (
+    Batch,
+    Filter,
+    Map,
+    Parser,
+    Retry,
+    Serializer,
+    StreamSink,
+    branch,
+    streaming_source,
+)
 
 
 class Level(Enum):

@@ -4,7 +4,12 @@ from levada import Parser, Serializer, StreamSink, branch, streaming_source
 
 
 def arm(name, parser):
-    return branch(name).apply(parser).apply(Serializer(f"s_{name}")).sink(StreamSink(f"o_{name}", name))
+    return (
+        branch(name)
+        .apply(parser)
+        .apply(Serializer(f"s_{name}"))
+        .sink(StreamSink(f"o_{name}", name))
+    )
 
 
 pipeline = streaming_source("in", "in").broadcast(
