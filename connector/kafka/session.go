@@ -106,29 +106,42 @@ func (s *session) closeClient() { s.once.Do(s.client.Close) }
 // topic describes a topic and proves on the way that the cluster can be reached and
 // lets us in.
 func (s *session) topic(ctx context.Context, name string) (kadm.TopicDetail, error) {
+	var d kadm.TopicDetail
+	err := s.await(ctx, name, func(ctx context.Context) (err error) {
+		d, err = s.tryTopic(ctx, name)
+		return err
+	})
+	return d, err
+}
+
+// await tries until it works, fails for good, or the budget of the session is used up.
+// topic is what try is about.
+func (s *session) await(ctx context.Context, topic string, try func(context.Context) error) error {
 	began := time.Now()
 	pause := 50 * time.Millisecond
 	for {
-		d, err := s.tryTopic(ctx, name)
+		tctx, cancel := context.WithTimeout(ctx, openTry)
+		err := try(tctx)
+		cancel()
 		if err == nil {
-			return d, nil
+			return nil
 		}
 		if ctx.Err() != nil {
-			return d, ctx.Err()
+			return ctx.Err()
 		}
 		if herr := s.health.err(); herr != nil {
-			return d, herr
+			return herr
 		}
 		err = s.health.cause(err)
 		away := time.Since(began)
 		switch {
 		case errors.Is(err, kerr.UnknownTopicOrPartition):
 			if away > missingFor {
-				return d, s.missing(name)
+				return s.missing(topic)
 			}
 		case cutShort(err):
 			if away > min(cutShortFor, s.opts.Unreachable) {
-				return d, &connector.Error{
+				return &connector.Error{
 					Reason: connector.Misconfig, Place: s.opts.place(), Err: err,
 					Hint: "check tls and sasl: the broker closes the connection without an answer",
 				}
@@ -136,27 +149,25 @@ func (s *session) topic(ctx context.Context, name string) (kadm.TopicDetail, err
 		default:
 			place := s.opts.place()
 			if errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.InvalidTopicException) {
-				place = topicPlace(name)
+				place = topicPlace(topic)
 			}
 			if fault := s.fault(place, err); fault != nil {
-				return d, fault
+				return fault
 			}
 			if away > s.opts.Unreachable {
-				return d, s.health.unreachable(err)
+				return s.health.unreachable(err)
 			}
 		}
 		select {
 		case <-time.After(pause):
 			pause = min(2*pause, time.Second)
 		case <-ctx.Done():
-			return d, ctx.Err()
+			return ctx.Err()
 		}
 	}
 }
 
 func (s *session) tryTopic(ctx context.Context, name string) (kadm.TopicDetail, error) {
-	ctx, cancel := context.WithTimeout(ctx, openTry)
-	defer cancel()
 	m, err := s.admin.Metadata(ctx, name)
 	if err != nil {
 		return kadm.TopicDetail{}, err
