@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from levada._frozen import Frozen
 
 __all__ = [
     "ExtensionError",
@@ -17,8 +18,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Frozen):
     """A place in the author's source."""
 
     file: str
@@ -58,8 +58,7 @@ def relative(file: str, folder: str | None) -> str:
     return path.replace(os.sep, "/")
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(Frozen):
     """One mistake: where it is, what is wrong, what helps."""
 
     text: str

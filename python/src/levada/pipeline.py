@@ -7,10 +7,10 @@ one and leaves the stream it was called on as it was.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from levada._frozen import Frozen
 from levada.errors import InvalidPipelineError, Origin, Violation
 from levada.function import GoFunction
 from levada.message import Message
@@ -41,14 +41,12 @@ U = TypeVar("U")
 K = TypeVar("K", bound=str | int | bool | Enum)
 
 
-@dataclass(frozen=True)
 class Fork(Node):
     """Where a stream becomes several."""
 
     branches: tuple[Branch[Any], ...]
 
 
-@dataclass(frozen=True)
 class Route(Fork):
     """Every message goes into one branch: the one whose key the function returns."""
 
@@ -64,7 +62,6 @@ class Route(Fork):
         check_function(self, self.function)
 
 
-@dataclass(frozen=True)
 class Broadcast(Fork):
     """Every message goes into every branch."""
 
@@ -172,8 +169,7 @@ def leaf(chain: Chain, fallback: Violation) -> Violation:
     )
 
 
-@dataclass(frozen=True)
-class Pipeline:
+class Pipeline(Frozen):
     """A source, its steps, and a sink at every end: what can be run."""
 
     name: str
@@ -185,8 +181,7 @@ class Pipeline:
         return cast("StreamSource", self.steps[0])
 
 
-@dataclass(frozen=True)
-class Stream(Generic[T]):
+class Stream(Frozen, Generic[T]):
     """A stream of messages of ``T``, open at its end."""
 
     name: str
@@ -229,8 +224,7 @@ class Stream(Generic[T]):
         return Pipeline(self.name, self.steps.broadcast(name, routes, on_error, retry))
 
 
-@dataclass(frozen=True)
-class Branch(Generic[T_in]):
+class Branch(Frozen, Generic[T_in]):
     """A finished branch that takes messages of ``T_in``."""
 
     name: str
@@ -238,8 +232,7 @@ class Branch(Generic[T_in]):
     origin: Origin
 
 
-@dataclass(frozen=True)
-class OpenBranch(Generic[T, T_in]):
+class OpenBranch(Frozen, Generic[T, T_in]):
     """A branch that has come to messages of ``T`` and takes messages of ``T_in``."""
 
     name: str

@@ -7,12 +7,13 @@ a mistake that a type checker sees.
 
 from __future__ import annotations
 
-import inspect
+import functools
+import types
 from collections.abc import Callable, Iterable
-from dataclasses import KW_ONLY, dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
+from levada._frozen import Frozen, option
 from levada.errors import InvalidPipelineError, Origin, Violation
 from levada.function import GoFunction
 from levada.message import Message
@@ -44,8 +45,7 @@ Policy = Literal["fail", "skip", "dead_letter"]
 """What becomes of a message that a step fails on, after its retries."""
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(Frozen):
     """Repeats a failing call before the policy applies.
 
     Attributes:
@@ -63,15 +63,13 @@ class Retry:
             raise _mistake(f"retry: expected backoff to be a timedelta, got {self.backoff!r}")
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(Frozen):
     """What all named nodes of a pipeline have: the steps, its source, its sinks."""
 
     name: str
-    _: KW_ONLY
-    on_error: Policy | None = None
-    retry: Retry | None = None
-    origin: Origin = field(init=False, compare=False, repr=False)
+    on_error: Policy | None = option(default=None, kw_only=True)
+    retry: Retry | None = option(default=None, kw_only=True)
+    origin: Origin = option(init=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "origin", Origin.of_caller())
@@ -89,7 +87,6 @@ class Node:
         return InvalidPipelineError(Violation(text, name, self.origin, hint))
 
 
-@dataclass(frozen=True)
 class Step(Node, Generic[In, Out]):
     """A step that takes a message of ``In`` and passes on messages of ``Out``."""
 
@@ -98,23 +95,14 @@ AnyFunction = Callable[[Message[Any]], Any] | type[GoFunction[Any, Any]] | str
 """A function as a step keeps it. A string is the dotted name of one."""
 
 
-@dataclass(frozen=True, init=False)
 class Calling(Step[In, Out]):
     """A step that calls a function of the user."""
 
     function: AnyFunction
 
     def _init(self, name: str, function: Any, on_error: Policy | None, retry: Retry | None) -> None:
-        # What a generated __init__ of a frozen dataclass does; the subclasses have
-        # overloads instead of one.
-        for attribute, value in (
-            ("name", name),
-            ("on_error", on_error),
-            ("retry", retry),
-            ("function", function),
-        ):
-            object.__setattr__(self, attribute, value)
-        Node.__post_init__(self)
+        # The subclasses have overloads instead of the __init__ of their fields.
+        Frozen.__init__(self, name, function, on_error=on_error, retry=retry)
         check_function(self, function)
 
 
@@ -129,13 +117,28 @@ def check_function(node: Node, function: object) -> None:
     if not callable(function):
         raise node.mistake(f"expected a function, got {type(function).__name__}")
     bodies = [function] if isinstance(function, type) else [function, type(function).__call__]
-    if any(map(inspect.iscoroutinefunction, bodies)) or any(
-        map(inspect.isasyncgenfunction, bodies)
-    ):
+    if any(map(_is_async, bodies)):
         raise node.mistake(
             f"expected a plain function, got the async function {describe(function)}",
             hint="steps run on the lane's own thread: call asyncio.run inside a plain function",
         )
+
+
+def _is_async(function: object) -> bool:
+    # As inspect tells it, whose import takes longer than all of this package.
+    while True:
+        if isinstance(function, types.MethodType):
+            function = function.__func__
+        elif isinstance(function, functools.partial):
+            function = function.func
+        else:
+            break
+    code = getattr(function, "__code__", None)
+    return isinstance(code, types.CodeType) and bool(code.co_flags & _ASYNC)
+
+
+# CO_COROUTINE, CO_ASYNC_GENERATOR
+_ASYNC = 0x80 | 0x200
 
 
 def describe(function: object) -> str:
@@ -143,45 +146,30 @@ def describe(function: object) -> str:
     return getattr(function, "__qualname__", None) or type(function).__qualname__
 
 
-@dataclass(frozen=True, init=False)
 class Map(Calling[In, Out]):
     """Replaces the payload by what the function returns.
 
     A function that returns a ``Message`` sets key and headers too.
     """
 
+    # pyright finds Out inside of the union; mypy takes Message for Out there, refuses,
+    # and comes to the second overload. Two overloads that do not overlap would be
+    # clearer, and then pyright gives up on a lambda.
     @overload
     def __init__(
         self,
         name: str,
-        function: type[GoFunction[In, Message[Out]]],
+        function: Callable[[Message[In]], Out | Message[Out]]
+        | type[GoFunction[In, Message[Out]] | GoFunction[In, Out]],
         *,
         on_error: Policy | None = None,
         retry: Retry | None = None,
     ) -> None: ...
     @overload
-    def __init__(
+    def __init__(  # type: ignore[overload-cannot-match] # pyright: ignore[reportOverlappingOverload]
         self,
         name: str,
-        function: type[GoFunction[In, Out]],
-        *,
-        on_error: Policy | None = None,
-        retry: Retry | None = None,
-    ) -> None: ...
-    @overload
-    def __init__(
-        self,
-        name: str,
-        function: Callable[[Message[In]], Message[Out]],
-        *,
-        on_error: Policy | None = None,
-        retry: Retry | None = None,
-    ) -> None: ...
-    @overload
-    def __init__(
-        self,
-        name: str,
-        function: Callable[[Message[In]], Out],
+        function: Callable[[Message[In]], Message[Out]] | type[GoFunction[In, Message[Out]]],
         *,
         on_error: Policy | None = None,
         retry: Retry | None = None,
@@ -206,7 +194,6 @@ class Map(Calling[In, Out]):
         self._init(name, function, on_error, retry)
 
 
-@dataclass(frozen=True, init=False)
 class Filter(Calling[T, T]):
     """Keeps the messages for which the function returns True."""
 
@@ -221,7 +208,6 @@ class Filter(Calling[T, T]):
         self._init(name, function, on_error, retry)
 
 
-@dataclass(frozen=True, init=False)
 class FlatMap(Calling[In, Out]):
     """Passes on one message for every element of what the function returns."""
 
@@ -277,7 +263,6 @@ class _ParserOf:
         return f"levada.Parser[{getattr(self._declared, '__name__', self._declared)}]"
 
 
-@dataclass(frozen=True)
 class Parser(Step[bytes, T_parsed]):
     """Decodes the record's bytes: ``Parser[Metric]("parse")``.
 
@@ -286,8 +271,7 @@ class Parser(Step[bytes, T_parsed]):
     """
 
     codec: str = "json"
-    _: KW_ONLY
-    declared: Any = field(default=Any, repr=False)
+    declared: Any = option(default=Any, kw_only=True)
     """What stands in the brackets; it belongs there and nowhere else."""
 
     if not TYPE_CHECKING:
@@ -298,14 +282,12 @@ class Parser(Step[bytes, T_parsed]):
             return _ParserOf(item)
 
 
-@dataclass(frozen=True)
 class Serializer(Step[object, bytes]):
     """Encodes the payload into the bytes that a sink takes."""
 
     codec: str = "json"
 
 
-@dataclass(frozen=True)
 class Batch(Step[T, list[T]]):
     """Gathers messages into a list until the first limit is reached.
 
@@ -317,14 +299,13 @@ class Batch(Step[T, list[T]]):
 
     batch_size: int | None = None
     batch_timedelta: timedelta | None = None
-    _: KW_ONLY
-    batch_bytes: int | None = None
+    batch_bytes: int | None = option(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         Node.__post_init__(self)
-        for option, value in (("batch_size", self.batch_size), ("batch_bytes", self.batch_bytes)):
+        for name, value in (("batch_size", self.batch_size), ("batch_bytes", self.batch_bytes)):
             if value is not None and not _is_count(value):
-                raise self.mistake(f"expected {option} to be an int of at least 1, got {value!r}")
+                raise self.mistake(f"expected {name} to be an int of at least 1, got {value!r}")
         age = self.batch_timedelta
         if age is not None and (not isinstance(age, timedelta) or age < timedelta(milliseconds=1)):
             raise self.mistake(
@@ -332,7 +313,6 @@ class Batch(Step[T, list[T]]):
             )
 
 
-@dataclass(frozen=True)
 class StreamSource(Node):
     """Where the records of a pipeline come from; made by ``streaming_source``."""
 
@@ -340,7 +320,6 @@ class StreamSource(Node):
     connector: str = "kafka"
 
 
-@dataclass(frozen=True)
 class StreamSink(Node):
     """Where the bytes of a stream go: the logical name of a stream, which the
     deployment maps to a topic or file, and the connector that reaches it."""

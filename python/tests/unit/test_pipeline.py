@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import json
 import pickle
@@ -86,9 +85,10 @@ class TestImmutability:
         ids=lambda v: type(v).__name__,
     )
     def test_nothing_can_be_set(self, value: Any) -> None:
-        field = dataclasses.fields(value)[0].name
-        with pytest.raises(dataclasses.FrozenInstanceError):
-            setattr(value, field, "other")
+        with pytest.raises(AttributeError):
+            value.name = "other"
+        with pytest.raises(AttributeError):
+            del value.name
 
     def test_steps_are_equal_by_what_they_say(self) -> None:
         assert Map("m", double) == Map("m", double)
@@ -288,3 +288,29 @@ def test_the_public_face() -> None:
         assert getattr(levada, name).__doc__ or name == "Header"
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         levada.nothing  # noqa: B018
+
+
+class TestArguments:
+    """The base of all values binds arguments as a function of these fields would."""
+
+    @pytest.mark.parametrize(
+        ("make", "text"),
+        [
+            (lambda: StreamSink("out"), "StreamSink: expected an argument 'stream_name'"),
+            (lambda: StreamSink("out", "out", topic="t"), "unexpected argument 'topic'"),
+            (lambda: StreamSink("out", "out", name="o"), "argument 'name' is given twice"),
+            (lambda: StreamSink("out", "out", origin=None), "unexpected argument 'origin'"),
+            (lambda: Parser("p", "json", int), "expected at most 2 arguments without"),
+            (lambda: Batch("b", 1, timedelta(1), 5), "expected at most 3 arguments without a name"),
+        ],
+    )
+    def test_mistakes(self, make: Any, text: str) -> None:
+        with pytest.raises(TypeError, match=text):
+            make()
+
+    def test_repr(self) -> None:
+        shown = "Batch(name='b', on_error=None, retry=None, batch_size=1, batch_timedelta=None, "
+        assert repr(Batch("b", 1)) == shown + "batch_bytes=None)"
+
+    def test_hash(self) -> None:
+        assert len({Batch("b", 1), Batch("b", 1), Batch("b", 2)}) == 2
