@@ -30,6 +30,10 @@ func real(t *testing.T) *realkafka.Kafka {
 func TestReal(t *testing.T) {
 	k := real(t)
 	c := &cluster{addr: k.Addr()}
+	for _, b := range behaviours {
+		t.Run(b.name, func(t *testing.T) { b.test(t, c) })
+	}
+	t.Run("CompactedTopicWantsKey", func(t *testing.T) { testCompactedTopicWantsKey(t, c) })
 	for _, protocol := range []string{CooperativeSticky, Range, KIP848} {
 		t.Run("Conformance/"+protocol, func(t *testing.T) {
 			conformance(t, c, func(o *Options) { o.Protocol = protocol })

@@ -154,6 +154,9 @@ func (s *session) await(ctx context.Context, topic string, try func(context.Cont
 			if fault := s.fault(place, err); fault != nil {
 				return fault
 			}
+			if _, ok := errors.AsType[*kerr.Error](err); ok && !passing(err) {
+				return &connector.Error{Reason: connector.Misconfig, Place: place, Err: err}
+			}
 			if away > s.opts.Unreachable {
 				return s.health.unreachable(err)
 			}
