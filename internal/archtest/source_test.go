@@ -56,9 +56,13 @@ func source(t *testing.T, visit func(path string, fset *token.FileSet, f *ast.Fi
 }
 
 // Registration at import makes what a program contains depend on what it imports:
-// here everything is registered where somebody can read it.
+// here everything is registered where somebody can read it. The main of an extension
+// has no other moment: Python calls into it right after it was loaded.
 func TestNoInit(t *testing.T) {
 	source(t, func(path string, fset *token.FileSet, f *ast.File) {
+		if path == "python/ext/main.go" || path == "internal/bridge/testext/main.go" {
+			return
+		}
 		for _, d := range f.Decls {
 			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" {
 				t.Errorf("%s:%d: func init", path, fset.Position(fn.Pos()).Line)
