@@ -19,7 +19,6 @@ var (
 	timeType     = reflect.TypeFor[time.Time]()
 	durationType = reflect.TypeFor[time.Duration]()
 	rawType      = reflect.TypeFor[jsontext.Value]()
-	anyType      = reflect.TypeFor[any]()
 	anyMapType   = reflect.TypeFor[map[string]any]()
 
 	// ownForm are the interfaces by which a type has a JSON form of its own.
