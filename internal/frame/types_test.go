@@ -1,0 +1,5 @@
+package frame
+
+import "reflect"
+
+var anyType = reflect.TypeFor[any]()
