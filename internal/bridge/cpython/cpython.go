@@ -159,7 +159,7 @@ func (in *Interpreter) Bytes() Layout { return Layout{in.st.bytes} }
 func (in *Interpreter) NameThread(name string) error {
 	s := C.CString(name)
 	defer C.free(unsafe.Pointer(s))
-	if C.levada_thread_name(s) < 0 {
+	if C.levada_thread_name(in.st, s) < 0 {
 		return ErrClosing
 	}
 	return nil

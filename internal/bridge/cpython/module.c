@@ -203,7 +203,8 @@ static int traverse(PyObject *module, visitproc visit, void *arg) {
     levada_state *st = state_of(module);
     int rc = st ? levada_codec_traverse(&st->codec, visit, arg) : 0;
     if (!st || rc) return rc;
-    PyObject *held[] = {(PyObject *)st->message_type, (PyObject *)st->function_type, st->public_message, st->go_error, st->format};
+    PyObject *held[] = {(PyObject *)st->message_type, (PyObject *)st->function_type, st->public_message, st->go_error, st->format,
+                        st->current_thread};
     for (size_t i = 0; rc == 0 && i < sizeof held / sizeof *held; i++) rc = held[i] ? visit(held[i], arg) : 0;
     for (levada_layout *l = st->layouts; rc == 0 && l; l = l->next) rc = levada_layout_traverse(l, visit, arg);
     return rc;
@@ -234,6 +235,7 @@ static void free_module(void *module) {
     drop((PyObject **)&st->message_type);
     drop((PyObject **)&st->function_type);
     drop(&st->format);
+    drop(&st->current_thread);
     drop(&st->empty);
     for (int i = 0; i < M_SLOTS; i++) drop(&st->names[i]);
     while (st->layouts) {
@@ -285,6 +287,12 @@ static int fill(levada_state *st, PyObject *module) {
     if (!(st->empty = PyUnicode_FromStringAndSize("", 0))) return -1;
     if (levada_codec_init(&st->codec) < 0) return -1;
     if (!(st->bytes = levada_add_layout(st, bytes, sizeof bytes)) || !(st->any = levada_add_layout(st, any, sizeof any))) return -1;
+    /* Imported here and not by the first lane: the thread that imports threading first is
+     * the main thread to it, and Python waits for that one at exit. */
+    PyObject *threading = PyImport_ImportModule("threading"); /* owned */
+    if (threading) st->current_thread = PyObject_GetAttrString(threading, "current_thread");
+    Py_DecRef(threading);
+    if (!st->current_thread) return -1;
     PyObject *traceback = PyImport_ImportModule("traceback"); /* owned */
     if (traceback) st->format = PyObject_GetAttrString(traceback, "format_exception");
     Py_DecRef(traceback);

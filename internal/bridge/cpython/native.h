@@ -18,6 +18,7 @@ typedef struct levada_state {
     PyObject *public_message;     /* class levada.Message, owned; NULL: not importable or not looked up */
     PyObject *go_error;           /* class levada.errors.GoError or our own, owned; NULL: not looked up */
     PyObject *format;             /* traceback.format_exception, owned */
+    PyObject *current_thread;     /* threading.current_thread, owned */
     PyObject *empty;              /* "", owned */
     levada_layout *layouts;       /* every layout, until the state goes */
     levada_layout *bytes;         /* nullable bytes; one of layouts */
@@ -48,7 +49,7 @@ int levada_enter(void);
 void levada_leave(void);
 
 /* Names the calling thread, for Python and for the system. */
-int levada_thread_name(const char *name);
+int levada_thread_name(levada_state *st, const char *name);
 
 /* Gives the GIL away for a call into Go, and takes it back. */
 typedef struct {

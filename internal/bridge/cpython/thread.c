@@ -37,19 +37,16 @@ void levada_away_end(levada_away *a) {
     PyEval_RestoreThread(own);
 }
 
-int levada_thread_name(const char *name) {
-    pthread_setname_np(pthread_self(), name); /* cut to 15 bytes by the caller, or not set */
+int levada_thread_name(levada_state *st, const char *name) {
+    pthread_setname_np(pthread_self(), name); /* too long a name is not set */
     if (levada_enter() < 0) return -1;
-    PyObject *threading = NULL, *current = NULL, *thread = NULL, *text = NULL; /* owned */
-    if (!(threading = PyImport_ImportModule("threading")) || !(current = PyObject_GetAttrString(threading, "current_thread")) ||
-        !(thread = PyObject_CallObject(current, NULL)) || !(text = PyUnicode_FromString(name)) ||
-        PyObject_SetAttrString(thread, "name", text) < 0) {
+    PyObject *thread = PyObject_CallObject(st->current_thread, NULL); /* owned */
+    PyObject *text = PyUnicode_FromString(name);                      /* owned */
+    if (!thread || !text || PyObject_SetAttrString(thread, "name", text) < 0) {
         PyErr_Clear(); /* a name is no reason to stop a lane */
     }
     Py_DecRef(text);
     Py_DecRef(thread);
-    Py_DecRef(current);
-    Py_DecRef(threading);
     levada_leave();
     return 0;
 }
