@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"sync"
 	"unsafe"
 
 	"github.com/levada-io/levada/internal/frame"
@@ -35,13 +34,16 @@ func (o *parseOp) Process(_ context.Context, c *record.Chunk) error {
 }
 
 // printOp is a serialize of what is no Go value of a known type: frames to JSON.
-type printOp struct{ step string }
+type printOp struct {
+	step   string
+	frames framer
+}
 
 func (o *printOp) Steps() []string { return []string{o.step} }
 
 func (o *printOp) Process(_ context.Context, c *record.Chunk) error {
 	var bad failed
-	col, err := toFrames(c, o.step, &bad)
+	col, err := o.frames.column(c, o.step, &bad)
 	if err != nil {
 		return err
 	}
@@ -72,7 +74,8 @@ func (o *printOp) Process(_ context.Context, c *record.Chunk) error {
 type valuesOp struct {
 	step     string
 	kit      program.Kit
-	decoders sync.Map // *frame.Layout -> *frame.Decoder
+	frames   framer
+	decoders map[*frame.Layout]*frame.Decoder
 }
 
 func (o *valuesOp) Steps() []string { return []string{o.step} }
@@ -82,7 +85,7 @@ func (o *valuesOp) Process(_ context.Context, c *record.Chunk) error {
 		return nil
 	}
 	var bad failed
-	in, err := toFrames(c, o.step, &bad)
+	in, err := o.frames.column(c, o.step, &bad)
 	if err != nil {
 		return err
 	}
@@ -102,19 +105,28 @@ func (o *valuesOp) Process(_ context.Context, c *record.Chunk) error {
 }
 
 func (o *valuesOp) decoder(l *frame.Layout) (*frame.Decoder, error) {
-	if d, ok := o.decoders.Load(l); ok {
-		return d.(*frame.Decoder), nil
+	if d, ok := o.decoders[l]; ok {
+		return d, nil
 	}
 	d, err := frame.NewDecoder(l, o.kit.Type())
 	if err == nil {
-		o.decoders.Store(l, d)
+		if o.decoders == nil {
+			o.decoders = map[*frame.Layout]*frame.Decoder{}
+		}
+		o.decoders[l] = d
 	}
 	return d, err
 }
 
-// toFrames is the column of the chunk as frames; elements that have no frame were
-// taken out of the chunk.
-func toFrames(c *record.Chunk, step string, bad *failed) (*frame.Column, error) {
+// framer turns columns into frames, with one encoder for each type it has met: layouts
+// are compared by address, so that a chunk must not bring a new one.
+type framer struct {
+	encoders map[reflect.Type]*frame.Encoder
+}
+
+// column is the column of the chunk as frames; elements that have no frame were taken
+// out of the chunk.
+func (f *framer) column(c *record.Chunk, step string, bad *failed) (*frame.Column, error) {
 	var values reflect.Value
 	switch col := c.Col.(type) {
 	case *frame.Column:
@@ -126,9 +138,16 @@ func toFrames(c *record.Chunk, step string, bad *failed) (*frame.Column, error) 
 	default:
 		return nil, fmt.Errorf("BUG: step %q: a column of %T has no frames", step, c.Col)
 	}
-	enc, err := frame.NewEncoder(values.Type().Elem())
-	if err != nil {
-		return nil, fmt.Errorf("step %q: %w", step, err)
+	enc, ok := f.encoders[values.Type().Elem()]
+	if !ok {
+		var err error
+		if enc, err = frame.NewEncoder(values.Type().Elem()); err != nil {
+			return nil, fmt.Errorf("step %q: %w", step, err)
+		}
+		if f.encoders == nil {
+			f.encoders = map[reflect.Type]*frame.Encoder{}
+		}
+		f.encoders[values.Type().Elem()] = enc
 	}
 	b, err := enc.AppendColumn(nil, unsafe.Pointer(values.Pointer()), values.Len(), bad.add(c, step))
 	if err != nil {
