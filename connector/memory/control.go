@@ -80,8 +80,7 @@ func (s *Store) RefuseCommits(group string, err error) {
 // session timeout, and shares them out again.
 func (s *Store) Lose(group string) {
 	g := s.group(group)
-	g.moving.Lock()
-	defer g.moving.Unlock()
+	defer g.move()()
 	for _, m := range g.members {
 		m.lose(m.all())
 	}
@@ -91,8 +90,7 @@ func (s *Store) Lose(group string) {
 // Rebalance has every member of a group give up everything and shares it out again.
 func (s *Store) Rebalance(group string) {
 	g := s.group(group)
-	g.moving.Lock()
-	defer g.moving.Unlock()
+	defer g.move()()
 	for _, m := range g.members {
 		m.give(m.all())
 	}

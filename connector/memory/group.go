@@ -4,16 +4,16 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/levada-io/levada/connector"
 )
 
 // group is a consumer group.
 type group struct {
-	// moving is held while partitions change hands, callbacks included: one rebalance
-	// at a time. It is taken before Store.mu.
-	moving  sync.Mutex
+	// moving holds one token while partitions change hands, callbacks included: one
+	// rebalance at a time. It is a channel since a callback may take its time, and the
+	// fake clock of testing/synctest does not move on while somebody waits for a mutex.
+	moving  chan struct{}
 	members []*member // guarded by moving
 
 	commits   map[connector.Partition]connector.Commit // guarded by Store.mu
@@ -40,16 +40,27 @@ type position struct {
 	leaving bool // nothing is read any more; it is about to go
 }
 
+func newGroup() *group {
+	return &group{
+		moving:  make(chan struct{}, 1),
+		commits: map[connector.Partition]connector.Commit{},
+	}
+}
+
+// move begins a change; the function that it returns ends it.
+func (g *group) move() (end func()) {
+	g.moving <- struct{}{}
+	return func() { <-g.moving }
+}
+
 func (g *group) join(m *member) {
-	g.moving.Lock()
-	defer g.moving.Unlock()
+	defer g.move()()
 	g.members = append(g.members, m)
 	g.balance()
 }
 
 func (g *group) leave(m *member) {
-	g.moving.Lock()
-	defer g.moving.Unlock()
+	defer g.move()()
 	g.members = slices.DeleteFunc(g.members, func(o *member) bool { return o == m })
 	m.give(m.all())
 	g.balance()

@@ -175,7 +175,7 @@ func (s *session) Source(_ context.Context, cfg connector.SourceConfig, a connec
 	}
 	g := s.store.groups[cfg.Group]
 	if g == nil {
-		g = &group{commits: map[connector.Partition]connector.Commit{}}
+		g = newGroup()
 		s.store.groups[cfg.Group] = g
 	}
 	s.member = &member{
