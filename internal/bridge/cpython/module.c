@@ -308,11 +308,6 @@ static int exec(PyObject *module) {
     char *manifest, *text;
     size_t n, m;
     if (!st || levada_process_load() < 0 || fill(st, module) < 0) return -1;
-    /* Whoever imports threading first becomes its main thread. Were that a lane, the
-     * interpreter would wait for it for ever when it ends. */
-    PyObject *threading = PyImport_ImportModule("threading"); /* owned; sys.modules has one, too */
-    if (!threading) return -1;
-    Py_DecRef(threading);
     if (PyModule_AddObjectRef(module, "Message", (PyObject *)st->message_type) < 0) return -1;
     if (PyModule_AddObjectRef(module, "Function", (PyObject *)st->function_type) < 0) return -1;
     levadaHostManifest(&manifest, &n, &text, &m);
