@@ -314,7 +314,11 @@ func (l *lane) take() *work {
 		took := int64(0)
 		for len(p.queue) > 0 && records > 0 && bytes > 0 {
 			f := &p.queue[0]
-			n, b := f.cut(records, bytes)
+			n, b := f.cut(records, bytes, len(segs) == 0)
+			if n == 0 && len(f.Records) > 0 {
+				bytes = 0 // the next record does not fit any more
+				break
+			}
 			s := segment{p, f.Records[:n:n], f.Next}
 			records, bytes, took = records-n, bytes-b, took+b
 			if n < len(f.Records) {
@@ -342,14 +346,15 @@ func (l *lane) take() *work {
 	return w
 }
 
-// cut is how many records of the fetch fit into a chunk, at least one, and their bytes.
-func (f *fetch) cut(records int, bytes int64) (n int, b int64) {
+// cut is how many records of the fetch fit into a chunk, and their bytes. A record
+// larger than a chunk goes alone, where it would be the first.
+func (f *fetch) cut(records int, bytes int64, first bool) (n int, b int64) {
 	if len(f.Records) <= records && f.bytes <= bytes {
 		return len(f.Records), f.bytes
 	}
 	for n < len(f.Records) && n < records {
 		s := int64(f.Records[n].Size()) + recordOverhead
-		if n > 0 && b+s > bytes {
+		if (n > 0 || !first) && b+s > bytes {
 			break
 		}
 		n, b = n+1, b+s

@@ -55,10 +55,6 @@ func (e *Engine) Assigned(as []connector.Assignment) {
 	e.polls.turn(ctx)
 	e.mu.Lock()
 	for _, a := range as {
-		if old := e.parts[a.Partition]; old != nil {
-			old.kill()
-			old.lane.forget(old)
-		}
 		e.epoch++
 		p := &partition{
 			Partition: a.Partition, epoch: e.epoch, lane: e.leastLoaded(),

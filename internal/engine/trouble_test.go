@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,7 +89,7 @@ func TestAbort(t *testing.T) {
 
 func TestOrderBehindAFullSink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, plain())
+		w := newWorld(t, 1, broadcast(2))
 		w.store.Hold("out0")
 		w.produce([]int32{0}, 300)
 		r := w.start(small)
@@ -101,7 +102,8 @@ func TestOrderBehindAFullSink(t *testing.T) {
 		if err := r.term(); err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "out", w.out(0), numbers(0, 300))
+		equal(t, "slow", w.out(0), numbers(0, 300))
+		equal(t, "fast", w.out(1), numbers(0, 300))
 	})
 }
 
@@ -230,11 +232,9 @@ func TestRouteFails(t *testing.T) {
 		if got, want := err.Error(), `step "route": in[0]@25: no case`; got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
-		if a, b := w.committed(0), w.committed(1); a != 25 || b != 50 {
-			t.Errorf("committed %d and %d, want 25 and 50", a, b)
-		}
-		if a, b := len(w.out(0)), len(w.out(1)); a != 25 || b != 50 {
-			t.Errorf("delivered %d and %d, want 25 and 50", a, b)
+		// The other partition may or may not have been taken by then.
+		if a, b := w.committed(0), w.committed(1); a != 25 || int(b) != len(w.out(1)) || len(w.out(0)) != 25 {
+			t.Errorf("committed %d and %d, delivered %d and %d; want 25, and as much delivered", a, b, len(w.out(0)), len(w.out(1)))
 		}
 	})
 }
@@ -242,16 +242,16 @@ func TestRouteFails(t *testing.T) {
 func TestSlowCommit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, plain())
-		var failures []error
+		var failures atomic.Int32
 		r := w.start(func(c *engine.Config) {
-			c.Hooks.CommitFailed = func(err error) { failures = append(failures, err) }
+			c.Hooks.CommitFailed = func(error) { failures.Add(1) }
 		})
 		synctest.Wait()
 		w.store.RefuseCommits("g", &connector.Error{Reason: connector.Unreachable, Place: "memory", Err: errors.New("busy")})
 		w.produce([]int32{0}, 10)
 		time.Sleep(3500 * time.Millisecond)
-		if len(failures) != 3 || w.committed(0) != 0 {
-			t.Errorf("%d failures, committed %d; want a try each second", len(failures), w.committed(0))
+		if failures.Load() != 3 || w.committed(0) != 0 {
+			t.Errorf("%d failures, committed %d; want a try each second", failures.Load(), w.committed(0))
 		}
 		if s := r.engine.Status(); s.LastError == nil || s.Partitions[0].Frontier != 10 || s.Partitions[0].Committed != 0 {
 			t.Errorf("status %+v", s)
