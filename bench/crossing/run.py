@@ -1,0 +1,171 @@
+"""What it costs to go from a Python dict through a Go step and back to a dict.
+
+The opponent is the usual way of calling a native step: per message json.dumps, serde
+in Rust, json.loads, as an extension written with pyo3 and serde_json. Process CPU time
+per message, medians of interleaved rounds; the ratio is what counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import bench_steps
+from levada import Message
+
+
+@dataclass
+class PlainMessage:
+    """The shape of message that a per-message wrapper reads."""
+
+    payload: Any
+    headers: list[tuple[str, bytes]] = field(default_factory=list)
+    timestamp: float = 1.7e9
+
+
+METRIC = {
+    "org_id": 1,
+    "project_id": 3,
+    "name": "c:sessions/session@none",
+    "tags": {
+        "sdk": "raven-node/2.6.3",
+        "environment": "production",
+        "release": "sentry-test@1.0.0",
+        "session.status": "init",
+    },
+    "timestamp": 1_700_000_000,
+    "retention_days": 90,
+    "type": "c",
+    "value": 1.5,
+    "transformed": False,
+}
+
+SPAN = {
+    "organization_id": 1,
+    "project_id": 1,
+    "trace_id": "6cf173d587eb48568a9b2e12dcfbea52",
+    "span_id": "438f40bd3b4a41ee",
+    "parent_span_id": None,
+    "name": "GET http://app.test/api/0/organizations/",
+    "status": "ok",
+    "is_remote": True,
+    "start_timestamp": 1_742_921_669.158209,
+    "end_timestamp": 1_742_921_669.180536,
+    "retention_days": 90,
+    "received": 1_742_921_669.25,
+    "attributes": {
+        **{
+            f"attribute.number.{i}": {"type": "string", "value": f"the value of number {i}"}
+            for i in range(14)
+        },
+        "attribute.integer": {"type": "integer", "value": 50},
+        "attribute.double": {"type": "double", "value": 2.5},
+        "attribute.flag": {"type": "boolean", "value": True},
+    },
+    "links": [
+        {
+            "trace_id": "627a2885119dcc8184fae7eef09438cb",
+            "span_id": "6c71fc6b09b8b716",
+            "sampled": True,
+            "attributes": {"link.type": "parent", "dropped": 4},
+        }
+    ],
+    "meta": {"origin": "auto.http", "version": "2.1"},
+}
+
+
+def timed(call: Callable[[], object], messages: int) -> float:
+    gc.collect()
+    began = time.process_time_ns()
+    call()
+    return (time.process_time_ns() - began) / messages
+
+
+def repeat(function: Callable[[Any], object], arguments: list[Any]) -> Callable[[], None]:
+    def call() -> None:
+        for argument in arguments:
+            function(argument)
+
+    return call
+
+
+def batched(step: Any, message: Any, size: int, total: int) -> Callable[[], None]:
+    batches = [[message] * size for _ in range(total // size)]
+    return repeat(step.call_batch, batches)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--messages", type=int, default=20_000)
+    parser.add_argument("--result")
+    args = parser.parse_args()
+    try:
+        import peer
+    except ImportError:
+        peer = None
+        print("bench crossing: no cargo on this machine, so no opponent and no ratios", file=sys.stderr)
+
+    cases: dict[str, Callable[[], None]] = {}
+    n = args.messages
+    for name, payload, step in (
+        ("metric", METRIC, bench_steps.Transform()),
+        ("span", SPAN, bench_steps.TouchSpan()),
+    ):
+        message = Message(payload)
+        if peer is not None:
+            function = peer.transform if name == "metric" else peer.touch_span
+            if json.dumps(function(PlainMessage(payload)), sort_keys=True) != json.dumps(
+                step(message), sort_keys=True
+            ):
+                raise SystemExit(f"bench crossing: {name}: the opponent gives another result")
+            cases[f"{name} peer"] = repeat(function, [PlainMessage(payload)] * (n // 4))
+        cases[f"{name} batch 1"] = repeat(step, [message] * n)
+        for size in (10, 100, 1000):
+            cases[f"{name} batch {size}"] = batched(step, message, size, n)
+
+    took: dict[str, list[float]] = {name: [] for name in cases}
+    for _ in range(args.rounds):
+        for name, call in cases.items():
+            took[name].append(timed(call, n // 4 if name.endswith("peer") else n))
+    median = {name: statistics.median(values) for name, values in took.items()}
+
+    lines = [
+        "dict -> Go step -> dict, process CPU time per message, "
+        f"medians of {args.rounds} interleaved rounds",
+        f"CPython {platform.python_version()}, {os.cpu_count()} CPUs",
+        "",
+    ]
+    for name, values in took.items():
+        ratio = ""
+        if peer is not None and not name.endswith("peer"):
+            ratio = f"   1/{median[name.split()[0] + ' peer'] / median[name]:.1f} of the opponent"
+        lines.append(
+            f"{name:<18} {median[name]:8.0f} ns  ({min(values):.0f} to {max(values):.0f}){ratio}"
+        )
+    lines.append("")
+    if peer is not None:
+        lines.append(
+            f"metric_ratio={median['metric peer'] / median['metric batch 100']:.2f} "
+            f"span_ratio={median['span peer'] / median['span batch 100']:.2f} "
+            f"batch1_ratio={median['metric peer'] / median['metric batch 1']:.2f}"
+        )
+    text = "\n".join(lines) + "\n"
+    print(text, end="")
+    if args.result:
+        with open(args.result, "w", encoding="utf-8") as f:
+            f.write(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

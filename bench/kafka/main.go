@@ -1,0 +1,180 @@
+// Command kafka measures CPU per message from Kafka to Kafka: Levada pipelines against
+// the plain loops one would write by hand, on one real broker, over the same records,
+// in interleaved rounds. What counts is the CPU time of the whole client process,
+// start-up included, divided by the records; the broker's is not in it.
+package main
+
+import (
+	"context"
+	"encoding/json/v2"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/levada-io/levada/internal/testing/realkafka"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+type contestant struct {
+	name string
+	args func(brokers, in, out string, n int) []string
+}
+
+func main() {
+	n := flag.Int("n", 300_000, "records")
+	rounds := flag.Int("rounds", 5, "rounds")
+	root := flag.String("root", "..", "root of the project, with build/ made")
+	python := flag.String("python", "", "python of the project's environment, with the bench's requirements")
+	result := flag.String("result", "", "file for the results")
+	flag.Parse()
+	if err := bench(*n, *rounds, *root, *python, *result); err != nil {
+		fmt.Fprintln(os.Stderr, "bench kafka:", err)
+		os.Exit(1)
+	}
+}
+
+const source = "bench-in"
+
+func bench(n, rounds int, root, python, result string) error {
+	ctx := context.Background()
+	k, err := realkafka.Start(ctx, realkafka.Options{})
+	if err != nil {
+		return err
+	}
+	defer k.Stop()
+	brokers := k.Addr()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers))
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	if _, err := adm.CreateTopic(ctx, 1, 1, nil, source); err != nil {
+		return err
+	}
+	size, err := load(ctx, cl, n)
+	if err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp("", "levada-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+
+	loops := filepath.Join(root, "build", "bench", "loops")
+	loop := func(mode string) contestant {
+		return contestant{mode, func(b, in, out string, n int) []string {
+			return []string{loops, "-mode", mode, "-brokers", b, "-in", in, "-out", out, "-n", fmt.Sprint(n)}
+		}}
+	}
+	pyloop := func(mode string) contestant {
+		return contestant{"python-" + mode, func(b, in, out string, n int) []string {
+			return []string{python, filepath.Join(root, "bench", "kafka", "loop.py"), "--mode", mode, "--brokers", b, "--in", in, "--out", out, "-n", fmt.Sprint(n)}
+		}}
+	}
+	pipeline := func(name string, command ...string) contestant {
+		return contestant{name, func(b, in, out string, _ int) []string {
+			cfg := filepath.Join(tmp, out+".yaml")
+			text := fmt.Sprintf("kafka: {brokers: [%q], group: %q}\nstreams:\n  bench-in: {topic: %s}\n  bench-out: {topic: %s}\n", b, "group-"+out, in, out)
+			if err := os.WriteFile(cfg, []byte(text), 0o600); err != nil {
+				panic("BUG: " + err.Error())
+			}
+			return append(slices.Clone(command), "--config", cfg, "--drain")
+		}}
+	}
+	dir := filepath.Join(root, "bench", "kafka")
+	all := []contestant{
+		loop("raw"), loop("jsonv2"), loop("goccy"), pyloop("json"), pyloop("orjson"), pyloop("bytes"),
+		pipeline("levada-passthrough", filepath.Join(root, "build", "levada"), "run", filepath.Join(dir, "passthrough.yaml")),
+		pipeline("levada-go", filepath.Join(root, "build", "bench", "native"), "run"),
+		pipeline("levada-python-of-go", python, "-m", "levada", "run", filepath.Join(dir, "of_go.py")),
+		pipeline("levada-python-bytes", python, "-m", "levada", "run", filepath.Join(dir, "on_bytes.py")),
+	}
+	cpu := map[string][]float64{}
+	for r := range rounds {
+		for _, c := range all {
+			out := fmt.Sprintf("out-%s-%d", c.name, r)
+			if _, err := adm.CreateTopic(ctx, 1, 1, nil, out); err != nil {
+				return err
+			}
+			args := c.args(brokers, source, out, n)
+			cmd := exec.Command(args[0], args[1:]...)
+			var stderr strings.Builder
+			cmd.Stderr = &stderr
+			began := time.Now()
+			if err := cmd.Run(); err != nil {
+				return fmt.Errorf("%s: %w\n%s", c.name, err, stderr.String())
+			}
+			us := float64((cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Microseconds()) / float64(n)
+			cpu[c.name] = append(cpu[c.name], us)
+			ends, err := adm.ListEndOffsets(ctx, out)
+			if err != nil {
+				return err
+			}
+			if e, _ := ends.Lookup(out, 0); e.Offset < int64(n) {
+				return fmt.Errorf("%s: wrote %d of %d records", c.name, e.Offset, n)
+			}
+			fmt.Printf("round %d  %-22s %6.2f us CPU per message  %7.0f messages/s\n", r+1, c.name, us, float64(n)/time.Since(began).Seconds())
+			if _, err := adm.DeleteTopics(ctx, out); err != nil {
+				return err
+			}
+		}
+	}
+	med := map[string]float64{}
+	var b strings.Builder
+	fmt.Fprintf(&b, "Kafka to Kafka, one partition, %d records of %d B, medians of %d interleaved rounds\n%s, %d CPUs; Kafka %s\n\n", n, size, rounds, runtime.Version(), runtime.NumCPU(), realkafka.Version)
+	for _, c := range all {
+		s := slices.Sorted(slices.Values(cpu[c.name]))
+		med[c.name] = s[len(s)/2]
+		fmt.Fprintf(&b, "%-22s %6.2f us  (%.2f to %.2f)\n", c.name, med[c.name], s[0], s[len(s)-1])
+	}
+	fmt.Fprintf(&b, "\npython_bytes_extra_us=%.2f\n", med["levada-python-bytes"]-med["python-bytes"])
+	fmt.Fprintf(&b, "passthrough_ratio=%.2f json_ratio=%.2f goccy_ratio=%.2f orjson_ratio=%.2f python_of_go_ratio=%.2f\n",
+		med["levada-passthrough"]/med["raw"], med["levada-go"]/med["jsonv2"], med["levada-go"]/med["goccy"],
+		med["levada-python-of-go"]/med["python-orjson"], med["levada-python-of-go"]/med["python-json"])
+	fmt.Print("\n", b.String())
+	if result != "" {
+		return os.WriteFile(result, []byte(b.String()), 0o644)
+	}
+	return nil
+}
+
+// load writes n metric records and returns their average size.
+func load(ctx context.Context, cl *kgo.Client, n int) (int, error) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	total := 0
+	var failed error
+	for i := range n {
+		b, err := json.Marshal(map[string]any{
+			"org_id": 1 + rng.IntN(5000), "project_id": 1 + rng.IntN(90000),
+			"name": "c:sessions/session@none",
+			"tags": map[string]string{
+				"environment": []string{"production", "staging"}[rng.IntN(2)],
+				"release":     fmt.Sprintf("frontend@%d.%d", rng.IntN(20), rng.IntN(20)), "session.status": "init",
+			},
+			"timestamp": 1_700_000_000 + i, "retention_days": 90, "type": "c", "value": rng.Float64() * 100,
+		}, json.Deterministic(true))
+		if err != nil {
+			return 0, err
+		}
+		total += len(b)
+		cl.Produce(ctx, &kgo.Record{Topic: source, Value: b}, func(_ *kgo.Record, err error) {
+			if err != nil {
+				failed = err
+			}
+		})
+	}
+	if err := cl.Flush(ctx); err != nil {
+		return 0, err
+	}
+	return total / n, failed
+}
