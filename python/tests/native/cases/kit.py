@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 import traceback
+import types
 from typing import Any
 
 
@@ -25,6 +26,8 @@ def load() -> Any:
     spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
+    package = sys.modules["nativetest"] = types.ModuleType("nativetest")
+    package.__path__ = []
     sys.modules[name] = module
     loader.exec_module(module)
     return module

@@ -1,0 +1,194 @@
+"""Golden, cut off and broken frames against the codec alone."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import importlib.machinery
+import importlib.util
+import json
+import os
+import random
+import struct
+import sys
+from pathlib import Path
+
+FOLDER = Path(sys.argv[1])
+ROUNDS = int(sys.argv[2])
+
+
+def load(path):
+    loader = importlib.machinery.ExtensionFileLoader("codec", path)
+    spec = importlib.util.spec_from_file_location("codec", path, loader=loader)
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+codec = load(os.environ["LEVADA_CODEC"])
+
+
+def elements(column):
+    """The frames of a column; None where the table is wrong (frame.md, Columns)."""
+    if len(column) < 4:
+        return None
+    (n,) = struct.unpack_from("<I", column)
+    if (len(column) - 4) // 4 < n + 1:
+        return None
+    ends = struct.unpack_from(f"<{n + 1}I", column, 4)
+    values = column[4 + 4 * (n + 1) :]
+    if ends[0] != 0 or list(ends) != sorted(ends) or ends[-1] != len(values):
+        return None
+    return [values[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+
+
+def plain(v):
+    """A value as its JSON has it."""
+    match v:
+        case dict():
+            return {k: plain(x) for k, x in v.items()}
+        case list():
+            return [plain(x) for x in v]
+        case bytes():
+            return base64.b64encode(v).decode()
+        case datetime.datetime():
+            text = v.replace(tzinfo=None).isoformat()
+            return (text.rstrip("0") if "." in text else text) + "Z"
+    return v
+
+
+def close(a, b):
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(close(v, b[k]) for k, v in a.items())
+    if isinstance(a, list):
+        return isinstance(b, list) and len(a) == len(b) and all(map(close, a, b))
+    if isinstance(a, float) and isinstance(b, float | int):
+        return a == b or struct.pack("<f", a) == struct.pack("<f", b)  # a float32 has fewer digits in JSON
+    return a == b
+
+
+def goldens():
+    for file in sorted(FOLDER.glob("*.layout.bin")):
+        name = file.name.removesuffix(".layout.bin")
+        layout = file.read_bytes()
+        column = (FOLDER / f"{name}.column.bin").read_bytes()
+        texts = json.loads((FOLDER / f"{name}.json").read_text())["json"]
+        yield name, layout, elements(column), texts
+
+
+def survives(layout, frame):
+    """Whatever the bytes are: a value or a ValueError, never more."""
+    try:
+        value = codec.build(layout, frame)
+    except (ValueError, MemoryError):
+        return None
+    try:
+        codec.encode(layout, value)
+    except (ValueError, OverflowError, TypeError):
+        pass  # a layout that was broken, or a string that is none
+    return value
+
+
+def test_goldens():
+    seen = 0
+    for name, layout, frames, texts in goldens():
+        assert len(frames) == len(texts), name
+        for frame, text in zip(frames, texts, strict=True):
+            if '"0000-' in text:  # a year that Go has and datetime has not
+                assert survives(layout, frame) is None
+                continue
+            value = codec.build(layout, frame)
+            # Members that Go leaves out of JSON are on the wire all the same.
+            want, got = json.loads(text), plain(value)
+            if isinstance(want, dict) and isinstance(got, dict):
+                got = {k: v for k, v in got.items() if k in want or v not in ("", 0, False, None, [], {}, 0.0)}
+            assert close(got, want) or "omit" in name, (name, text, got)
+            assert codec.encode(layout, value) == frame, (name, text)
+            seen += 1
+    assert seen > 40, seen
+
+
+def test_cut_off_frames():
+    for name, layout, frames, _ in goldens():
+        for frame in frames:
+            for n in range(len(frame)):
+                try:
+                    codec.build(layout, frame[:n])
+                except ValueError as e:
+                    assert "BUG: frame" in str(e), (name, n, e)
+                else:
+                    raise AssertionError((name, n))
+            try:
+                codec.build(layout, frame + b"\0")
+            except ValueError:
+                continue
+            raise AssertionError(name)
+
+
+def test_broken_frames():
+    layouts = {name: layout for name, layout, _, _ in goldens()}
+    for bad in json.loads((FOLDER / "bad.json").read_text()):
+        frames = elements(bytes.fromhex(bad["column"]))
+        if frames is None:
+            continue
+        for frame in frames:
+            try:
+                codec.build(layouts[bad["layout"]], frame)
+            except ValueError:
+                break
+        else:
+            raise AssertionError(bad)
+
+
+def test_noise():
+    rnd = random.Random(1)
+    for _, layout, frames, _ in goldens():
+        for _ in range(ROUNDS if frames else 0):
+            frame = bytearray(rnd.choice(frames))
+            for _ in range(rnd.randint(1, 3)):
+                if frame:
+                    frame[rnd.randrange(len(frame))] = rnd.choice((0, 1, 2, 3, 8, 9, 127, 128, 255, rnd.randrange(256)))
+            survives(layout, bytes(frame))
+            broken = bytearray(layout)
+            broken[rnd.randrange(len(broken))] = rnd.choice((0, 1, 2, 14, 15, 16, 17, 255, rnd.randrange(256)))
+            survives(bytes(broken), bytes(frame))
+            survives(layout[: rnd.randrange(len(layout))], bytes(frame))
+
+
+def test_counts_do_not_allocate():
+    """A count of four billion is refused before any memory is asked for."""
+    lists = struct.pack("<IBBI", 2, 14, 0, 1) + bytes([4, 0])
+    for layout in (lists, struct.pack("<IBB", 1, 17, 0)):
+        for frame in (b"\xff\xff\xff\xff", b"\x08\xff\xff\xff\xff", b"\x09\xff\xff\xff\xff", b"\x06\xff\xff\xff\xff"):
+            assert survives(layout, frame) is None
+    # A list of structs without members takes no bytes at all.
+    nothing = struct.pack("<IBBI", 2, 14, 0, 1) + struct.pack("<BBII", 16, 0, 0, 0)
+    assert survives(nothing, b"\xff\xff\xff\xff") is None
+
+
+def test_recursive_layouts():
+    direct = struct.pack("<I", 1) + struct.pack("<BBII", 16, 0, 0, 1) + struct.pack("<I1sIB", 1, b"a", 0, 0)
+    assert survives(direct, b"") is None
+    deep = b"\x08\x01\0\0\0" * 10_001 + b"\0"
+    try:
+        codec.build(struct.pack("<IBB", 1, 17, 0), deep)
+    except ValueError as e:
+        assert "nested deeper" in str(e)
+    else:
+        raise AssertionError("no limit")
+
+
+def test_times_without_the_capsule():
+    layout = struct.pack("<IBB", 1, 13, 0)
+    all_of_them = [0, 1, -1, 86_399_999_999, -62135596800000000, 253402300799999999, 951782400000000, 4107542399999999]
+    fast = [codec.build(layout, struct.pack("<q", us)) for us in all_of_them]
+    codec.plain_clock()
+    assert [codec.build(layout, struct.pack("<q", us)) for us in all_of_them] == fast
+    assert [codec.encode(layout, v) for v in fast] == [struct.pack("<q", us) for us in all_of_them]
+    for us in (-62135596800000001, 253402300800000000, 2**63 - 1, -(2**63)):
+        assert survives(layout, struct.pack("<q", us)) is None
+
+
+for test in [v for k, v in list(globals().items()) if k.startswith("test_")]:
+    test()
+    print(test.__name__)
