@@ -33,85 +33,109 @@ type batch struct {
 	due    time.Time     // by age
 }
 
-// add takes the elements of a chunk over, each partition's into its batch.
+// slot is a run of elements of a chunk that goes into one batch.
+type slot struct {
+	p        *partition
+	from, to int
+	size     int64
+	span     record.Span // what the batch answers for with them
+	full     bool        // the batch is complete with them
+}
+
+// add takes the elements of a chunk over, each partition's into its batch, and sends on
+// what is complete.
 func (b *batchExit) add(w *work) {
-	if err := w.ordered(); err != nil {
-		b.fail(err)
+	err := w.ordered()
+	if _, ok := w.Col.(record.Batcher); err == nil && !ok {
+		err = fmt.Errorf("BUG: a column of %T can not be collected", w.Col)
+	}
+	if err != nil {
 		w.abandon()
+		b.lane.e.fail(&StepError{Step: b.step, Origin: b.lane.e.cfg.Program.Origins[b.step], Cause: err})
 		return
 	}
-	if _, ok := w.Col.(record.Batcher); !ok {
-		b.fail(fmt.Errorf("BUG: a column of %T can not be collected", w.Col))
-		w.abandon()
-		return
+	slots, bounds := b.plan(w)
+	for i, piece := range pieces(w.Col, bounds) {
+		b.put(w, slots[i], piece)
 	}
-	// The elements of a span stand together: chunks are made span by span.
-	from := 0
-	for i, s := range w.Spans {
-		to := from
-		for to < w.Len() && w.Source(to).Partition == s.Partition && w.Source(to).Topic == s.Topic && w.Source(to).Offset < s.Hi {
-			to++
-		}
-		p := w.parts[i]
-		if from == to || p.dead.Load() {
-			p.frontier.release(s.Lo, s.Hi)
-		} else {
-			p.frontier.fly(-1)
-			b.take(w, p, s, from, to)
-		}
-		from = to
-	}
-	if from != w.Len() {
-		b.fail(fmt.Errorf("BUG: %d elements belong to no span of their chunk", w.Len()-from))
-	}
-	discard(w.Col)
 	b.squeeze()
 }
 
-// take adds the elements [from, to) of a chunk, all of span s, to the batch of their
-// partition. Whatever completes a batch sends it on.
-func (b *batchExit) take(w *work, p *partition, s record.Span, from, to int) {
-	for from < to {
-		o := b.open[p]
-		if o == nil {
-			o = &batch{first: w.Source(from).Offset}
-			if b.limit.Age > 0 {
-				now := b.lane.e.clock.Now()
-				o.due = now.Add(b.limit.Age)
-				b.remind(now, o.due)
+// plan deals the elements of a chunk out to batches. Spans without an element are
+// finished. bounds are where the pieces of the column begin, and its end.
+func (b *batchExit) plan(w *work) (slots []slot, bounds []int) {
+	size := sizes(w.Col)
+	from := 0
+	for i, s := range w.Spans {
+		p := w.parts[i]
+		to := from
+		// The elements of a span stand together: chunks are made span by span.
+		for to < w.Len() {
+			if r := w.Source(to); r.Partition != s.Partition || r.Topic != s.Topic || r.Offset >= s.Hi {
+				break
 			}
-			b.open[p] = o
+			to++
 		}
-		n := b.room(o, w, from, to)
-		piece := slicePiece(w.Col, from, from+n)
-		size := int64(piece.Size())
-		o.pieces = append(o.pieces, piece)
-		o.count += n
-		o.bytes += size
-		b.held += size
-		b.lane.e.counters.held.Add(size)
-		for i := from; i < from+n; i++ {
-			if t := w.Meta(i).Timestamp; t.After(o.latest) {
-				o.latest = t
+		if from == to {
+			p.frontier.release(s.Lo, s.Hi)
+			continue
+		}
+		p.frontier.fly(-1)
+		var count int
+		var held int64
+		if o := b.open[p]; o != nil {
+			count, held = o.count, o.bytes
+		}
+		for from < to {
+			t := slot{p: p, from: from, to: from, span: s}
+			for t.to < to && !t.full {
+				t.size += size(t.to)
+				t.to++
+				t.full = b.limit.Count > 0 && count+t.to-from >= b.limit.Count ||
+					b.limit.Bytes > 0 && held+t.size >= b.limit.Bytes
 			}
-		}
-		last := w.Source(from + n - 1).Offset
-		from += n
-		part := s
-		if from < to {
-			// The batch is complete before the span is: it answers for what lies before the
-			// next element. Where that came of the same record, both answer for it.
-			next := w.Source(from).Offset
-			part.Hi = max(next, last+1)
-			if next <= last {
-				p.frontier.share(next, part.Hi)
+			from, count, held = t.to, 0, 0
+			if from < to {
+				// The batch is complete before the span is: it answers for what lies before
+				// the next element. Where that came of the same record, both answer for it.
+				last, next := w.Source(from-1).Offset, w.Source(from).Offset
+				t.span.Hi = max(next, last+1)
+				if next <= last {
+					p.frontier.share(next, t.span.Hi)
+				}
+				s.Lo = next
 			}
-			s.Lo = next
+			slots, bounds = append(slots, t), append(bounds, t.from)
 		}
-		o.answer(part)
-		if from < to || b.complete(o) {
-			b.flush(p)
+	}
+	return slots, append(bounds, w.Len())
+}
+
+// put adds a piece of a chunk to the batch of its partition.
+func (b *batchExit) put(w *work, s slot, piece record.Column) {
+	o := b.open[s.p]
+	if o == nil {
+		o = &batch{first: w.Source(s.from).Offset}
+		if b.limit.Age > 0 {
+			now := b.lane.e.clock.Now()
+			o.due = now.Add(b.limit.Age)
+			b.remind(now, o.due)
 		}
+		b.open[s.p] = o
+	}
+	o.pieces = append(o.pieces, piece)
+	o.count += s.to - s.from
+	o.bytes += s.size
+	b.held += s.size
+	b.lane.e.counters.held.Add(s.size)
+	for i := s.from; i < s.to; i++ {
+		if t := w.Meta(i).Timestamp; t.After(o.latest) {
+			o.latest = t
+		}
+	}
+	o.answer(s.span)
+	if s.full {
+		b.flush(s.p)
 	}
 }
 
@@ -124,59 +148,74 @@ func (o *batch) answer(s record.Span) {
 	o.spans = append(o.spans, s)
 }
 
-// room is how many of the elements [from, to) the batch takes, at least one.
-func (b *batchExit) room(o *batch, w *work, from, to int) int {
-	n := to - from
-	if b.limit.Count > 0 {
-		n = min(n, b.limit.Count-o.count)
-	}
-	if b.limit.Bytes > 0 {
-		left, k := b.limit.Bytes-o.bytes, 0
-		for k < n && left > 0 {
-			left -= elementSize(w.Col, from+k)
-			k++
-		}
-		n = k
-	}
-	return max(1, n)
-}
-
-// elementSize is the size of one element; where a column does not tell, its share.
-func elementSize(col record.Column, i int) int64 {
+// sizes tells the size of each element; where a column does not know it, its share.
+func sizes(col record.Column) func(i int) int64 {
 	if c, ok := col.(record.Bytes); ok {
-		return int64(len(c[i]))
+		return func(i int) int64 { return int64(len(c[i])) }
 	}
-	return int64(max(1, col.Size()/max(1, col.Len())))
+	each := int64(max(1, col.Size()/max(1, col.Len())))
+	return func(int) int64 { return each }
 }
 
-func (b *batchExit) complete(o *batch) bool {
-	return b.limit.Count > 0 && o.count >= b.limit.Count || b.limit.Bytes > 0 && o.bytes >= b.limit.Bytes
-}
-
-// slicePiece is the part [from, to) of a column, independent of the chunk that it comes
-// from: what is held must not keep a whole fetch in memory.
-func slicePiece(col record.Column, from, to int) record.Column {
-	if c, ok := col.(record.Bytes); ok {
-		out := make(record.Bytes, to-from)
-		buf := make([]byte, 0, record.Bytes(c[from:to]).Size())
-		for k, v := range c[from:to] {
-			if v != nil {
-				buf = append(buf, v...)
-				out[k] = buf[len(buf)-len(v) : len(buf) : len(buf)]
-			}
+// pieces cuts a column at bounds. The pieces are independent of the chunk: what is held
+// must not keep a whole fetch in memory.
+func pieces(col record.Column, bounds []int) []record.Column {
+	n := len(bounds) - 1
+	out := make([]record.Column, n)
+	switch c := col.(type) {
+	case record.Bytes:
+		for k := range out {
+			out[k] = detached(c[bounds[k]:bounds[k+1]])
 		}
 		return out
+	case record.Releaser:
+		halve(col, bounds, out)
+		return out
 	}
-	if from == 0 && to == col.Len() {
-		if _, ok := col.(record.Releaser); !ok {
-			return col
-		}
+	if n == 1 {
+		out[0] = col
+		return out
 	}
+	for k := range out {
+		out[k] = col.Select(indices(bounds[k], bounds[k+1]))
+	}
+	return out
+}
+
+// halve cuts a column whose Select takes everything from it: in halves, since to clone
+// it for each piece would cost the square of their number.
+func halve(col record.Column, bounds []int, out []record.Column) {
+	if len(out) == 1 {
+		out[0] = col
+		return
+	}
+	k := len(out) / 2
+	at, first := bounds[k], bounds[0]
+	left := pick(col, indices(0, at-first))
+	right := col.Select(indices(at-first, bounds[len(out)]-first))
+	halve(left, bounds[:k+1], out[:k])
+	halve(right, bounds[k:], out[k:])
+}
+
+func indices(from, to int) []int32 {
 	idx := make([]int32, to-from)
 	for k := range idx {
 		idx[k] = int32(from + k)
 	}
-	return pick(col, idx)
+	return idx
+}
+
+// detached copies payloads out of the buffer of their fetch.
+func detached(in record.Bytes) record.Bytes {
+	out := make(record.Bytes, len(in))
+	buf := make([]byte, 0, in.Size())
+	for k, v := range in {
+		if v != nil {
+			buf = append(buf, v...)
+			out[k] = buf[len(buf)-len(v) : len(buf) : len(buf)]
+		}
+	}
+	return out
 }
 
 // flush sends a batch on as a chunk of one element.
@@ -282,8 +321,4 @@ func (b *batchExit) giveUp(only *partition) {
 	if only == nil {
 		b.quiet()
 	}
-}
-
-func (b *batchExit) fail(err error) {
-	b.lane.e.fail(&StepError{Step: b.step, Origin: b.lane.e.cfg.Program.Origins[b.step], Cause: err})
 }

@@ -8,32 +8,29 @@ import (
 )
 
 // drain ends the run in order: nothing new, what is in flight, what is held (where
-// flush says so), the sinks' buffers, the last commit.
+// flush says so), the sinks' buffers, the last commit. A run that has failed does not
+// wait for ever: what it does not deliver is read again.
 func (e *Engine) drain(ctx context.Context, flush bool) error {
 	e.closeIntake()
-	if !e.landed(ctx) {
-		return e.aborted()
-	}
-	if flush && e.failure() == nil {
+	limit := &patience{Context: ctx}
+	defer limit.end()
+	ok := e.landed(limit)
+	if ok && flush && e.failure() == nil {
 		for _, l := range e.lanes {
-			if !e.settle(ctx, l.do(l.flush)) {
-				return e.aborted()
-			}
+			ok = ok && e.settle(limit, l.do(l.flush))
 		}
-		if !e.landed(ctx) {
-			return e.aborted()
-		}
+		ok = ok && e.landed(limit)
 	}
 	for _, s := range e.sinks {
-		if s.broken.Load() {
+		if !ok || s.broken.Load() {
 			continue
 		}
-		if err := s.Flush(ctx); err != nil {
-			if ctx.Err() != nil {
-				return e.aborted()
-			}
+		if err := s.Flush(ctx); err != nil && ctx.Err() == nil {
 			e.fail(err)
 		}
+	}
+	if ctx.Err() != nil {
+		return e.aborted()
 	}
 	// What was acknowledged counts, whatever ended the run.
 	err := e.commitNow(ctx, e.all())
@@ -44,6 +41,28 @@ func (e *Engine) drain(ctx context.Context, flush bool) error {
 		return first
 	}
 	return err
+}
+
+// patience is the context of a drain, which ends some time after a failure.
+type patience struct {
+	context.Context
+	over chan struct{} // closed when it ends; nil before a failure
+	stop func() bool
+}
+
+// shorten lets patience end, once.
+func (p *patience) shorten(c Clock) {
+	if p.over == nil {
+		over := make(chan struct{})
+		p.over = over
+		p.stop = c.AfterFunc(failBudget, func() { close(over) })
+	}
+}
+
+func (p *patience) end() {
+	if p.stop != nil {
+		p.stop()
+	}
 }
 
 // closeIntake drops what no lane has taken and refuses what comes. The source is still
@@ -64,30 +83,36 @@ func (e *Engine) closeIntake() {
 
 // landed waits until nothing is in flight. No lane begins a chunk after its next turn,
 // so that what flies then is all there is.
-func (e *Engine) landed(ctx context.Context) bool {
+func (e *Engine) landed(limit *patience) bool {
 	for _, l := range e.lanes {
-		if !e.settle(ctx, l.do(func() {})) {
+		if !e.settle(limit, l.do(func() {})) {
 			return false
 		}
 	}
 	for _, p := range e.all() {
-		if !e.settle(ctx, p.frontier.landing()) {
+		if !e.settle(limit, p.frontier.landing()) {
 			return false
 		}
 	}
 	return true
 }
 
-// settle waits for ch and commits meanwhile; false when ctx ends before.
-func (e *Engine) settle(ctx context.Context, ch <-chan struct{}) bool {
+// settle waits for ch and commits meanwhile; false when patience ends before.
+func (e *Engine) settle(limit *patience, ch <-chan struct{}) bool {
+	failed := e.failed
 	for {
 		select {
 		case <-ch:
 			return true
-		case <-ctx.Done():
+		case <-limit.Done():
 			return false
+		case <-limit.over:
+			return false
+		case <-failed:
+			failed = nil
+			limit.shorten(e.clock)
 		case <-e.ticks.C:
-			e.commit(ctx)
+			e.commit(limit)
 			e.ticks.next()
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -72,6 +73,8 @@ const (
 	commitInterval = time.Second
 	commitBudget   = 5 * time.Second  // for one commit; a client may wait a minute for a join inside it
 	revokeBudget   = 10 * time.Second // for the work in flight of partitions that go
+	failBudget     = 30 * time.Second // for what is in flight when the run has failed
+	stopBudget     = 10 * time.Second // for lanes that have nothing more to do
 	abortBudget    = time.Second      // for lanes that are inside a function of the user
 )
 
@@ -96,6 +99,7 @@ type Engine struct {
 	err      error // the first failure
 	lastErr  error // the last one that did not end the run
 
+	halted   atomic.Bool                   // set with it: lanes take nothing more
 	failed   chan struct{}                 // closed when err is set
 	ends     map[connector.Partition]int64 // where a draining run stops; the supervisor's
 	progress chan struct{}                 // holds one token after a lane has taken records, with Drain
@@ -157,13 +161,13 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer e.final()
 	if err := e.startLanes(work); err != nil {
 		cancel(nil)
-		e.waitLanes()
+		e.waitLanes(stopBudget)
 		return err
 	}
 	source, err := e.cfg.Source(e)
 	if err != nil {
 		cancel(nil)
-		e.waitLanes()
+		e.waitLanes(stopBudget)
 		return err
 	}
 	e.source = source
@@ -173,8 +177,13 @@ func (e *Engine) Run(ctx context.Context) error {
 	err = e.supervise(ctx)
 	cancel(err)
 	e.closeAll()
-	if !e.waitLanes() {
-		return err // a function of the user does not return; the process ends around it
+	budget := stopBudget
+	if errors.Is(err, ErrAborted) {
+		budget = abortBudget
+	}
+	if steps := e.waitLanes(budget); steps != nil {
+		// The process ends around them.
+		return errors.Join(err, fmt.Errorf("%s: does not return", strings.Join(steps, ", ")))
 	}
 	e.polls.wait()
 	return err
@@ -226,6 +235,7 @@ func (e *Engine) fail(err error) {
 		return
 	}
 	e.err = err
+	e.halted.Store(true)
 	close(e.failed)
 }
 
@@ -257,16 +267,21 @@ func (e *Engine) startLanes(ctx context.Context) error {
 	return err
 }
 
-// waitLanes waits for lanes that were told to end; false when one does not.
-func (e *Engine) waitLanes() bool {
-	ctx, cancel := withTimeout(context.Background(), e.clock, abortBudget)
+// waitLanes waits for lanes that were told to end. It returns the steps that do not
+// return in time.
+func (e *Engine) waitLanes(budget time.Duration) (stuck []string) {
+	ctx, cancel := withTimeout(context.Background(), e.clock, budget)
 	defer cancel()
 	for _, l := range e.lanes {
 		if !await(ctx, l.done) {
-			return false
+			at := "a lane"
+			if s := l.now.Load(); s != nil {
+				at = place(strings.Join(s.names, ", "), e.cfg.Program.Origins[s.names[0]])
+			}
+			stuck = append(stuck, at)
 		}
 	}
-	return true
+	return stuck
 }
 
 // closeAll ends all assignments: whatever is acknowledged later changes nothing.

@@ -28,9 +28,9 @@ type lane struct {
 
 	started chan error
 	done    chan struct{}
-	signal  chan struct{} // holds one token while the lane has a reason to look around
-	thirsty atomic.Bool   // waits for the bytes in flight to become fewer
-	now     atomic.Pointer[step]
+	signal  chan struct{}        // holds one token while the lane has a reason to look around
+	thirsty atomic.Bool          // waits for the bytes in flight to become fewer
+	now     atomic.Pointer[step] // the operator that runs
 
 	mu     sync.Mutex // guards parts, tasks, and the queues of the partitions
 	parts  []*partition
@@ -301,7 +301,7 @@ func (l *lane) full() bool {
 // take makes one chunk of what is queued, over all partitions of the lane, up to the
 // cap; nil when there is nothing or no room.
 func (l *lane) take() *work {
-	if l.full() {
+	if l.e.halted.Load() || l.full() {
 		return nil
 	}
 	l.mu.Lock()

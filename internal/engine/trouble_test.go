@@ -77,8 +77,9 @@ func TestAbort(t *testing.T) {
 		w.produce([]int32{0}, 10)
 		r := w.start()
 		synctest.Wait()
-		if err := r.crash(); !errors.Is(err, engine.ErrAborted) {
-			t.Errorf("got %v, want %v", err, engine.ErrAborted)
+		err := r.crash()
+		if !errors.Is(err, engine.ErrAborted) || !strings.HasSuffix(err.Error(), "\nstep \"hang\": does not return") {
+			t.Errorf("got %v, want %v, and the step that hangs", err, engine.ErrAborted)
 		}
 		if got := w.committed(0); got != 0 {
 			t.Errorf("committed %d, want 0", got)
@@ -123,6 +124,28 @@ func TestSinkFails(t *testing.T) {
 		}
 		if got := w.committed(0); got != 35 {
 			t.Errorf("committed %d, want 35", got)
+		}
+	})
+}
+
+// TestFailureDoesNotWaitForEver: what another sink never acknowledges does not keep a
+// failed run from ending.
+func TestFailureDoesNotWaitForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, broadcast(2))
+		w.store.Hold("out0")
+		gone := errors.New("gone")
+		w.store.Refuse("out1", gone)
+		w.produce([]int32{0}, 100)
+		began := time.Now()
+		if err := w.start(small).wait(); err != gone {
+			t.Errorf("got %v, want %v", err, gone)
+		}
+		if d := time.Since(began); d != 30*time.Second {
+			t.Errorf("it took %v, want 30s", d)
+		}
+		if got := w.committed(0); got != 0 {
+			t.Errorf("committed %d, want 0", got)
 		}
 	})
 }
