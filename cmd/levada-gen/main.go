@@ -27,6 +27,7 @@ func run(args []string) int {
 	out := fs.String("out", "", "`folder` that gets the generated files")
 	module := fs.String("module", "", "`name` of the Python package; default: that of the Go package")
 	flags := fs.String("build-flags", "", "`flags` of the go build that follows, separated by spaces")
+	bare := fs.Bool("default", false, "the extension of the platform itself, without steps")
 	check := fs.Bool("check", false, "write nothing, exit with an error where a file would change")
 	if err := fs.Parse(args); err != nil {
 		return exitUsage
@@ -37,9 +38,12 @@ func run(args []string) int {
 	}
 	o := gen.Options{Module: *module, BuildFlags: strings.Fields(*flags)}
 	var err error
-	if *check {
+	switch {
+	case *bare:
+		err = gen.GenerateDefault(*out)
+	case *check:
 		err = gen.Check(*dir, *out, o)
-	} else {
+	default:
 		_, err = gen.Generate(*dir, *out, o)
 	}
 	if err != nil {

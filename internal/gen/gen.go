@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/levada-io/levada/plan"
 )
 
 // Version is the release of the platform that writes the manifests.
@@ -44,19 +46,42 @@ func Generate(dir, out string, o Options) (*Package, error) {
 	if err != nil {
 		return nil, err
 	}
+	return p, write(out, files)
+}
+
+// GenerateDefault writes the main of the extension without steps, which runs the
+// pipelines whose functions are all in Python.
+func GenerateDefault(out string) error {
+	p := &Package{}
+	p.Manifest = plan.Manifest{Levada: Version, Plan: plan.Version, Module: "levada", Functions: []plan.FunctionSignature{}}
+	if err := p.Manifest.Seal(); err != nil {
+		return err
+	}
+	main, err := p.extensionMain()
+	if err != nil {
+		return err
+	}
+	manifest, err := p.encode()
+	if err != nil {
+		return err
+	}
+	return write(out, map[string][]byte{Main: main, "levada/levada.json": append(manifest, '\n')})
+}
+
+func write(out string, files map[string][]byte) error {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		path := filepath.Join(out, filepath.FromSlash(name))
 		if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, files[name]) {
 			continue
 		}
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return nil, err
+			return err
 		}
 		if err := os.WriteFile(path, files[name], 0o644); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return p, nil
+	return nil
 }
 
 // StaleError says which generated files are not what the Go package says now.

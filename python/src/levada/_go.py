@@ -17,7 +17,7 @@ from pathlib import Path
 
 from levada import _elf
 
-__all__ = ["BuildError", "Build", "GoError", "check_python", "platform_tag"]
+__all__ = ["Build", "BuildError", "GoError", "check_python", "platform_tag"]
 
 
 class BuildError(Exception):
@@ -57,7 +57,13 @@ _SYMVER = "".join(
 )
 _HEADER = f"#if defined(__x86_64__) && !defined(__ASSEMBLER__)\n{_SYMVER}#endif\n"
 
-_LIBRARIES = ("libc.so.6", "libpthread.so.0", "libdl.so.2", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1")
+_LIBRARIES = (
+    "libc.so.6",
+    "libpthread.so.0",
+    "libdl.so.2",
+    "ld-linux-x86-64.so.2",
+    "ld-linux-aarch64.so.1",
+)
 _FLOOR = (2, 17)
 
 
@@ -140,7 +146,9 @@ class Build:
         )
         what = ["-default"] if self.default else ["-dir", "."]
         name = ["-module", self.module] if self.module else []
-        self._call([str(generator), *what, "-out", str(out), *name, "-build-flags", " ".join(shared)])
+        self._call(
+            [str(generator), *what, "-out", str(out), *name, "-build-flags", " ".join(shared)]
+        )
         overlay = self.work / "overlay.json"
         main = self.package / _MAIN / "main.go"
         overlay.write_text(json.dumps({"Replace": {str(main): str(out / "main.go")}}))
@@ -197,7 +205,7 @@ class Build:
             raise GoError(said.stderr.strip())
         version, _, switch = said.stdout.strip().partition("\n")
         found = re.match(r"go(\d+)\.(\d+)", version)
-        have = (int(found[1]), int(found[2])) if found else (0, 0)
+        have: tuple[int, int] = (int(found[1]), int(found[2])) if found else (0, 0)
         want = max(MINIMUM, self._required())
         if have >= want:
             return

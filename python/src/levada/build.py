@@ -35,13 +35,13 @@ import sys
 import tarfile
 import tomllib
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from levada import _metadata
-from levada._go import Build, BuildError, GoError, check_python, platform_tag
+from levada._go import Build, BuildError, GoError, platform_tag
 
 __all__ = [
     "build_editable",
@@ -517,7 +517,7 @@ def _is_stale(project: _Project) -> bool:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Generator[None]:
     """One build of a project at a time, also between processes."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as f:
