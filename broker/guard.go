@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -29,6 +31,27 @@ const (
 type guardListener struct {
 	net.Listener
 	log func(format string, args ...any)
+
+	mu   sync.Mutex // guards the two below
+	last string     // what was logged, and when
+	at   time.Time
+}
+
+// quiet is for how long the same mistake is not told again: a client that has the
+// wrong settings tries several times a second.
+const quiet = 10 * time.Second
+
+// refuse logs why a connection was closed.
+func (l *guardListener) refuse(peer net.Addr, why error) {
+	l.mu.Lock()
+	again := l.last == why.Error() && time.Since(l.at) < quiet
+	if !again {
+		l.last, l.at = why.Error(), time.Now()
+	}
+	l.mu.Unlock()
+	if !again {
+		l.log("broker: %v sent what is not a Kafka request: %v; connection closed", peer, why)
+	}
 }
 
 func (l *guardListener) Accept() (net.Conn, error) {
@@ -36,7 +59,7 @@ func (l *guardListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &guardConn{Conn: conn, log: l.log}, nil
+	return &guardConn{Conn: conn, refuse: l.refuse}, nil
 }
 
 // guardConn checks the head of every frame before the reader sees a byte of it.
@@ -46,7 +69,7 @@ func (l *guardListener) Accept() (net.Conn, error) {
 // One reader at a time, as the broker does it; writing is untouched.
 type guardConn struct {
 	net.Conn
-	log func(format string, args ...any)
+	refuse func(peer net.Addr, why error)
 
 	buf  [headSize]byte
 	head []byte // what is left of buf for the reader
@@ -88,8 +111,8 @@ func (c *guardConn) next() error {
 	}
 	length, err := checkHead(c.buf)
 	if err != nil {
-		c.bad = fmt.Errorf("broker: %s: not a Kafka request: %w", c.RemoteAddr(), err)
-		c.log("%v; connection closed", c.bad)
+		c.bad = err
+		c.refuse(c.RemoteAddr(), err)
 		c.Conn.Close()
 		return c.bad
 	}

@@ -67,7 +67,7 @@ func TestGuardPassesFramesUnchanged(t *testing.T) {
 		"early eof": iotest.DataErrReader(bytes.NewReader(in)),
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := &guardConn{Conn: &scripted{r: r}, log: t.Logf}
+			c := &guardConn{Conn: &scripted{r: r}, refuse: func(net.Addr, error) {}}
 			if err := iotest.TestReader(c, in); err != nil {
 				t.Error(err)
 			}
@@ -79,7 +79,7 @@ func TestGuardClosesAtBadFrame(t *testing.T) {
 	good := frame(18, 3)
 	conn := &scripted{r: bytes.NewReader(append(good, "GET / HTTP/1.1\r\n\r\n"...))}
 	lines := 0
-	c := &guardConn{Conn: conn, log: func(string, ...any) { lines++ }}
+	c := &guardConn{Conn: conn, refuse: func(net.Addr, error) { lines++ }}
 	got, err := io.ReadAll(c)
 	if !bytes.Equal(got, good) {
 		t.Errorf("read %q, want only the good frame %q", got, good)
@@ -100,7 +100,7 @@ func FuzzGuard(f *testing.F) {
 	f.Add(append(frame(3, 0), 0xff, 0xff, 0xff, 0xff, 0, 3), uint8(4))
 	f.Add(frame(kmsg.MaxKey+1, 4), uint8(255))
 	f.Fuzz(func(t *testing.T, in []byte, step uint8) {
-		c := &guardConn{Conn: &scripted{r: bytes.NewReader(in)}, log: func(string, ...any) {}}
+		c := &guardConn{Conn: &scripted{r: bytes.NewReader(in)}, refuse: func(net.Addr, error) {}}
 		var got []byte
 		p := make([]byte, int(step)+1)
 		for {

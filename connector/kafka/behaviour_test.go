@@ -30,6 +30,7 @@ var behaviours = []struct {
 	{"TopicGrewWhileRunning", testTopicGrewWhileRunning},
 	{"CooperativeKeepsTheRest", testCooperativeKeepsTheRest},
 	{"RetentionPassed", testRetentionPassed},
+	{"PositionBeyondEnd", testPositionBeyondEnd},
 	{"SmallTopicLimit", testSmallTopicLimit},
 	{"Partitioners", testPartitioners},
 	{"StaticMember", testStaticMember},
@@ -37,6 +38,7 @@ var behaviours = []struct {
 }
 
 func TestEmbedded(t *testing.T) {
+	t.Parallel()
 	c := embedded(t)
 	for _, b := range behaviours {
 		t.Run(b.name, func(t *testing.T) { b.test(t, c) })
@@ -299,6 +301,23 @@ func testRetentionPassed(t *testing.T, c *cluster) {
 	}
 	err := read(t, c.open(t), cfg).fails()
 	want := fmt.Sprintf("%s[0]@10: 20 records are gone: the log starts at 30", topic)
+	if err.Reason != connector.DataGap || err.Error() != want || err.Hint == "" {
+		t.Errorf("%+v\nwant DataGap, %q and a hint", err, want)
+	}
+}
+
+// testPositionBeyondEnd: nor is a log that was cut below the position a reason to jump.
+func testPositionBeyondEnd(t *testing.T, c *cluster) {
+	topic := c.topic(t, 1)
+	cfg := connector.SourceConfig{Step: "in", Stream: topic, Group: groupOf(topic), Start: connector.Earliest}
+	write(t, c, topic, "", numbers("v", 5)...)
+	var offs kadm.Offsets
+	offs.AddOffset(topic, 0, 99, -1)
+	if err := kadm.NewClient(c.client(t)).CommitAllOffsets(t.Context(), cfg.Group, offs); err != nil {
+		t.Fatal(err)
+	}
+	err := read(t, c.open(t), cfg).fails()
+	want := fmt.Sprintf("%s[0]@99: the log ends at 5, before the position of the group", topic)
 	if err.Reason != connector.DataGap || err.Error() != want || err.Hint == "" {
 		t.Errorf("%+v\nwant DataGap, %q and a hint", err, want)
 	}

@@ -140,8 +140,10 @@ func conformance(t *testing.T, c *cluster, change func(*Options)) {
 }
 
 func TestConformanceEmbedded(t *testing.T) {
+	t.Parallel()
 	for _, protocol := range []string{CooperativeSticky, Range, KIP848} {
 		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
 			conformance(t, embedded(t), func(o *Options) { o.Protocol = protocol })
 		})
 	}

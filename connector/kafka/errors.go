@@ -34,7 +34,7 @@ var codes = []struct {
 	}},
 	{connector.Unauthorized, "a source needs Read and Describe on its topic, a sink Write and Describe", []*kerr.Error{kerr.TopicAuthorizationFailed}},
 	{connector.Unauthorized, "the member needs Read on its consumer group", []*kerr.Error{kerr.GroupAuthorizationFailed}},
-	{connector.Unauthorized, "before Kafka 2.8 a producer needs IdempotentWrite on the cluster", []*kerr.Error{kerr.ClusterAuthorizationFailed}},
+	{connector.Unauthorized, "a sink needs Write on its topic; before Kafka 2.8 IdempotentWrite on the cluster, too", []*kerr.Error{kerr.ClusterAuthorizationFailed}},
 	{connector.Misconfig, "the topic was deleted, or deleted and created again, while it was in use", []*kerr.Error{
 		kerr.UnknownTopicOrPartition, kerr.UnknownTopicID, kerr.InconsistentTopicID,
 	}},
@@ -68,14 +68,11 @@ func judge(err error) verdict {
 	if _, ok := errors.AsType[*kgo.ErrDataLoss](err); ok {
 		return verdict{connector.DataGap, "the broker lost records that it had acknowledged: compare the topic's replication with what it should be"}
 	}
-	if _, ok := errors.AsType[*kgo.ErrDecompressTooLarge](err); ok {
-		return verdict{connector.DataGap, "the batch was made to fill memory, or the producer compresses far too much at once"}
-	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return verdict{connector.Misconfig, "check tls.ca, and tls.server_name where the certificate names another host"}
 	}
-	if alert, ok := errors.AsType[tls.AlertError](err); ok {
-		return verdict{connector.Unauthorized, fmt.Sprintf("the broker refused the connection with TLS alert %d: check tls.cert and tls.key", uint8(alert))}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
+		return verdict{connector.Unauthorized, "the broker ends the TLS handshake: check tls.cert and tls.key"}
 	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return verdict{connector.Misconfig, "the port answers without TLS: remove tls, or take the broker's TLS port"}
@@ -90,13 +87,6 @@ func judge(err error) verdict {
 // for it.
 func notKafka(err error) bool {
 	return strings.Contains(err.Error(), "invalid large response size")
-}
-
-// cutShort recognises a connection that is closed before the first answer, which a
-// broker with other security settings does, but also one that starts or stops.
-func cutShort(err error) bool {
-	_, ok := errors.AsType[*kgo.ErrFirstReadEOF](err)
-	return ok
 }
 
 // ended says that err is about us stopping, not about the cluster.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -26,6 +28,7 @@ const tellAfter = 2 * time.Second
 type health struct {
 	budget time.Duration
 	place  string
+	sasl   bool
 	log    func(format string, args ...any)
 	now    func() time.Time
 
@@ -33,13 +36,15 @@ type health struct {
 	since time.Time  // first failure after the last success; zero: all is well
 	told  bool       // of this outage
 	last  error      // the latest failure
+	up    bool       // a broker has answered a request once
+	asked bool       // a broker has answered while a connection was set up
 
 	ctx  context.Context // ends when the session has failed; its cause is why
 	fail context.CancelCauseFunc
 }
 
 func newHealth(o *Options) *health {
-	h := &health{budget: o.Unreachable, place: o.place(), log: o.Log, now: time.Now}
+	h := &health{budget: o.Unreachable, place: o.place(), sasl: o.SASL != nil, log: o.Log, now: time.Now}
 	h.ctx, h.fail = context.WithCancelCause(context.Background())
 	return h
 }
@@ -54,13 +59,17 @@ func (h *health) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.Co
 
 // OnBrokerRead implements kgo.HookBrokerRead.
 func (h *health) OnBrokerRead(_ kgo.BrokerMetadata, key int16, _ int, _, _ time.Duration, err error) {
-	switch kmsg.Key(key) {
-	case kmsg.ApiVersions, kmsg.SASLHandshake, kmsg.SASLAuthenticate:
-		return // a broker that refuses us answers these, too
-	}
 	if err != nil {
 		h.failure(err)
-	} else {
+		return
+	}
+	switch kmsg.Key(key) {
+	case kmsg.ApiVersions, kmsg.SASLHandshake, kmsg.SASLAuthenticate:
+		// A broker that refuses us answers these, too.
+		h.mu.Lock()
+		h.asked = true
+		h.mu.Unlock()
+	default:
 		h.success()
 	}
 }
@@ -68,7 +77,7 @@ func (h *health) OnBrokerRead(_ kgo.BrokerMetadata, key int16, _ int, _, _ time.
 func (h *health) success() {
 	h.mu.Lock()
 	since, told := h.since, h.told
-	h.since, h.told = time.Time{}, false
+	h.since, h.told, h.up = time.Time{}, false, true
 	h.mu.Unlock()
 	if told {
 		h.log("%s: reachable again after %v", h.place, h.now().Sub(since).Round(time.Second))
@@ -99,6 +108,9 @@ func (h *health) failure(err error) {
 
 // unreachable is the error for a budget that is used up; err is the last failure.
 func (h *health) unreachable(err error) error {
+	if refused := h.refused(err); refused != nil {
+		return refused
+	}
 	v := judge(err)
 	if v.reason == 0 {
 		v = verdict{connector.Unreachable, "check the address and that the broker runs"}
@@ -108,6 +120,31 @@ func (h *health) unreachable(err error) error {
 		Err:  fmt.Errorf("no broker reached for %v: %w", h.budget, err),
 		Hint: v.hint,
 	}
+}
+
+// refused is the error for brokers that close every connection before the first
+// answer, as they do with one that has other security settings; nil where that is not
+// what happens. A broker that starts or stops does the same, for a moment.
+func (h *health) refused(err error) error {
+	h.mu.Lock()
+	up, asked := h.up, h.asked
+	h.mu.Unlock()
+	op, _ := errors.AsType[*net.OpError](err)
+	cut := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	if up || !cut || op != nil && op.Op == "dial" {
+		return nil
+	}
+	e := &connector.Error{
+		Reason: connector.Misconfig, Place: h.place,
+		Err:  fmt.Errorf("the broker closes the connection without an answer: %w", err),
+		Hint: "check tls and sasl: the port may want what is not configured, or not want what is",
+	}
+	if asked && h.sasl {
+		e.Reason = connector.Unauthorized
+		e.Err = fmt.Errorf("the broker closes the connection while it authenticates us: %w", err)
+		e.Hint = "check sasl.username, sasl.password and sasl.mechanism"
+	}
+	return e
 }
 
 // cause is the failure behind err, where err only says that time ran out.

@@ -34,9 +34,9 @@ const (
 	// openTry bounds one attempt to reach a cluster when a source or sink opens.
 	openTry = 10 * time.Second
 
-	// cutShortFor is for how long brokers may close connections before the first
-	// answer until that counts as a wrong security setting.
-	cutShortFor = 10 * time.Second
+	// refusedFor is for how long brokers may close connections before the first answer
+	// until that counts as a wrong security setting.
+	refusedFor = 10 * time.Second
 
 	// missingFor is for how long a topic may be unknown: other brokers hear of a new
 	// one a little later than the one that created it.
@@ -119,8 +119,11 @@ func (s *session) topic(ctx context.Context, name string) (kadm.TopicDetail, err
 func (s *session) await(ctx context.Context, topic string, try func(context.Context) error) error {
 	began := time.Now()
 	pause := 50 * time.Millisecond
-	for {
-		tctx, cancel := context.WithTimeout(ctx, openTry)
+	// The client tries again by itself what could pass, so a short first try shows
+	// sooner what does not.
+	patience := min(openTry, max(s.opts.Unreachable, time.Second))
+	for limit := min(openTry/3, patience); ; limit = patience {
+		tctx, cancel := context.WithTimeout(ctx, limit)
 		err := try(tctx)
 		cancel()
 		if err == nil {
@@ -134,17 +137,13 @@ func (s *session) await(ctx context.Context, topic string, try func(context.Cont
 		}
 		err = s.health.cause(err)
 		away := time.Since(began)
+		if refused := s.health.refused(err); refused != nil && away > min(refusedFor, s.opts.Unreachable) {
+			return refused
+		}
 		switch {
 		case errors.Is(err, kerr.UnknownTopicOrPartition):
 			if away > missingFor {
 				return s.missing(topic)
-			}
-		case cutShort(err):
-			if away > min(cutShortFor, s.opts.Unreachable) {
-				return &connector.Error{
-					Reason: connector.Misconfig, Place: s.opts.place(), Err: err,
-					Hint: "check tls and sasl: the broker closes the connection without an answer",
-				}
 			}
 		default:
 			place := s.opts.place()

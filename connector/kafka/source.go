@@ -292,7 +292,14 @@ func (k *source) fetchError(topic string, fp *kgo.FetchPartition, own *partition
 		place = fmt.Sprintf("%s@%d", place, own.next)
 	}
 	if errors.Is(err, kerr.OffsetOutOfRange) && own != nil {
-		return k.gap(place, fp, own)
+		return k.gap(place, fp.Partition, own, err)
+	}
+	if _, ok := errors.AsType[*kgo.ErrDecompressTooLarge](err); ok {
+		return &connector.Error{
+			Reason: connector.DataGap, Place: place,
+			Err:  fmt.Errorf("a batch decompresses to more than %d MiB", maxBatch>>20),
+			Hint: "it was made to fill memory, or its producer compresses far too much at once; set the group's offset behind it",
+		}
 	}
 	if fault := k.s.fault(place, err); fault != nil {
 		return fault
@@ -303,19 +310,27 @@ func (k *source) fetchError(topic string, fp *kgo.FetchPartition, own *partition
 	return fmt.Errorf("%s: fetch: %w", place, err)
 }
 
-// gap is the error for a position outside of the log.
-func (k *source) gap(place string, fp *kgo.FetchPartition, own *partition) error {
-	e := &connector.Error{Reason: connector.DataGap, Place: place}
-	switch {
-	case own.next < fp.LogStartOffset:
-		e.Err = fmt.Errorf("%d records are gone: the log starts at %d", fp.LogStartOffset-own.next, fp.LogStartOffset)
-		e.Hint = "retention was faster than the pipeline; set the group's offset to where it should go on"
-	case fp.HighWatermark >= 0 && own.next > fp.HighWatermark:
-		e.Err = fmt.Errorf("the log ends at %d, before the position of the group", fp.HighWatermark)
-		e.Hint = "the log was cut or the topic made anew; set the group's offset to where it should go on"
-	default:
-		e.Err = fp.Err
-		e.Hint = "the position of the group is outside of the log; set the group's offset to where it should go on"
+// gap is the error for a position outside of the log. The answer to a fetch does not
+// say where the log is, so it is asked for.
+func (k *source) gap(place string, id int32, own *partition, err error) error {
+	ctx, cancel := context.WithTimeout(k.s.ctx, openTry)
+	defer cancel()
+	e := &connector.Error{
+		Reason: connector.DataGap, Place: place, Err: err,
+		Hint: "set the group's offset to where it should go on",
+	}
+	if first, ferr := k.s.admin.ListStartOffsets(ctx, k.cfg.Stream); ferr == nil {
+		if o, ok := first.Lookup(k.cfg.Stream, id); ok && o.Err == nil && own.next < o.Offset {
+			e.Err = fmt.Errorf("%d records are gone: the log starts at %d", o.Offset-own.next, o.Offset)
+			e.Hint = "retention was faster than the pipeline; " + e.Hint
+			return e
+		}
+	}
+	if last, ferr := k.s.admin.ListEndOffsets(ctx, k.cfg.Stream); ferr == nil {
+		if o, ok := last.Lookup(k.cfg.Stream, id); ok && o.Err == nil && own.next > o.Offset {
+			e.Err = fmt.Errorf("the log ends at %d, before the position of the group", o.Offset)
+			e.Hint = "the log was cut or the topic made anew; " + e.Hint
+		}
 	}
 	return e
 }
