@@ -3,7 +3,6 @@ package levada
 import (
 	"maps"
 	"reflect"
-	"strings"
 
 	"github.com/levada-io/levada/internal/frame"
 	"github.com/levada-io/levada/internal/planner"
@@ -77,30 +76,7 @@ func declare(t reflect.Type, types map[string]plan.Type) (string, error) {
 	case pt.Kind == plan.TRef && !pt.Nullable:
 		return pt.Name, nil
 	}
-	name := typeText(pt)
+	name := pt.Text()
 	types[name] = pt
 	return name, nil
-}
-
-// typeText is a type in the words of the plan, with whole names.
-func typeText(t plan.Type) string {
-	s := string(t.Kind)
-	switch t.Kind {
-	case plan.TList:
-		s = "list[" + typeText(*t.Elem) + "]"
-	case plan.TMap:
-		s = "map[string, " + typeText(*t.Elem) + "]"
-	case plan.TRef:
-		s = t.Name
-	case plan.TStruct:
-		var members []string
-		for _, f := range t.Fields {
-			members = append(members, f.Name+" "+typeText(f.Type))
-		}
-		s = "struct{" + strings.Join(members, ", ") + "}"
-	}
-	if t.Nullable {
-		s += " or null"
-	}
-	return s
 }

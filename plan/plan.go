@@ -120,7 +120,7 @@ type Limit struct {
 type Branch struct {
 	Name string `json:"name"`
 	// Key is the routing result that leads here: a JSON string, integer or boolean.
-	Key jsontext.Value `json:"key,omitempty"`
+	Key jsontext.Value `json:"key,omitzero"` // omitempty would omit ""
 	// Otherwise marks the branch for every key without one of its own.
 	Otherwise bool `json:"otherwise,omitzero"`
 }

@@ -84,6 +84,30 @@ func (t Type) String() string {
 	return s
 }
 
+// Text is the type with whole names: the name of a type in Plan.Types that has no name
+// of its own, such as "list[go:example.com/steps.Metric]", the same in every language.
+func (t Type) Text() string {
+	s := string(t.Kind)
+	switch t.Kind {
+	case TList:
+		s = "list[" + t.Elem.Text() + "]"
+	case TMap:
+		s = "map[string, " + t.Elem.Text() + "]"
+	case TRef:
+		s = t.Name
+	case TStruct:
+		members := make([]string, len(t.Fields))
+		for i, f := range t.Fields {
+			members[i] = f.Name + " " + f.Type.Text()
+		}
+		s = "struct{" + strings.Join(members, ", ") + "}"
+	}
+	if t.Nullable {
+		s += " or null"
+	}
+	return s
+}
+
 func elem(t Type) string {
 	if t.Elem == nil {
 		return "any"

@@ -185,10 +185,10 @@ func (c *Config) check(wrong func(path, hint, format string, args ...any)) {
 	if k.SASL != nil {
 		oneOf("kafka.sasl.mechanism", k.SASL.Mechanism, mechanisms)
 		if k.SASL.Username == "" {
-			wrong("kafka.sasl", "", "expected a username, got none")
+			wrong("kafka.sasl.username", "", "expected a username, got none")
 		}
 		if k.SASL.Password.Reveal() == "" {
-			wrong("kafka.sasl", `password: "${env:KAFKA_PASSWORD}"`, "expected a password, got none")
+			wrong("kafka.sasl.password", `password: "${env:KAFKA_PASSWORD}"`, "expected a password, got none")
 		}
 		if k.TLS == nil && !k.Insecure {
 			wrong("kafka.sasl", "add tls: true, or insecure: true where the network is trusted",
@@ -215,11 +215,14 @@ func (c *Config) check(wrong func(path, hint, format string, args ...any)) {
 	if c.Limits.Chunk < 1 || c.Limits.Chunk > 1<<20 {
 		wrong("limits.chunk", "", "expected 1 to %d records, got %d", 1<<20, c.Limits.Chunk)
 	}
-	for path, s := range map[string]Size{"limits.in_flight": c.Limits.InFlight, "limits.queue": c.Limits.Queue, "limits.batch": c.Limits.Batch} {
+	large := func(path string, s Size) {
 		if s < 1<<16 {
 			wrong(path, "", "expected at least 64KiB, got %s", s)
 		}
 	}
+	large("limits.in_flight", c.Limits.InFlight)
+	large("limits.queue", c.Limits.Queue)
+	large("limits.batch", c.Limits.Batch)
 }
 
 // Stream is the physical stream of a logical one; without a word about it the topic is

@@ -6,11 +6,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/levada-io/levada/internal/diag"
 	"github.com/levada-io/levada/internal/yamldoc"
 )
 
@@ -305,37 +303,22 @@ func (r *reader) bool(to *bool) func(*yamldoc.Node, string) {
 
 func (r *reader) duration(to *time.Duration) func(*yamldoc.Node, string) {
 	return func(n *yamldoc.Node, path string) {
-		d, err := time.ParseDuration(n.Text)
-		if n.Kind == yamldoc.List || n.Kind == yamldoc.Map || err != nil || d <= 0 {
-			r.bad(n, "wrong-value", "", "%s: expected a duration such as 10s, 5m or 1h30m, got %s", path, n.Shown())
+		d, ok := r.Duration(n, path)
+		if !ok {
+			r.mark(n)
 			return
 		}
 		*to = d
 	}
 }
 
-var sizeForm = regexp.MustCompile(`^([0-9]+)\s*([A-Za-z]*)$`)
-
 func (r *reader) size(to *Size) func(*yamldoc.Node, string) {
 	return func(n *yamldoc.Node, path string) {
-		m := sizeForm.FindStringSubmatch(n.Text)
-		if n.Kind == yamldoc.List || n.Kind == yamldoc.Map || m == nil {
-			r.bad(n, "wrong-value", "", "%s: expected a size such as 64MiB, got %s", path, n.Shown())
+		v, ok := r.Size(n, path)
+		if !ok {
+			r.mark(n)
 			return
 		}
-		for _, u := range units {
-			if m[2] != u.name && (m[2] != "" || u.name != "B") {
-				continue
-			}
-			v, err := strconv.ParseInt(m[1], 10, 64)
-			if err != nil || v > int64(1<<62/u.size) {
-				r.bad(n, "wrong-value", "", "%s: expected a size that memory can have, got %s", path, n.Shown())
-				return
-			}
-			*to = Size(v) * u.size
-			return
-		}
-		r.bad(n, "wrong-value", diag.DidYouMean(n.Text, []string{m[1] + "KiB", m[1] + "MiB", m[1] + "GiB"}),
-			"%s: expected a size in B, KiB, MiB or GiB, got %s", path, n.Shown())
+		*to = Size(v)
 	}
 }

@@ -6,12 +6,16 @@ package yamldoc
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
@@ -26,18 +30,22 @@ const (
 	MaxDepth = 64
 )
 
+// maxMistakes bounds what a hostile document prints.
+const maxMistakes = 100
+
 // File is one document and the mistakes found in it so far.
 type File struct {
 	Name  string // as messages show it
 	Root  *Node
 	lines []string
 	found []mistake
+	more  int // mistakes beyond maxMistakes
 	// secret are the lines that messages do not show.
 	secret map[int]bool
 }
 
 type mistake struct {
-	line int // 0: the file as a whole
+	line, column int // 0: the file as a whole
 	diag.Diagnostic
 }
 
@@ -269,7 +277,9 @@ func (f *File) Conceal(n *Node) {
 
 // Err is all mistakes found so far, in the order of the file; nil if there are none.
 func (f *File) Err() error {
-	slices.SortStableFunc(f.found, func(a, b mistake) int { return a.line - b.line })
+	slices.SortStableFunc(f.found, func(a, b mistake) int {
+		return cmp.Or(a.line-b.line, a.column-b.column)
+	})
 	out := make(diag.List, len(f.found))
 	for i, m := range f.found {
 		if f.secret[m.line] {
@@ -277,15 +287,22 @@ func (f *File) Err() error {
 		}
 		out[i] = m.Diagnostic
 	}
+	if f.more > 0 {
+		out = append(out, diag.Diagnostic{Place: f.Name, Message: fmt.Sprintf("%d mistakes more", f.more)})
+	}
 	return out.Err()
 }
 
 func (f *File) whole(code, format string, args ...any) {
-	f.found = append(f.found, mistake{0, diag.Diagnostic{Code: code, Place: f.Name, Message: fmt.Sprintf(format, args...)}})
+	f.found = append(f.found, mistake{0, 0, diag.Diagnostic{Code: code, Place: f.Name, Message: fmt.Sprintf(format, args...)}})
 }
 
 func (f *File) at(line, column, width int, code, hint, format string, args ...any) {
-	f.found = append(f.found, mistake{line, diag.Diagnostic{
+	if len(f.found) == maxMistakes {
+		f.more++
+		return
+	}
+	f.found = append(f.found, mistake{line, column, diag.Diagnostic{
 		Code: code, Place: fmt.Sprintf("%s:%d:%d", f.Name, line, column), Message: fmt.Sprintf(format, args...),
 		Excerpt: diag.Excerpt{Line: line, Column: column, Width: width, Text: f.line(line)}, Hint: hint,
 	}})
@@ -407,4 +424,41 @@ func (f *File) Boolean(n *Node, place string) (bool, bool) {
 		return false, false
 	}
 	return strings.EqualFold(n.Text, "true"), true
+}
+
+// Duration reads a duration above zero: "10s".
+func (f *File) Duration(n *Node, place string) (time.Duration, bool) {
+	d, err := time.ParseDuration(n.Text)
+	if n.Kind == List || n.Kind == Map || err != nil || d <= 0 {
+		f.Problem(n, "wrong-value", "", "%sexpected a duration such as 10s, 5m or 1h30m, got %s", in(place), n.Shown())
+		return 0, false
+	}
+	return d, true
+}
+
+var sizeForm = regexp.MustCompile(`^([0-9]+) ?([A-Za-z]*)$`)
+
+// Size reads a number of bytes: "64MiB".
+func (f *File) Size(n *Node, place string) (int64, bool) {
+	m := sizeForm.FindStringSubmatch(n.Text)
+	if n.Kind == List || n.Kind == Map || m == nil {
+		f.Problem(n, "wrong-value", "", "%sexpected a size such as 64MiB, got %s", in(place), n.Shown())
+		return 0, false
+	}
+	shift := map[string]uint{"": 0, "B": 0, "KiB": 10, "MiB": 20, "GiB": 30}
+	by, ok := shift[m[2]]
+	if !ok {
+		hint := ""
+		if n.Reference == "" {
+			hint = diag.DidYouMean(n.Text, []string{m[1] + "KiB", m[1] + "MiB", m[1] + "GiB"})
+		}
+		f.Problem(n, "wrong-value", hint, "%sexpected a size in B, KiB, MiB or GiB, got %s", in(place), n.Shown())
+		return 0, false
+	}
+	v, err := strconv.ParseInt(m[1], 10, 64)
+	if err != nil || v > math.MaxInt64>>by {
+		f.Problem(n, "wrong-value", "", "%sexpected a size that memory can have, got %s", in(place), n.Shown())
+		return 0, false
+	}
+	return v << by, true
 }
