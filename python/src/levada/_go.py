@@ -40,9 +40,9 @@ _MAIN = "levada_extension"
 # symbol; linked against that, an extension would not load on an older system. Their
 # old versions still work everywhere. No #include here: it would come before the
 # feature macros of every file.
-_SYMVER = "".join(
-    f'__asm__(".symver {name},{name}@GLIBC_2.2.5");\n'
-    for name in (
+_OLD_SYMBOLS = {
+    "2.2.5": (
+        "dlsym",
         "pthread_attr_getstack",
         "pthread_attr_getstacksize",
         "pthread_create",
@@ -50,10 +50,18 @@ _SYMVER = "".join(
         "pthread_getattr_np",
         "pthread_getspecific",
         "pthread_key_create",
+        "pthread_kill",
         "pthread_mutex_trylock",
+        "pthread_once",
         "pthread_setspecific",
         "pthread_sigmask",
-    )
+    ),
+    "2.12": ("pthread_setname_np",),
+}
+_SYMVER = "".join(
+    f'__asm__(".symver {name},{name}@GLIBC_{version}");\n'
+    for version, names in _OLD_SYMBOLS.items()
+    for name in names
 )
 _HEADER = f"#if defined(__x86_64__) && !defined(__ASSEMBLER__)\n{_SYMVER}#endif\n"
 
@@ -134,6 +142,7 @@ class Build:
         """
         check_python()
         self.work.mkdir(parents=True, exist_ok=True)
+        _write(self.work / ".gitignore", "*\n")
         self._prepare()
         flags = [*self._module_flags(), "-trimpath", "-buildvcs=false", "-tags=netgo,osusergo"]
         shared = [*flags, "-buildmode=c-shared"]
