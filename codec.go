@@ -1,9 +1,9 @@
 package levada
 
 import (
-	"encoding/json/v2"
 	"reflect"
 
+	"github.com/levada-io/levada/codec/json"
 	"github.com/levada-io/levada/internal/program"
 	"github.com/levada-io/levada/plan"
 )
@@ -26,18 +26,28 @@ type builtin interface{ codec() string }
 type JSONCodec[V any] struct{}
 
 // JSON is the codec between JSON text and V. Members that V does not name are dropped
-// unless V keeps them in a field with the tag `json:",embed"`.
+// unless V keeps them in a field with the tag `json:",embed"`; those that it names must
+// be there, unless they are omitempty or omitzero.
 func JSON[V any]() JSONCodec[V] { return JSONCodec[V]{} }
 
-// Decode implements Decoder.
+// Decode implements Decoder, for tests: a pipeline prepares the codec once.
 func (JSONCodec[V]) Decode(text []byte) (V, error) {
 	var v V
-	err := json.Unmarshal(text, &v)
+	b, err := json.New().Bind(reflect.TypeFor[V]())
+	if err == nil {
+		err = b.Decode(text, &v)
+	}
 	return v, err
 }
 
-// Encode implements Encoder.
-func (JSONCodec[V]) Encode(v V) ([]byte, error) { return json.Marshal(v) }
+// Encode implements Encoder, for tests: a pipeline prepares the codec once.
+func (JSONCodec[V]) Encode(v V) ([]byte, error) {
+	b, err := json.New().Bind(reflect.TypeFor[V]())
+	if err != nil {
+		return nil, err
+	}
+	return b.Append(nil, &v)
+}
 
 func (JSONCodec[V]) codec() string { return "json" }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // Option is a property of a step beside its function.
-type Option func(*plan.Step, *settings)
+type Option struct{ set func(*plan.Step, *settings) }
 
 // settings are the fields of a step that is a struct.
 type settings struct {
@@ -27,15 +27,15 @@ const (
 
 // OnError sets the policy of a step; without it the pipeline's default counts.
 func OnError(p Policy) Option {
-	return func(s *plan.Step, _ *settings) { s.OnError = string(p) }
+	return Option{func(s *plan.Step, _ *settings) { s.OnError = string(p) }}
 }
 
 // WithRetry repeats a failing call so many times, each after the backoff, before the
 // policy applies. The backoff counts in whole milliseconds.
 func WithRetry(times int, backoff time.Duration) Option {
-	return func(s *plan.Step, _ *settings) {
+	return Option{func(s *plan.Step, _ *settings) {
 		s.Retry = &plan.Retry{Times: times, BackoffMS: backoff.Milliseconds()}
-	}
+	}}
 }
 
 // Settings names the struct whose method Apply is the step's function, so that its
@@ -51,5 +51,5 @@ func WithRetry(times int, backoff time.Duration) Option {
 // Each lane calls a copy of its own, made from the settings: fields that are not
 // exported do not reach it.
 func Settings(step any) Option {
-	return func(_ *plan.Step, st *settings) { st.given, st.step = true, step }
+	return Option{func(_ *plan.Step, st *settings) { st.given, st.step = true, step }}
 }

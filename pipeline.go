@@ -98,8 +98,8 @@ func (p *Pipeline) node(name string, kind plan.Kind, opts []Option) (*node, *set
 	}
 	st := &settings{}
 	for _, o := range opts {
-		if o != nil {
-			o(&n.Step, st)
+		if o.set != nil {
+			o.set(&n.Step, st)
 		}
 	}
 	if st.given && n.Kind != plan.Map && n.Kind != plan.Filter && n.Kind != plan.FlatMap && n.Kind != plan.Route {
