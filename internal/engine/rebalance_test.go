@@ -274,6 +274,76 @@ func TestControlRecords(t *testing.T) {
 	})
 }
 
+// TestPoisonDuringACommit: nothing behind a record that fails is taken, even while a
+// broker takes its time over a commit.
+func TestPoisonDuringACommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, pipeline(1, func(int) *program.Stage {
+			return toSink(0, check("check", func(v string) error {
+				if v == "4" {
+					return errors.New("is 4")
+				}
+				return nil
+			}))
+		}))
+		src := newScripted()
+		src.commits = make(chan connector.Commit)
+		var a connector.Assignee
+		r := w.start(src.in(w, &a))
+		synctest.Wait()
+		a.Assigned([]connector.Assignment{{Partition: connector.Partition{Topic: "in"}}})
+		src.fetches <- []connector.Fetch{run0(0, 3)}
+		time.Sleep(1100 * time.Millisecond) // a commit has begun
+		src.fetches <- []connector.Fetch{run0(3, 6)}
+		synctest.Wait()
+		src.fetches <- []connector.Fetch{run0(6, 9)}
+		synctest.Wait()
+		for _, want := range []int64{3, 4} {
+			if c := <-src.commits; c.Offset != want {
+				t.Errorf("committed %d, want %d", c.Offset, want)
+			}
+		}
+		if err := r.wait(); err == nil {
+			t.Error("no failure")
+		}
+		equal(t, "out", w.out(0), numbers(0, 4))
+	})
+}
+
+// TestRevokedTakesNothing: what is fetched while a partition is drained is its next
+// owner's.
+func TestRevokedTakesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, plain())
+		src := newScripted()
+		var a connector.Assignee
+		r := w.start(src.in(w, &a))
+		synctest.Wait()
+		p := connector.Partition{Topic: "in"}
+		a.Assigned([]connector.Assignment{{Partition: p}})
+		w.store.Hold("out0")
+		src.fetches <- []connector.Fetch{run0(0, 3)}
+		synctest.Wait()
+		revoked := make(chan struct{})
+		go func() {
+			a.Revoked(t.Context(), []connector.Partition{p})
+			close(revoked)
+		}()
+		synctest.Wait()
+		src.fetches <- []connector.Fetch{run0(3, 6)}
+		synctest.Wait()
+		w.store.Free("out0")
+		<-revoked
+		if c := <-src.commits; c.Offset != 3 {
+			t.Errorf("committed %d, want 3", c.Offset)
+		}
+		if err := r.term(); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "out", w.out(0), numbers(0, 3))
+	})
+}
+
 // TestFence: a fetch from before a rebalance never reaches the assignment after it: what
 // lies before that fetch would be skipped.
 func TestFence(t *testing.T) {

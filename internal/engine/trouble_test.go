@@ -108,6 +108,42 @@ func TestOrderBehindAFullSink(t *testing.T) {
 	})
 }
 
+// TestNoOvertaking: a chunk that arrives when its sink has just become free goes behind
+// those that have waited.
+func TestNoOvertaking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		chunks := 0
+		w := newWorld(t, 1, broadcast(2))
+		free := &op{"free", func(context.Context, *record.Chunk) error {
+			if chunks++; chunks == 5 {
+				if n := w.store.Held("out0"); n != 3 {
+					t.Errorf("%d chunks are written before the fifth, want three and one that waits", n)
+				}
+				w.store.Ack("out0", 1)
+			}
+			return nil
+		}}
+		w.prog.NewStage = func(int) (*program.Stage, error) {
+			return &program.Stage{Broadcast: &program.BroadcastExit{Step: "all", Branches: []*program.Stage{toSink(0, free), toSink(1)}}}, nil
+		}
+		w.store.Hold("out0")
+		w.produce([]int32{0}, 100)
+		r := w.start(func(c *engine.Config) {
+			c.Limits = engine.Limits{ChunkRecords: 10, InFlightBytes: 6000, BranchBytes: 1 << 20}
+		})
+		synctest.Wait()
+		if chunks < 5 {
+			t.Fatalf("%d chunks", chunks)
+		}
+		w.store.Free("out0")
+		synctest.Wait()
+		if err := r.term(); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "out", w.out(0), numbers(0, 100))
+	})
+}
+
 // TestSinkFails: the error of a sink ends the run unchanged, and nothing of what it did
 // not store is committed.
 func TestSinkFails(t *testing.T) {
