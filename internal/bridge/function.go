@@ -28,7 +28,12 @@ type function struct {
 	// and nothing under it waits for the GIL.
 	mu sync.Mutex
 	op program.Op
+
+	buffers sync.Pool // *[]byte: results on their way to C, which copies them
 }
+
+// keepBuffer is the largest buffer that is kept for the next call.
+const keepBuffer = 1 << 20
 
 func newFunction(fn *program.Function, settings []byte) (*function, error) {
 	if len(settings) == 0 {
@@ -86,13 +91,23 @@ func (f *function) Call(b cpython.Batch) (cpython.Result, error) {
 	}
 	r := cpython.Result{N: c.Len()}
 	var bad error
-	r.Payloads, err = f.encoder.AppendColumn(nil, base, r.N, func(i int, err error) {
+	buf := f.buffer()
+	r.Payloads, err = f.encoder.AppendColumn(*buf, base, r.N, func(i int, err error) {
 		if bad == nil {
 			bad = &cpython.CallError{Index: f.index(c, c.Source(i)), Err: f.named(fmt.Errorf("result: %w", err))}
 		}
 	})
-	if bad != nil || err != nil {
-		return r, max2(bad, err)
+	if bad != nil {
+		return r, bad
+	}
+	if err != nil {
+		return r, err
+	}
+	r.Done = func() {
+		if cap(r.Payloads) <= keepBuffer {
+			*buf = r.Payloads[:0]
+			f.buffers.Put(buf)
+		}
 	}
 	if f.fn.Meta {
 		m := beginColumn(nil, r.N)
@@ -111,11 +126,11 @@ func (f *function) Call(b cpython.Batch) (cpython.Result, error) {
 	return r, nil
 }
 
-func max2(a, b error) error {
-	if a != nil {
-		return a
+func (f *function) buffer() *[]byte {
+	if b, ok := f.buffers.Get().(*[]byte); ok {
+		return b
 	}
-	return b
+	return new([]byte)
 }
 
 // chunk makes a chunk of a batch; what it holds aliases the batch.

@@ -43,7 +43,13 @@ static inline void put64(levada_buf *b, uint64_t v) {
 }
 
 /* A length and the bytes. -1: out of memory, or longer than 4 GiB. */
-int levada_put_bytes(levada_buf *b, const void *p, size_t n);
+static inline int levada_put_bytes(levada_buf *b, const void *p, size_t n) {
+    if (__builtin_expect(n > UINT32_MAX, 0) || buf_need(b, 4 + n) < 0) return -1;
+    put32(b, (uint32_t)n);
+    if (n) __builtin_memcpy(b->p + b->len, p, n);
+    b->len += n;
+    return 0;
+}
 
 /* Bounds-checked reading: off <= n always holds. */
 typedef struct {

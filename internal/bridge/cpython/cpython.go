@@ -13,7 +13,7 @@
 // Python into Go also takes.
 package cpython
 
-// #cgo CFLAGS: -std=gnu11 -O2 -Wall -Wextra -I${SRCDIR}/../../../abi -I${SRCDIR}/../process
+// #cgo CFLAGS: -std=gnu11 -O2 -fno-plt -Wall -Wextra -I${SRCDIR}/../../../abi -I${SRCDIR}/../process
 // #include <stdlib.h>
 // #include "native.h"
 import "C"
@@ -85,6 +85,7 @@ type Result struct {
 	Payloads []byte
 	Metas    []byte  // of a function with Meta
 	From     []int32 // of one with Seq: message of each result
+	Done     func()  // the results have been copied; may be nil
 }
 
 // CallError is the failure of one message of a batch.

@@ -261,9 +261,9 @@ static int take_result(levada_cross *cx, levada_message *m, PyObject *res, outco
         }
     } else if (st->public_message && PyType_IsSubtype(typeof_(res), (PyTypeObject *)st->public_message)) {
         o->explicit_ = true;
-        o->payload = PyObject_GetAttr(res, st->names[M_PAYLOAD]);
-        o->key = o->payload ? PyObject_GetAttr(res, st->names[M_KEY]) : NULL;
-        o->headers = o->key ? PyObject_GetAttr(res, st->names[M_HEADERS]) : NULL;
+        o->payload = levada_attribute(st, res, M_PAYLOAD);
+        o->key = o->payload ? levada_attribute(st, res, M_KEY) : NULL;
+        o->headers = o->key ? levada_attribute(st, res, M_HEADERS) : NULL;
     } else {
         o->payload = res;
         return 0;

@@ -23,14 +23,6 @@ void levada_buf_free(levada_buf *b) {
     *b = (levada_buf){0};
 }
 
-int levada_put_bytes(levada_buf *b, const void *p, size_t n) {
-    if (n > UINT32_MAX || buf_need(b, 4 + n) < 0) return -1;
-    put32(b, (uint32_t)n);
-    if (n) memcpy(b->p + b->len, p, n);
-    b->len += n;
-    return 0;
-}
-
 void levada_type_name(PyObject *v, char *text, size_t size) {
     if (v == Py_None) {
         snprintf(text, size, "None");
@@ -148,6 +140,11 @@ COLD static int out_of_range(writer *w, const char *expected, PyObject *v) {
     return fault(w, PyExc_OverflowError, text);
 }
 
+/* Whether writing a value of the kind may run code of the user, who may then drop it:
+ * containers and any hold times, and a time has a tzinfo. The others only read memory,
+ * and the container keeps them meanwhile. */
+static inline bool runs_code(uint8_t kind) { return kind >= LEVADA_TIME; }
+
 static int any(writer *w, PyObject *v, int depth);
 static int value(writer *w, const levada_node *node, PyObject *v, int depth);
 static int bare(writer *w, const levada_node *node, PyObject *v, int depth);
@@ -180,7 +177,7 @@ static int bytes(writer *w, PyObject *v) {
     return levada_put_bytes(w->out, p, (size_t)n) < 0 ? no_memory() : 0;
 }
 
-static int put_u64(writer *w, uint64_t v) {
+static inline int put_u64(writer *w, uint64_t v) {
     if (buf_need(w->out, 8) < 0) return no_memory();
     put64(w->out, v);
     return 0;
@@ -251,9 +248,10 @@ static int list(writer *w, const levada_node *node, PyObject *v, int depth, bool
     for (; i < n; i++) {
         PyObject *e = tuple ? PyTuple_GetItem(v, i) : PyList_GetItem(v, i); /* borrowed */
         if (!e) break; /* the list shrank under us: only a tzinfo of the user can do that */
-        Py_IncRef(e);
+        bool own = !node || runs_code(node->kind);
+        if (own) Py_IncRef(e);
         int rc = node ? value(w, node, e, depth) : any(w, e, depth);
-        Py_DecRef(e);
+        if (own) Py_DecRef(e);
         if (rc < 0) return in_index(w, i);
     }
     if (i < n) {
@@ -268,7 +266,7 @@ static int entries(writer *w, const levada_node *node, PyObject *v, PyObject *sk
     size_t at = w->out->len;
     uint32_t n = 0;
     Py_ssize_t pos = 0;
-    PyObject *key, *val; /* borrowed from v; owned while they are written */
+    PyObject *key, *val; /* borrowed from v; owned while what they hold may change */
     if (buf_need(w->out, 4) < 0) return no_memory();
     put32(w->out, 0);
     while (PyDict_Next(v, &pos, &key, &val)) {
@@ -277,15 +275,20 @@ static int entries(writer *w, const levada_node *node, PyObject *v, PyObject *sk
             if (PyDict_GetItemWithError(skip, key)) continue;
             if (PyErr_Occurred()) return -1;
         }
-        Py_IncRef(key);
-        Py_IncRef(val);
+        bool own = !node || runs_code(node->kind);
+        if (own) {
+            Py_IncRef(key);
+            Py_IncRef(val);
+        }
         int rc = string(w, key);
         if (rc == 0) {
             rc = node ? value(w, node, val, depth) : any(w, val, depth);
             if (rc < 0) in_key(w, key);
         }
-        Py_DecRef(val);
-        Py_DecRef(key);
+        if (own) {
+            Py_DecRef(val);
+            Py_DecRef(key);
+        }
         if (rc < 0) return -1;
         n++;
     }
@@ -307,7 +310,8 @@ static int structure(writer *w, const levada_node *node, PyObject *v, int depth)
             continue;
         }
         found++;
-        Py_IncRef(e);
+        bool own = runs_code(fn->kind);
+        if (own) Py_IncRef(e);
         int rc;
         if (f->flags & LEVADA_OPTIONAL) {
             if (buf_need(w->out, 1) < 0) {
@@ -322,7 +326,7 @@ static int structure(writer *w, const levada_node *node, PyObject *v, int depth)
         } else {
             rc = value(w, fn, e, depth);
         }
-        Py_DecRef(e);
+        if (own) Py_DecRef(e);
         if (rc < 0) return in_key(w, f->key);
     }
     if (!(node->flags & LEVADA_EXTRA)) return 0;

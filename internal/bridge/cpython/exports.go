@@ -106,6 +106,9 @@ func levadaHostCall(handle C.uintptr_t, call *C.levada_callin) {
 	}
 	call.nout = C.uint32_t(r.N)
 	call.out, call.out_len = cBytes(r.Payloads)
+	if r.Done != nil {
+		defer r.Done()
+	}
 	if r.Metas != nil {
 		call.out_meta, call.out_meta_len = cBytes(r.Metas)
 	}

@@ -81,10 +81,14 @@ void levada_raise_fault(const levada_fault *fault, const char *prefix) {
 
 /* --- arguments ------------------------------------------------------------------------ */
 
+static int no_memory(void) {
+    PyErr_NoMemory();
+    return -1;
+}
+
 /* What a batch is written into. */
 typedef struct {
-    levada_buf payloads, metas; /* columns */
-    bool plain;                 /* no message has any metadata */
+    levada_buf payloads, metas; /* columns; metas is empty while no message has said anything */
 } batch;
 
 /* Begins a column of n elements: the count and room for the offsets. */
@@ -112,23 +116,32 @@ static int end_element(levada_buf *b, uint32_t n, uint32_t i) {
 static int read_attributes(function *f, PyObject *msg, PyObject **a) {
     levada_state *st = f->state;
     for (int i = 0; i < M_SLOTS; i++) {
-        if (levada_is_message(st, msg)) {
-            a[i] = levada_message_get((levada_message *)msg, i);
-        } else {
-            a[i] = PyObject_GetAttr(msg, st->names[i]);
-            if (!a[i] && i != M_PAYLOAD && PyErr_ExceptionMatches(PyExc_AttributeError)) {
-                PyErr_Clear();
-                a[i] = i == M_HEADERS ? PyList_New(0) : i == M_TOPIC ? ref(st->empty) : i > M_TOPIC ? PyLong_FromLongLong(0) : ref(Py_None);
-            }
+        a[i] = levada_attribute(st, msg, i);
+        if (!a[i] && i != M_PAYLOAD && PyErr_ExceptionMatches(PyExc_AttributeError)) {
+            PyErr_Clear();
+            a[i] = i == M_HEADERS ? PyList_New(0) : i == M_TOPIC ? ref(st->empty) : i > M_TOPIC ? PyLong_FromLongLong(0) : ref(Py_None);
         }
         if (!a[i]) return -1;
     }
     return 0;
 }
 
-static int no_memory(void) {
-    PyErr_NoMemory();
-    return -1;
+/* The metadata of message i. Most batches have none, and none is written then. */
+static int put_meta(batch *b, PyObject **a, uint32_t n, uint32_t i, levada_fault *fault) {
+    if (levada_plain_meta(a)) {
+        if (!b->metas.p) return 0;
+        if (levada_put_no_meta(&b->metas) < 0) return no_memory();
+        return end_element(&b->metas, n, i);
+    }
+    if (!b->metas.p) { /* the first that says something: those before it said nothing */
+        if (begin_column(&b->metas, n) < 0) return no_memory();
+        for (uint32_t k = 0; k < i; k++) {
+            if (levada_put_no_meta(&b->metas) < 0) return no_memory();
+            if (end_element(&b->metas, n, k) < 0) return -1;
+        }
+    }
+    if (levada_put_all_meta(&b->metas, a, fault) < 0) return -1;
+    return end_element(&b->metas, n, i);
 }
 
 static int put_message(function *f, batch *b, PyObject *msg, uint32_t n, uint32_t i, levada_fault *fault) {
@@ -148,8 +161,7 @@ static int put_message(function *f, batch *b, PyObject *msg, uint32_t n, uint32_
     }
     if (levada_encode(&f->state->codec, f->in, a[M_PAYLOAD], &b->payloads, fault) < 0) goto done;
     if (end_element(&b->payloads, n, i) < 0) goto done;
-    if (levada_put_all_meta(&b->metas, a, &b->plain, fault) < 0) goto done;
-    rc = end_element(&b->metas, n, i);
+    rc = put_meta(b, a, n, i, fault);
 done:
     for (int k = 0; k < M_SLOTS; k++) Py_DecRef(a[k]);
     return rc;
@@ -158,8 +170,8 @@ done:
 static int put_batch(function *f, batch *b, PyObject *const *msgs, uint32_t n, bool many) {
     levada_fault fault;
     char prefix[400];
-    if (begin_column(&b->payloads, n) < 0 || begin_column(&b->metas, n) < 0) return no_memory();
-    b->plain = true;
+    if (begin_column(&b->payloads, n) < 0) return no_memory();
+    levada_find_public(f->state);
     for (uint32_t i = 0; i < n; i++) {
         if (put_message(f, b, msgs[i], n, i, &fault) == 0) continue;
         const char *name = PyErr_Occurred() ? NULL : PyUnicode_AsUTF8AndSize(f->name, NULL);
@@ -228,38 +240,36 @@ static PyObject *result_at(function *f, const levada_callin *call, uint32_t i) {
     return make_message(f, v, p, n);
 }
 
+/* The results of message i of an iterator; *k is the next result. */
+static PyObject *results_of(function *f, const levada_callin *call, uint32_t i, uint32_t *k) {
+    PyObject *list = PyList_New(0); /* owned */
+    for (; list && *k < call->nout && call->from[*k] == i; ++*k) {
+        PyObject *item = result_at(f, call, *k); /* owned */
+        if (!item || PyList_Append(list, item) < 0) {
+            Py_DecRef(list);
+            list = NULL;
+        }
+        Py_DecRef(item);
+    }
+    return list;
+}
+
 /* The results as a list of one value per message. */
 static PyObject *results(function *f, const levada_callin *call) {
-    PyObject *list = PyList_New(0); /* owned */
     uint32_t k = 0;
     if (!f->seq && call->nout != call->n) {
         PyErr_SetString(PyExc_RuntimeError, "BUG: function: another number of results than of messages");
-        goto failed;
+        return NULL;
     }
+    PyObject *list = PyList_New(call->n); /* owned */
     for (uint32_t i = 0; list && i < call->n; i++) {
-        PyObject *v; /* owned */
-        if (f->seq) {
-            v = PyList_New(0);
-            for (; v && k < call->nout && call->from[k] == i; k++) {
-                PyObject *item = result_at(f, call, k); /* owned */
-                int bad = !item || PyList_Append(v, item) < 0;
-                Py_DecRef(item);
-                if (bad) {
-                    Py_DecRef(v);
-                    v = NULL;
-                }
-            }
-        } else {
-            v = result_at(f, call, i);
+        PyObject *v = f->seq ? results_of(f, call, i, &k) : result_at(f, call, i); /* owned, taken over by SetItem */
+        if (!v || PyList_SetItem(list, i, v) < 0) {
+            Py_DecRef(list);
+            list = NULL;
         }
-        int bad = !v || PyList_Append(list, v) < 0;
-        Py_DecRef(v);
-        if (bad) goto failed;
     }
     return list;
-failed:
-    Py_DecRef(list);
-    return NULL;
 }
 
 /* Calls Go with n messages, which the caller owns. A list of n results. */
@@ -274,10 +284,8 @@ static PyObject *call_go(function *f, PyObject *const *msgs, uint32_t n, bool ma
     call.in_len = b.payloads.len;
     call.n = n;
     call.failed = -1;
-    if (!b.plain) {
-        call.meta = b.metas.p;
-        call.meta_len = b.metas.len;
-    }
+    call.meta = b.metas.p;
+    call.meta_len = b.metas.len;
     LEVADA_ADD(call_ins, 1);
     LEVADA_ADD(conversions, n);
     levada_away_begin(&away);
@@ -409,7 +417,7 @@ static PyType_Slot slots[] = {
 };
 
 PyType_Spec levada_function_spec = {
-    .name = "levada._native.Function",
+    .name = "Function",
     .basicsize = sizeof(function),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = slots,

@@ -12,10 +12,25 @@ bool levada_is_message(levada_state *st, PyObject *v) { return typeof_(v) == st-
 
 void levada_find_public(levada_state *st) {
     if (st->public_message) return;
-    PyObject *module = PyImport_ImportModule("levada"); /* owned */
+    /* Where nobody has imported levada, no message is of its class. */
+    PyObject *modules = PySys_GetObject("modules"); /* borrowed from sys */
+    PyObject *name = PyUnicode_InternFromString("levada"); /* owned */
+    PyObject *module = modules && name && flags_(modules) & Py_TPFLAGS_DICT_SUBCLASS ? PyDict_GetItemWithError(modules, name) : NULL;
+    Py_IncRef(module); /* owned from here on: the next call may run code */
     if (module) st->public_message = PyObject_GetAttrString(module, "Message");
     PyErr_Clear();
     Py_DecRef(module);
+    Py_DecRef(name);
+}
+
+PyObject *levada_attribute(levada_state *st, PyObject *msg, int slot) {
+    if (levada_is_message(st, msg)) return levada_message_get((levada_message *)msg, slot);
+    if ((PyObject *)typeof_(msg) == st->public_message) {
+        PyObject *v = PyObject_GetAttr(msg, st->hidden[slot]);
+        if (v) return v;
+        PyErr_Clear();
+    }
+    return PyObject_GetAttr(msg, st->names[slot]);
 }
 
 levada_message *levada_message_new(levada_cross *cx, uint32_t i) {
@@ -258,20 +273,26 @@ static int put_name(levada_buf *out, PyObject *v, levada_fault *f, const char *p
     return rc;
 }
 
+static bool is_empty(PyObject *v) {
+    unsigned long flags = flags_(v);
+    return (flags & Py_TPFLAGS_LIST_SUBCLASS && PyList_Size(v) == 0) || (flags & Py_TPFLAGS_TUPLE_SUBCLASS && PyTuple_Size(v) == 0);
+}
+
 static int put_headers(levada_buf *out, PyObject *headers, levada_fault *f) {
     char path[48];
     unsigned long flags = flags_(headers);
     if (!(flags & (Py_TPFLAGS_LIST_SUBCLASS | Py_TPFLAGS_TUPLE_SUBCLASS))) {
         return wrong(f, "a list of (`str`, `bytes` or `None`)", headers, ".headers");
     }
+    if (buf_need(out, 4) < 0) return no_memory();
+    if (is_empty(headers)) {
+        put32(out, 0);
+        return 0;
+    }
     PyObject *list = PySequence_List(headers); /* owned: nothing can change it meanwhile */
     if (!list) return -1;
     Py_ssize_t n = PyList_Size(list);
     int rc = -1;
-    if (buf_need(out, 4) < 0) {
-        no_memory();
-        goto done;
-    }
     put32(out, (uint32_t)n);
     for (Py_ssize_t i = 0; i < n; i++) {
         PyObject *pair = PyList_GetItem(list, i); /* borrowed from our own list */
@@ -300,47 +321,63 @@ int levada_put_meta(levada_buf *out, PyObject *key, PyObject *headers, levada_fa
     return 0;
 }
 
-static int put_int(levada_buf *out, PyObject *v, bool *plain, levada_fault *f, const char *path) {
+static bool is_zero(PyObject *v) {
+    int over;
+    if (!(flags_(v) & Py_TPFLAGS_LONG_SUBCLASS)) return false;
+    return PyLong_AsLongLongAndOverflow(v, &over) == 0 && !over;
+}
+
+bool levada_plain_meta(PyObject *const *a) {
+    Py_ssize_t n;
+    return a[M_KEY] == Py_None && a[M_TIMESTAMP] == Py_None && is_empty(a[M_HEADERS]) && is_zero(a[M_PARTITION]) &&
+           is_zero(a[M_OFFSET]) && flags_(a[M_TOPIC]) & Py_TPFLAGS_UNICODE_SUBCLASS && PyUnicode_AsUTF8AndSize(a[M_TOPIC], &n) && n == 0;
+}
+
+int levada_put_no_meta(levada_buf *out) {
+    static const uint8_t nothing[1 + 4 + 1 + 4 + 8 + 8];
+    if (buf_need(out, sizeof nothing) < 0) return -1;
+    memcpy(out->p + out->len, nothing, sizeof nothing);
+    out->len += sizeof nothing;
+    return 0;
+}
+
+static int put_int(levada_buf *out, PyObject *v, levada_fault *f, const char *path) {
     if (!(flags_(v) & Py_TPFLAGS_LONG_SUBCLASS) || typeof_(v) == &PyBool_Type) return wrong(f, "`int`", v, path);
     int over;
     int64_t i = PyLong_AsLongLongAndOverflow(v, &over);
     if (over) return wrong(f, "`int` of 64 bits", v, path);
-    if (i) *plain = false;
     put64(out, (uint64_t)i);
     return 0;
 }
 
-int levada_put_all_meta(levada_buf *out, PyObject **a, bool *plain, levada_fault *f) {
-    size_t begin = out->len;
-    f->what[0] = f->path[0] = 0;
-    if (put_bytes(out, a[M_KEY], f, ".key") < 0 || put_headers(out, a[M_HEADERS], f) < 0) return -1;
-    /* without a key and headers: presence byte, count */
-    if (out->len - begin > 5) *plain = false;
+static int put_timestamp(levada_buf *out, PyObject *t, levada_fault *f) {
+    double s;
     if (buf_need(out, 9) < 0) return no_memory();
-    PyObject *t = a[M_TIMESTAMP];
     if (t == Py_None) {
         put8(out, LEVADA_NULL);
-    } else {
-        double s;
-        if (typeof_(t) == &PyFloat_Type || PyType_IsSubtype(typeof_(t), &PyFloat_Type)) {
-            s = PyFloat_AsDouble(t);
-        } else if (flags_(t) & Py_TPFLAGS_LONG_SUBCLASS && typeof_(t) != &PyBool_Type) {
-            s = PyLong_AsDouble(t);
-            PyErr_Clear(); /* too large is out of range below */
-        } else {
-            return wrong(f, "`float` or `None`", t, ".timestamp");
-        }
-        if (!(fabs(s) < 9e12)) return wrong(f, "`float` seconds of some year", t, ".timestamp");
-        put8(out, LEVADA_PRESENT);
-        put64(out, (uint64_t)llround(s * 1e6));
-        *plain = false;
+        return 0;
     }
-    size_t topic = out->len;
-    if (put_name(out, a[M_TOPIC], f, ".topic") < 0) return -1;
-    if (out->len - topic > 4) *plain = false;
+    if (typeof_(t) == &PyFloat_Type || PyType_IsSubtype(typeof_(t), &PyFloat_Type)) {
+        s = PyFloat_AsDouble(t);
+    } else if (flags_(t) & Py_TPFLAGS_LONG_SUBCLASS && typeof_(t) != &PyBool_Type) {
+        s = PyLong_AsDouble(t);
+        if (s == -1 && PyErr_Occurred()) PyErr_Clear(), s = INFINITY; /* refused below */
+    } else {
+        return wrong(f, "`float` or `None`", t, ".timestamp");
+    }
+    if (!(fabs(s) < 9e12)) return wrong(f, "`float` seconds of some year", t, ".timestamp");
+    put8(out, LEVADA_PRESENT);
+    put64(out, (uint64_t)llround(s * 1e6));
+    return 0;
+}
+
+int levada_put_all_meta(levada_buf *out, PyObject **a, levada_fault *f) {
+    f->what[0] = f->path[0] = 0;
+    if (put_bytes(out, a[M_KEY], f, ".key") < 0 || put_headers(out, a[M_HEADERS], f) < 0) return -1;
+    if (put_timestamp(out, a[M_TIMESTAMP], f) < 0 || put_name(out, a[M_TOPIC], f, ".topic") < 0) return -1;
     if (buf_need(out, 16) < 0) return no_memory();
-    if (put_int(out, a[M_PARTITION], plain, f, ".partition") < 0) return -1;
-    return put_int(out, a[M_OFFSET], plain, f, ".offset");
+    if (put_int(out, a[M_PARTITION], f, ".partition") < 0) return -1;
+    return put_int(out, a[M_OFFSET], f, ".offset");
 }
 
 /* --- the type ---------------------------------------------------------------------------------- */
@@ -591,7 +628,7 @@ static PyType_Slot slots[] = {
 };
 
 PyType_Spec levada_message_spec = {
-    .name = "levada._native.Message",
+    .name = "Message",
     .basicsize = sizeof(levada_message),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = slots,

@@ -237,7 +237,10 @@ static void free_module(void *module) {
     drop(&st->format);
     drop(&st->current_thread);
     drop(&st->empty);
-    for (int i = 0; i < M_SLOTS; i++) drop(&st->names[i]);
+    for (int i = 0; i < M_SLOTS; i++) {
+        drop(&st->names[i]);
+        drop(&st->hidden[i]);
+    }
     while (st->layouts) {
         levada_layout *l = st->layouts;
         st->layouts = l->next;
@@ -272,17 +275,33 @@ static int check_interpreter(void) {
         snprintf(text, sizeof text, "levada: expected objects of %zu bytes, this interpreter has %lld", sizeof(PyObject), n);
         return import_error(text);
     }
-    if (PyInterpreterState_GetID(PyInterpreterState_Get()) != 0) {
-        return import_error("levada: sub-interpreters are not supported; load it in the main one");
-    }
     return 0;
+}
+
+/* A type that belongs to the module under its real name, which is that of the team's
+ * package: a class is pickled by that name. */
+static PyTypeObject *make_type(PyObject *module, const PyType_Spec *spec) {
+    char name[256];
+    PyObject *package = PyObject_GetAttrString(module, "__name__"); /* owned */
+    const char *s = package ? PyUnicode_AsUTF8AndSize(package, NULL) : NULL;
+    PyTypeObject *type = NULL;
+    if (s) {
+        PyType_Spec named = *spec;
+        snprintf(name, sizeof name, "%.200s.%s", s, spec->name);
+        named.name = name; /* copied by CPython from 3.11 on */
+        type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &named, NULL);
+    }
+    Py_DecRef(package);
+    return type;
 }
 
 static int fill(levada_state *st, PyObject *module) {
     static const char *const names[M_SLOTS] = {"payload", "key", "headers", "timestamp", "topic", "partition", "offset"};
     static const uint8_t bytes[] = {1, 0, 0, 0, LEVADA_BYTES, LEVADA_NULLABLE}, any[] = {1, 0, 0, 0, LEVADA_ANY, 0};
     for (int i = 0; i < M_SLOTS; i++) {
-        if (!(st->names[i] = PyUnicode_InternFromString(names[i]))) return -1;
+        char hidden[16];
+        snprintf(hidden, sizeof hidden, "_%s", names[i]);
+        if (!(st->names[i] = PyUnicode_InternFromString(names[i])) || !(st->hidden[i] = PyUnicode_InternFromString(hidden))) return -1;
     }
     if (!(st->empty = PyUnicode_FromStringAndSize("", 0))) return -1;
     if (levada_codec_init(&st->codec) < 0) return -1;
@@ -297,9 +316,9 @@ static int fill(levada_state *st, PyObject *module) {
     if (traceback) st->format = PyObject_GetAttrString(traceback, "format_exception");
     Py_DecRef(traceback);
     if (!st->format) return -1;
-    st->message_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &levada_message_spec, NULL);
+    st->message_type = make_type(module, &levada_message_spec);
     if (!st->message_type) return -1;
-    st->function_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &levada_function_spec, NULL);
+    st->function_type = make_type(module, &levada_function_spec);
     return st->function_type ? 0 : -1;
 }
 
@@ -307,6 +326,10 @@ static int exec(PyObject *module) {
     levada_state *st = state_of(module); /* zero filled by CPython */
     char *manifest, *text;
     size_t n, m;
+    /* Here and not in PyInit, which CPython 3.13 runs in the main interpreter always. */
+    if (PyInterpreterState_GetID(PyInterpreterState_Get()) != 0) {
+        return import_error("levada: sub-interpreters are not supported; load it in the main one");
+    }
     if (!st || levada_process_load() < 0 || fill(st, module) < 0) return -1;
     if (PyModule_AddObjectRef(module, "Message", (PyObject *)st->message_type) < 0) return -1;
     if (PyModule_AddObjectRef(module, "Function", (PyObject *)st->function_type) < 0) return -1;

@@ -15,6 +15,7 @@ typedef struct levada_state {
     PyTypeObject *message_type;   /* owned */
     PyTypeObject *function_type;  /* owned */
     PyObject *names[M_SLOTS];     /* interned attribute names, owned */
+    PyObject *hidden[M_SLOTS];    /* the same as levada.Message stores them: "_payload", owned */
     PyObject *public_message;     /* class levada.Message, owned; NULL: not importable or not looked up */
     PyObject *go_error;           /* class levada.errors.GoError or our own, owned; NULL: not looked up */
     PyObject *format;             /* traceback.format_exception, owned */
@@ -188,12 +189,20 @@ bool levada_is_message(levada_state *st, PyObject *v);
 /* Looks up levada.Message; not finding it is no error. */
 void levada_find_public(levada_state *st);
 
+/* An attribute of a message of any class, a new reference. Those of levada.Message
+ * itself are read where it stores them: its properties are Python functions, and seven
+ * calls per message would cost more than the payload. NULL: exception set. */
+PyObject *levada_attribute(levada_state *st, PyObject *msg, int slot);
+
 /* Appends the metadata form of frame.md with key and headers. -1: see fault, or an
  * exception is set. */
 int levada_put_meta(levada_buf *out, PyObject *key, PyObject *headers, levada_fault *fault);
-/* The same with all attributes, given in the order of the slots from M_KEY on; *plain
- * is cleared where any of them says something. */
-int levada_put_all_meta(levada_buf *out, PyObject **attributes, bool *plain, levada_fault *fault);
+/* The same with all attributes, given in the order of the slots. */
+int levada_put_all_meta(levada_buf *out, PyObject **attributes, levada_fault *fault);
+/* Whether attributes from M_KEY on say nothing at all. */
+bool levada_plain_meta(PyObject *const *attributes);
+/* Appends the metadata of a message that says nothing. -1: out of memory. */
+int levada_put_no_meta(levada_buf *out);
 
 /* One attribute of a metadata value; M_KEY and the following. NULL: exception set. */
 PyObject *levada_get_meta(levada_state *st, const uint8_t *p, size_t n, int slot);

@@ -264,12 +264,17 @@ func run(m bridge.MainCall) int {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for range max(1, s.Restart) {
+		// A lane that ended would leave its thread to the next one.
+		var ready sync.WaitGroup
+		ready.Add(max(1, s.Lanes))
 		for lane := range max(1, s.Lanes) {
 			wg.Add(1)
 			go func() {
 				defer wg.Done()
 				runtime.LockOSThread()
 				defer runtime.UnlockOSThread()
+				ready.Done()
+				ready.Wait()
 				chunks, ns, err := s.lane(ctx, m.Python, lane)
 				mu.Lock()
 				defer mu.Unlock()
