@@ -150,28 +150,32 @@ func load(dir string, o Options, patterns ...string) ([]*packages.Package, error
 		if len(p.Errors) == 0 {
 			continue
 		}
-		var lines []string
-		for _, e := range p.Errors {
-			lines = append(lines, goText(abs, e))
-		}
-		slices.Sort(lines)
-		return nil, &CompileError{Package: p.PkgPath, Text: strings.Join(slices.Compact(lines), "\n")}
+		return nil, &CompileError{Package: p.PkgPath, Text: goText(abs, p)}
 	}
 	return pkgs, nil
 }
 
-// goText is an error as the go command prints it in dir.
-func goText(dir string, e packages.Error) string {
-	// The go command reports its own compile of the package too; what it says is
-	// complete already.
-	if e.Pos == "" || e.Pos == "-" {
-		return strings.TrimSpace(e.Msg)
+// goText is what the go command prints in dir about the errors of p.
+func goText(dir string, p *packages.Package) string {
+	var lines []string
+	for _, e := range p.Errors {
+		// The go command has compiled the package for its export data; then its own
+		// text is here whole, and everything else repeats it.
+		if text, ok := strings.CutPrefix(e.Msg, "# "+p.PkgPath+"\n"); ok {
+			return strings.TrimSpace(text)
+		}
+		pos := e.Pos
+		if pos == "" || pos == "-" {
+			lines = append(lines, strings.TrimSpace(e.Msg))
+			continue
+		}
+		if rel, err := filepath.Rel(dir, pos); err == nil && !strings.HasPrefix(rel, "..") {
+			pos = "./" + filepath.ToSlash(rel)
+		}
+		lines = append(lines, pos+": "+e.Msg)
 	}
-	pos := e.Pos
-	if rel, err := filepath.Rel(dir, pos); err == nil && !strings.HasPrefix(rel, "..") {
-		pos = "./" + filepath.ToSlash(rel)
-	}
-	return pos + ": " + e.Msg
+	slices.Sort(lines)
+	return strings.Join(slices.Compact(lines), "\n")
 }
 
 // foreign lists the packages, other than p and the standard library, whose types p's
@@ -435,7 +439,7 @@ func (s *scanner) structFunction(obj *types.TypeName) *function {
 		s.wrong(apply.Pos(), method, "expected %s, %s", shape, problem)
 		return nil
 	case !isStruct:
-		s.wrong(obj.Pos(), what, "expected a struct, whose fields are the settings of the step, got %s", describe(named.Underlying()))
+		s.wrong(obj.Pos(), what, "expected a struct, whose fields are the settings of the step, got %s", s.show(named.Underlying()))
 		return nil
 	}
 	f := &function{name: obj.Name(), doc: s.docs[obj.Pos()], isStruct: true}
@@ -456,15 +460,15 @@ func (s *scanner) shapeProblem(sig *types.Signature) string {
 		return fmt.Sprintf("got %d parameters", params.Len())
 	}
 	if _, ok := message(params.At(0).Type()); !ok {
-		return "got a parameter " + describe(params.At(0).Type())
+		return "got a parameter " + s.show(params.At(0).Type())
 	}
 	switch {
 	case results.Len() == 0:
 		return "got no result"
 	case results.Len() != 2:
-		return "got the results " + describeTuple(results)
+		return "got the results " + s.showTuple(results)
 	case !types.Identical(results.At(1).Type(), types.Universe.Lookup("error").Type()):
-		return "got the results " + describeTuple(results)
+		return "got the results " + s.showTuple(results)
 	}
 	return ""
 }
@@ -604,25 +608,19 @@ func exportedName(name string) string { return strings.ToUpper(name[:1]) + name[
 
 // qualify names types in messages as their author writes them.
 func (s *scanner) qualify(p *types.Package) string {
-	if p == s.main.Types {
+	switch {
+	case p == s.main.Types:
 		return ""
+	case p.Path() == recordPath:
+		return "levada"
 	}
 	return p.Name()
 }
 
-func describe(t types.Type) string {
-	return types.TypeString(t, func(p *types.Package) string {
-		if p.Path() == recordPath {
-			return "levada"
-		}
-		return p.Name()
-	})
-}
-
-func describeTuple(t *types.Tuple) string {
+func (s *scanner) showTuple(t *types.Tuple) string {
 	parts := make([]string, t.Len())
 	for i := range parts {
-		parts[i] = describe(t.At(i).Type())
+		parts[i] = s.show(t.At(i).Type())
 	}
 	return "(" + strings.Join(parts, ", ") + ")"
 }

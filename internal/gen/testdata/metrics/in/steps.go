@@ -6,7 +6,7 @@ import (
 	"iter"
 	"time"
 
-	"github.com/levada-io/levada/record"
+	"github.com/levada-io/levada"
 )
 
 // IngestMetric is one data point of the topic ingest-metrics.
@@ -41,12 +41,12 @@ type Transformed struct {
 }
 
 // Transform marks a metric as transformed.
-func Transform(m record.Message[IngestMetric]) (Transformed, error) {
+func Transform(m levada.Message[IngestMetric]) (Transformed, error) {
 	return Transformed{IngestMetric: m.Payload(), Transformed: true}, nil
 }
 
 // IsCounter keeps counters.
-func IsCounter(m record.Message[IngestMetric]) (bool, error) { return m.Payload().Type == Counter, nil }
+func IsCounter(m levada.Message[IngestMetric]) (bool, error) { return m.Payload().Type == Counter, nil }
 
 // Threshold keeps metrics above a limit.
 type Threshold struct {
@@ -56,7 +56,7 @@ type Threshold struct {
 }
 
 // Apply implements the step.
-func (t *Threshold) Apply(m record.Message[IngestMetric]) (bool, error) {
+func (t *Threshold) Apply(m levada.Message[IngestMetric]) (bool, error) {
 	v, ok := m.Payload().Value.(float64)
 	if !ok {
 		return false, fmt.Errorf("expected a number, got %T", m.Payload().Value)
@@ -65,16 +65,16 @@ func (t *Threshold) Apply(m record.Message[IngestMetric]) (bool, error) {
 }
 
 // Split yields one metric per tag.
-func Split(m record.Message[IngestMetric]) ([]IngestMetric, error) { return nil, nil }
+func Split(m levada.Message[IngestMetric]) ([]IngestMetric, error) { return nil, nil }
 
-func Each(m record.Message[IngestMetric]) (iter.Seq[string], error) { return nil, nil }
+func Each(m levada.Message[IngestMetric]) (iter.Seq[string], error) { return nil, nil }
 
 // ByOrg sets the key.
-func ByOrg(m record.Message[IngestMetric]) (record.Message[IngestMetric], error) {
+func ByOrg(m levada.Message[IngestMetric]) (levada.Message[IngestMetric], error) {
 	return m.WithKey([]byte("x")), nil
 }
 
 // raw "quoted" \ text
-func Raw(m record.Message[[]byte]) ([]byte, error) { return m.Payload(), nil }
+func Raw(m levada.Message[[]byte]) ([]byte, error) { return m.Payload(), nil }
 
-func helper(m record.Message[IngestMetric], n int) int { return n }
+func helper(m levada.Message[IngestMetric], n int) int { return n }

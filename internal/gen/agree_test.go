@@ -1,0 +1,98 @@
+package gen_test
+
+import (
+	"encoding/json/jsontext"
+	"encoding/json/v2"
+	"maps"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/levada-io/levada/internal/frame"
+	"github.com/levada-io/levada/internal/gen"
+	metrics "github.com/levada-io/levada/internal/gen/testdata/metrics/in"
+	all "github.com/levada-io/levada/internal/gen/testdata/types/in"
+	"github.com/levada-io/levada/internal/gen/testdata/types/in/geo"
+	"github.com/levada-io/levada/plan"
+)
+
+// The generator reads types from source, the frame reads them from the running
+// program: a difference would be a layout that one side writes and the other can not
+// read.
+func TestAgreesWithFrame(t *testing.T) {
+	for _, c := range []struct {
+		dir   string
+		types []reflect.Type
+	}{
+		{"metrics", []reflect.Type{reflect.TypeFor[metrics.IngestMetric](), reflect.TypeFor[metrics.Transformed]()}},
+		{"types", []reflect.Type{
+			reflect.TypeFor[all.Everything](), reflect.TypeFor[all.Node](), reflect.TypeFor[all.Document](),
+			reflect.TypeFor[all.Left](), reflect.TypeFor[all.Right](), reflect.TypeFor[geo.Point](),
+		}},
+	} {
+		t.Run(c.dir, func(t *testing.T) {
+			p, err := gen.Scan("testdata/"+c.dir+"/in", gen.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := map[string]plan.Type{}
+			for _, typ := range c.types {
+				_, table, err := frame.TypeOf(typ)
+				if err != nil {
+					t.Fatal(err)
+				}
+				maps.Copy(want, table)
+			}
+			if got, want := slices.Sorted(maps.Keys(p.Manifest.Types)), slices.Sorted(maps.Keys(want)); !slices.Equal(got, want) {
+				t.Fatalf("expected the types %v, got %v", want, got)
+			}
+			for name, w := range want {
+				if got := p.Manifest.Types[name]; !reflect.DeepEqual(got, w) {
+					t.Errorf("%s: the frame says\n%s\nthe generator says\n%s", name, text(t, w), text(t, got))
+				}
+			}
+		})
+	}
+}
+
+func TestAgreesWithFrameOnSignatures(t *testing.T) {
+	p, err := gen.Scan("testdata/types/in", gen.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name    string
+		in, out reflect.Type
+	}{
+		{"Nullable", reflect.TypeFor[*all.Node](), reflect.TypeFor[*all.Node]()},
+		{"Lists", reflect.TypeFor[[]all.Node](), reflect.TypeFor[map[string][]all.Level]()},
+		{"Anything", reflect.TypeFor[any](), reflect.TypeFor[any]()},
+		{"Bytes", reflect.TypeFor[[]byte](), reflect.TypeFor[[]byte]()},
+	} {
+		f, ok := p.Manifest.Function("go:" + p.Manifest.Package + "." + c.name)
+		if !ok {
+			t.Fatalf("expected a function %s", c.name)
+		}
+		for _, side := range []struct {
+			got  plan.Type
+			want reflect.Type
+		}{{f.In, c.in}, {f.Out, c.out}} {
+			want, _, err := frame.TypeOf(side.want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(side.got, want) {
+				t.Errorf("%s: the frame says\n%s\nthe generator says\n%s", c.name, text(t, want), text(t, side.got))
+			}
+		}
+	}
+}
+
+func text(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v, json.Deterministic(true), jsontext.WithIndent("  "))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

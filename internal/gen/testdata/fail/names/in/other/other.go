@@ -1,0 +1,5 @@
+package other
+
+type Tag struct {
+	Name string `json:"name"`
+}

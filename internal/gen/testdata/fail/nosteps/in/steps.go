@@ -1,0 +1,3 @@
+package nosteps
+
+func Add(a, b int) int { return a + b }

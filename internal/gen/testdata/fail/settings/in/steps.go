@@ -1,0 +1,16 @@
+package settings
+
+import (
+	"encoding/json/jsontext"
+
+	"github.com/levada-io/levada/record"
+)
+
+type Threshold struct {
+	Limit   float64        `json:"the limit"`
+	From    int            `json:"from"`
+	Channel chan int       `json:"channel"`
+	Rest    jsontext.Value `json:",embed"`
+}
+
+func (t Threshold) Apply(m record.Message[string]) (bool, error) { return true, nil }

@@ -1,0 +1,66 @@
+package bad_types
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/levada-io/levada/record"
+)
+
+type In struct {
+	Channel      chan int            `json:"channel"`
+	Function     func()              `json:"function"`
+	Complex      complex128          `json:"complex"`
+	Pointer      uintptr             `json:"pointer"`
+	Array        [3]int              `json:"array"`
+	Wait         time.Duration       `json:"wait"`
+	ByNumber     map[int]string      `json:"by_number"`
+	Stringer     fmt.Stringer        `json:"stringer"`
+	Address      netip.Addr          `json:"address"`
+	ByAddress    map[netip.Addr]bool `json:"by_address"`
+	Twice        **int               `json:"twice"`
+	MaybeAny     *any                `json:"maybe_any"`
+	Page         Page[int]           `json:"page"`
+	Text         int                 `json:"text,string"`
+	Formatted    time.Time           `json:"formatted,format:unix"`
+	Rest         map[string]any      `json:",inline"`
+	Same         string              `json:"same"`
+	AsSame       string              `json:"same"`
+	hidden       string              `json:"hidden"`
+	Quoted       string              `json:"'quoted'"`
+	Own          Own                 `json:"own"`
+	Nothing      Nothing             `json:"nothing"`
+	Nested       Nested              `json:"nested"`
+	ZeroOfItsOwn Zeroer              `json:"zero_of_its_own,omitzero"`
+	*Embedded
+	Many []Many `json:"many"`
+}
+
+type Page[T any] struct{ Items []T }
+
+type Own struct{ A int }
+
+func (Own) MarshalJSON() ([]byte, error) { return nil, nil }
+
+type Nothing struct{ a int }
+
+type Nested struct {
+	Deep []map[string]struct{ C chan int } `json:"deep"`
+}
+
+type Zeroer struct{ A int }
+
+func (Zeroer) IsZero() bool { return true }
+
+type Embedded struct{ B int }
+
+type Many []Many
+
+func F(m record.Message[In]) (In, error) { return m.Payload(), nil }
+
+func Result(m record.Message[string]) (chan int, error) { return nil, nil }
+
+func Payload(m record.Message[error]) (string, error) { return "", nil }
+
+func InPlace(m record.Message[struct{ A int }]) (string, error) { return "", nil }

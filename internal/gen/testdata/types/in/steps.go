@@ -1,0 +1,173 @@
+// Package all_types has one step over every type that crosses.
+//
+// It says so in "two" paragraphs, with a \ in them.
+package all_types
+
+import (
+	"encoding/json/jsontext"
+	"iter"
+	"time"
+
+	"github.com/levada-io/levada/internal/gen/testdata/types/in/geo"
+	"github.com/levada-io/levada/record"
+)
+
+// Everything has a member of every kind.
+type Everything struct {
+	Base
+	extra
+	Named geo.Point `json:"named"`
+
+	Bool    bool    `json:"bool"`
+	Int     int     `json:"int"`
+	I8      int8    `json:"i8"`
+	I16     int16   `json:"i16"`
+	I32     int32   `json:"i32"`
+	I64     int64   `json:"i64"`
+	Uint    uint    `json:"uint"`
+	U8      uint8   `json:"u8"`
+	U16     uint16  `json:"u16"`
+	U32     uint32  `json:"u32"`
+	U64     uint64  `json:"u64"`
+	F32     float32 `json:"f32"`
+	F64     float64 `json:"f64"`
+	String  string  `json:"text"`
+	Bytes   []byte  `json:"bytes_"`
+	Small   []Tiny  `json:"small"`
+	Any     any     `json:"any"`
+	Raw     jsontext.Value
+	Time    time.Time  `json:"time"`
+	MaybeAt *time.Time `json:"maybe_at"`
+
+	List     []string            `json:"list_"`
+	Lists    [][]int64           `json:"lists"`
+	Map      map[string]float64  `json:"map"`
+	ByLevel  map[Level]geo.Point `json:"by_level"`
+	Pointer  *int64              `json:"pointer"`
+	Pointers []*string           `json:"pointers"`
+
+	Empty    string          `json:"empty,omitempty"`
+	Zero     *Node           `json:"zero,omitzero"`
+	Both     []string        `json:"both,omitempty,omitzero"`
+	ZeroTime time.Time       `json:"zero_time,omitzero"`
+	Level    Level           `json:"level"`
+	Code     Code            `json:"code,omitempty"`
+	Plain    plain           `json:"plain"`
+	Alias    Alias           `json:"alias"`
+	Place    struct{ X int } `json:"place"`
+	Places   []struct {
+		Name string `json:"name"`
+	} `json:"places"`
+
+	Skipped  chan int `json:"-"`
+	private  chan int
+	Tree     *Node     `json:"tree"`
+	Document *Document `json:"document"`
+	Left     Left      `json:"left"`
+}
+
+// Base lends its members.
+type Base struct {
+	ID     string `json:"id"`
+	Hidden string `json:"bool"` // the member of Everything counts
+}
+
+type extra struct {
+	Lent int32 `json:"lent"`
+}
+
+// Node is a tree.
+type Node struct {
+	Value    float64          `json:"value"`
+	Children []Node           `json:"children"`
+	Index    map[string]*Node `json:"index"`
+	Next     *Node            `json:"next,omitempty"`
+}
+
+// Left and Right refer to each other.
+type Left struct {
+	Right *Right `json:"right"`
+}
+
+// Right is the other one.
+type Right struct {
+	Left *Left `json:"left"`
+}
+
+// Document keeps what it does not name.
+type Document struct {
+	From   string         `json:"from"` // a keyword
+	Status *string        `json:"session.status,omitempty"`
+	Self   *Document      `json:"self"`
+	List   []int8         `json:"list"` // would hide list
+	Rest   jsontext.Value `json:",embed"`
+}
+
+// Level is how urgent it is.
+type Level string
+
+// The levels.
+const (
+	High Level = "high"
+	Low  Level = "low"
+	Top        = High
+)
+
+// Code is a number with names.
+type Code int32
+
+const (
+	OK      Code = 0
+	Missing Code = 404
+)
+
+type (
+	plain string
+	// Tiny is a byte of its own.
+	Tiny uint8
+	// Alias is another name.
+	Alias = geo.Point
+)
+
+// Whole takes and returns everything.
+func Whole(m record.Message[Everything]) (Everything, error) { return m.Payload(), nil }
+
+// Nullable takes null for an answer.
+func Nullable(m record.Message[*Node]) (*Node, error) { return m.Payload(), nil }
+
+// Lists takes what a batch gathers.
+func Lists(m record.Message[[]Node]) (map[string][]Level, error) { return nil, nil }
+
+// Anything takes anything.
+func Anything(m record.Message[any]) (any, error) { return m.Payload(), nil }
+
+// Bytes takes raw bytes, and sets the message.
+func Bytes(m record.Message[[]byte]) (record.Message[[]byte], error) { return m, nil }
+
+// Points yields one by one.
+func Points(m record.Message[geo.Point]) (iter.Seq[geo.Point], error) { return nil, nil }
+
+// When reads a time.
+func When(m record.Message[time.Time]) (time.Time, error) { return m.Payload(), nil }
+
+// Settings has every setting.
+type Settings struct {
+	Limit   float64           `json:"limit"`
+	Count   uint16            `json:"count"`
+	On      bool              `json:"on"`
+	Text    string            `json:"text"`
+	Level   Level             `json:"level"`
+	Names   []string          `json:"names"`
+	Where   geo.Point         `json:"where"`
+	Labels  map[string]string `json:"labels"`
+	Maximum *int64            `json:"maximum"`
+	Since   time.Time         `json:"since"`
+	Salt    []byte            `json:"salt"`
+	cache   map[string]int
+}
+
+// Apply implements the step.
+func (s *Settings) Apply(m record.Message[Everything]) (bool, error) { return s.cache != nil, nil }
+
+// helper is no step: it takes more than a message.
+func helper(m record.Message[Everything], n int) (bool, error) { return n > 0, nil }
