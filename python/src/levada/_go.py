@@ -229,7 +229,7 @@ class Build:
             )
 
     def _required(self) -> tuple[int, int]:
-        root = self._module_root()
+        root = self.module_root()
         found = re.search(r"^go\s+(\d+)\.(\d+)", (root / "go.mod").read_text(), re.MULTILINE)
         return (int(found[1]), int(found[2])) if found else (0, 0)
 
@@ -245,7 +245,8 @@ class Build:
                 "hint: install gcc or clang (apt-get install gcc libc6-dev), or set CC"
             )
 
-    def _module_root(self) -> Path:
+    def module_root(self) -> Path:
+        """The folder of the go.mod that the package belongs to."""
         for folder in (self.package, *self.package.parents):
             if (folder / "go.mod").is_file():
                 return folder
@@ -257,7 +258,7 @@ class Build:
     def _module_flags(self) -> list[str]:
         """Flags that let Go add what the generated main needs, and the user's go.mod
         does not name, to a copy of it."""
-        root = self._module_root()
+        root = self.module_root()
         if (root / "vendor" / "modules.txt").is_file():
             return []
         said = subprocess.run(

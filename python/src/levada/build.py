@@ -131,6 +131,7 @@ def build_wheel(
                 file=sys.stderr,
             )
         else:
+            project.own_folder()  # a wrong name is told at once, not after the build
             generated, library = project.build().run()
             files = project.contents(generated, library)
             tag = f"{_ABI}-{platform_tag(library)}"
@@ -141,6 +142,7 @@ def build_wheel(
 def build_sdist(sdist_directory: str, config_settings: Settings = None) -> str:
     """Packs the sources; whoever builds them needs Go."""
     project = _Project.load()
+    project.info()
     project.check_portable()
     return _pack_source(Path(sdist_directory), project)
 
@@ -308,11 +310,10 @@ class _Project:
         """Refuses to pack sources that nobody else could build."""
         if self.is_levada:
             return
-        go_mod = self.build().package / "go.mod"
-        if not go_mod.is_file() or not go_mod.is_relative_to(self.root):
+        go_mod = self.build().module_root() / "go.mod"
+        if not go_mod.is_relative_to(self.root):
             raise BuildError(
-                "a source distribution needs the Go module inside the project, "
-                f"found no go.mod in {self.options.get('go-package', '.')}"
+                f"a source distribution needs the Go module inside the project, got {go_mod}"
             )
         for line in go_mod.read_text().splitlines():
             target = line.partition("=>")[2].strip().partition(" ")[0]
