@@ -2,6 +2,7 @@ package levada_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,8 +25,21 @@ func golden(t *testing.T, file, got string) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("%s: got\n%s\nwant\n%s\n(go test -update writes it anew)", file, got, want)
+		t.Errorf("%s (go test -update writes it anew)\n%s", file, differ(got, string(want)))
 	}
+}
+
+// differ shows two texts from the first line that differs to the last.
+func differ(got, want string) string {
+	a, b := strings.SplitAfter(got, "\n"), strings.SplitAfter(want, "\n")
+	line := 1
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b, line = a[1:], b[1:], line+1
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	return fmt.Sprintf("line %d: got\n%s\nwant\n%s", line, strings.Join(a, ""), strings.Join(b, ""))
 }
 
 // A step that does not fit its neighbour does not compile, and what the compiler says

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -56,6 +57,8 @@ type Field struct {
 	Omit string `json:"omit,omitempty"`
 }
 
+var qualified = regexp.MustCompile(`[^\[\], ]*[.:/]([^\[\], .:/]+)`)
+
 // String is the type as messages show it.
 func (t Type) String() string {
 	s := ""
@@ -71,10 +74,8 @@ func (t Type) String() string {
 		}
 		s = "struct{" + strings.Join(names, ", ") + "}"
 	case TRef:
-		s = t.Name
-		if i := strings.LastIndexAny(s, ".:/"); i >= 0 {
-			s = s[i+1:]
-		}
+		// Names of unnamed types have several in them: "list[go:example.com/steps.Metric]".
+		s = qualified.ReplaceAllString(t.Name, "$1")
 	default:
 		s = string(t.Kind)
 	}

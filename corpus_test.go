@@ -1,0 +1,441 @@
+package levada_test
+
+import (
+	"bytes"
+	"encoding/json/v2"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/levada-io/levada"
+	"github.com/levada-io/levada/codec"
+	jsoncodec "github.com/levada-io/levada/codec/json"
+	"github.com/levada-io/levada/internal/frame"
+	"github.com/levada-io/levada/internal/gen"
+	"github.com/levada-io/levada/internal/planner"
+	"github.com/levada-io/levada/internal/program"
+	"github.com/levada-io/levada/internal/yamlplan"
+	"github.com/levada-io/levada/plan"
+	"github.com/levada-io/levada/plan/testdata/corpus/batch_go"
+	"github.com/levada-io/levada/plan/testdata/corpus/broadcast"
+	"github.com/levada-io/levada/plan/testdata/corpus/every_type"
+	"github.com/levada-io/levada/plan/testdata/corpus/flat_map_iterator"
+	"github.com/levada-io/levada/plan/testdata/corpus/flat_map_slice"
+	"github.com/levada-io/levada/plan/testdata/corpus/go_steps"
+	"github.com/levada-io/levada/plan/testdata/corpus/list_payload"
+	"github.com/levada-io/levada/plan/testdata/corpus/message"
+	"github.com/levada-io/levada/plan/testdata/corpus/nested"
+	"github.com/levada-io/levada/plan/testdata/corpus/passthrough"
+	"github.com/levada-io/levada/plan/testdata/corpus/raw"
+	"github.com/levada-io/levada/plan/testdata/corpus/reencode"
+	"github.com/levada-io/levada/plan/testdata/corpus/route_numbers"
+	"github.com/levada-io/levada/plan/testdata/corpus/route_text"
+	"github.com/levada-io/levada/plan/testdata/corpus/settings"
+	"github.com/levada-io/levada/plan/testdata/corpus/steps"
+	"github.com/levada-io/levada/plan/testdata/corpus/untyped"
+)
+
+// The corpus is a folder per pipeline:
+//
+//	pipeline.py .go .yaml   the spellings; .go is missing where a step is in Python
+//	functions.py            the Python functions, where there are any
+//	plan.json               the plan that all of them give, origins left out
+//	manifest.json           what Python tells of its functions
+//	explain.txt             what runs
+//	input.jsonl             what the source reads
+//	want.jsonl              what the sink writes; want.<stream>.jsonl where there are several
+const corpus = "plan/testdata/corpus"
+
+// inGo are the Go spellings.
+var inGo = map[string]func() *levada.Pipeline{
+	"batch_go":          batch_go.Pipeline,
+	"broadcast":         broadcast.Pipeline,
+	"every_type":        every_type.Pipeline,
+	"flat_map_iterator": flat_map_iterator.Pipeline,
+	"flat_map_slice":    flat_map_slice.Pipeline,
+	"go_steps":          go_steps.Pipeline,
+	"list_payload":      list_payload.Pipeline,
+	"message":           message.Pipeline,
+	"nested":            nested.Pipeline,
+	"passthrough":       passthrough.Pipeline,
+	"raw":               raw.Pipeline,
+	"reencode":          reencode.Pipeline,
+	"route_numbers":     route_numbers.Pipeline,
+	"route_text":        route_text.Pipeline,
+	"settings":          settings.Pipeline,
+	"untyped":           untyped.Pipeline,
+}
+
+const stepsPackage = "github.com/levada-io/levada/plan/testdata/corpus/steps"
+
+// registered are the functions of the package steps, as a generated main registers
+// them.
+func registered() map[string]*program.Function {
+	name := func(n string) string { return "go:" + stepsPackage + "." + n }
+	out := map[string]*program.Function{}
+	for _, f := range []*program.Function{
+		program.Of(name("IsHot"), plain(steps.IsHot)),
+		program.Of(name("ToHot"), plain(steps.ToHot)),
+		program.Of(name("Double"), plain(steps.Double)),
+		program.OfSlice(name("Tags"), plain(steps.Tags)),
+		program.OfSeq(name("Letters"), plain(steps.Letters)),
+		program.Of(name("Kind"), plain(steps.Kind)),
+		program.Of(name("Level"), plain(steps.Level)),
+		program.Of(name("Sum"), plain(steps.Sum)),
+		program.Of(name("SumAll"), plain(steps.SumAll)),
+		program.OfMessage(name("KeyByKind"), plain(steps.KeyByKind)),
+		program.Of(name("Describe"), plain(steps.Describe)),
+		program.OfSlice(name("Upper"), plain(steps.Upper)),
+		program.Of(name("IsBrace"), plain(steps.IsBrace)),
+		program.Of(name("Names"), plain(steps.Names)),
+		program.Of(name("Above"), withSettings((*steps.Above).Apply)),
+		program.Of(name("Tagged"), withSettings((*steps.Tagged).Apply)),
+		program.Of(name("Touch"), plain(steps.Touch)),
+	} {
+		out[f.Name] = f
+	}
+	return out
+}
+
+func plain[T, U any](fn func(levada.Message[T]) (U, error)) program.Make[T, U] {
+	return func([]byte) (func(levada.Message[T]) (U, error), error) { return fn, nil }
+}
+
+func withSettings[S, T, U any](apply func(*S, levada.Message[T]) (U, error)) program.Make[T, U] {
+	return func(text []byte) (func(levada.Message[T]) (U, error), error) {
+		s := new(S)
+		if text != nil {
+			if err := json.Unmarshal(text, s, json.RejectUnknownMembers(true)); err != nil {
+				return nil, err
+			}
+		}
+		return func(m levada.Message[T]) (U, error) { return apply(s, m) }, nil
+	}
+}
+
+// scanned is the package steps as the generator sees it.
+func scanned(t *testing.T) *gen.Package {
+	t.Helper()
+	p, err := gen.Scan(filepath.Join(corpus, "steps"), gen.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// manifests are those that a pipeline's process has: the extension's, and that of the
+// Python functions of the pipeline, where there are any.
+func manifests(t *testing.T, dir string, ext *plan.Manifest) []*plan.Manifest {
+	t.Helper()
+	out := []*plan.Manifest{ext}
+	data, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
+	if err != nil {
+		return out
+	}
+	m := &plan.Manifest{}
+	if err := json.Unmarshal(data, m); err != nil {
+		t.Fatal(err)
+	}
+	return append(out, m)
+}
+
+func catalog(manifests []*plan.Manifest) *planner.Catalog {
+	cat := &planner.Catalog{
+		Functions: registered(), Signatures: map[string]plan.FunctionSignature{}, Types: map[string]plan.Type{},
+		Codecs: map[string]codec.Codec{"json": jsoncodec.New()},
+	}
+	for _, m := range manifests {
+		for _, f := range m.Functions {
+			cat.Signatures[f.Name] = f
+		}
+		maps.Copy(cat.Types, m.Types)
+	}
+	return cat
+}
+
+// pipelines are the folders of right pipelines, wrong those of wrong ones.
+func pipelines(t *testing.T, wrong bool) []string {
+	t.Helper()
+	files, err := filepath.Glob(corpus + "/*/pipeline.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, f := range files {
+		if dir := filepath.Dir(f); wrong == strings.HasPrefix(filepath.Base(dir), "wrong_") {
+			out = append(out, dir)
+		}
+	}
+	if len(out) == 0 {
+		t.Fatalf("no pipelines in %s", corpus)
+	}
+	return out
+}
+
+// withoutOrigins is a plan as its JSON, with no word about where it was written.
+func withoutOrigins(t *testing.T, p *plan.Plan) string {
+	t.Helper()
+	q := *p
+	q.Steps = slices.Clone(p.Steps)
+	for i := range q.Steps {
+		if q.Steps[i].Origin.Line < 1 || !strings.HasPrefix(q.Steps[i].Origin.File, "pipeline.") {
+			t.Errorf("step %s: origin %s", q.Steps[i].Name, q.Steps[i].Origin)
+		}
+		q.Steps[i].Origin = plan.Origin{}
+	}
+	data, err := q.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// What reflection sees of a function is what the generator sees in its source: else a
+// pipeline in Go would not be the same as one in Python.
+func TestCorpusStepsAreWhatTheGeneratorSees(t *testing.T) {
+	m := scanned(t).Manifest
+	functions := registered()
+	for _, sig := range m.Functions {
+		f, ok := functions[sig.Name]
+		if !ok {
+			t.Errorf("%s is not in the list of this test", sig.Name)
+			continue
+		}
+		delete(functions, sig.Name)
+		out := f.Out.Type()
+		if f.Seq {
+			out = f.Elem.Type()
+		}
+		for _, c := range []struct {
+			what string
+			typ  reflect.Type
+			want plan.Type
+		}{{"parameter", f.In.Type(), sig.In}, {"result", out, sig.Out}} {
+			got, table, err := frame.TypeOf(c.typ)
+			if err != nil {
+				t.Errorf("%s: %v", sig.Name, err)
+				continue
+			}
+			if !reflect.DeepEqual(got, c.want) {
+				t.Errorf("%s: %s: reflection sees %s, the generator %s", sig.Name, c.what, got.Text(), c.want.Text())
+			}
+			for name, typ := range table {
+				if !reflect.DeepEqual(typ, m.Types[name]) {
+					t.Errorf("%s: reflection sees %+v, the generator %+v", name, typ, m.Types[name])
+				}
+			}
+		}
+		if f.Seq != sig.Seq || f.Meta != sig.Meta {
+			t.Errorf("%s: seq %v and %v, meta %v and %v", sig.Name, f.Seq, sig.Seq, f.Meta, sig.Meta)
+		}
+	}
+	for name := range functions {
+		t.Errorf("%s: the generator does not see it", name)
+	}
+}
+
+func TestCorpusHasEverything(t *testing.T) {
+	dirs := pipelines(t, false)
+	if len(dirs) < 15 {
+		t.Errorf("%d pipelines", len(dirs))
+	}
+	seen := map[string]bool{}
+	for _, dir := range dirs {
+		data, err := os.ReadFile(filepath.Join(dir, "plan.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := plan.Decode(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range p.Steps {
+			seen[string(s.Kind)] = true
+			if s.Function != nil {
+				scheme, _, _ := strings.Cut(s.Function.Name, ":")
+				seen[string(s.Kind)+" "+scheme] = true
+			}
+		}
+	}
+	for _, want := range []string{
+		"source", "sink", "batch", "broadcast", "map builtin", "map go", "map py", "filter go", "filter py",
+		"flat_map go", "flat_map py", "route go", "route py",
+	} {
+		if !seen[want] {
+			t.Errorf("no pipeline has a %s", want)
+		}
+	}
+}
+
+func TestCorpusInGo(t *testing.T) {
+	for _, dir := range pipelines(t, false) {
+		name := filepath.Base(dir)
+		build, ok := inGo[name]
+		if !ok {
+			// Nothing but a Python step may be the reason.
+			data, err := os.ReadFile(filepath.Join(dir, "plan.json"))
+			if err != nil || !bytes.Contains(data, []byte(`"py:`)) {
+				t.Errorf("%s has no Go spelling, and no step in Python: %v", name, err)
+			}
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			golden(t, filepath.Join(dir, "plan.json"), withoutOrigins(t, mustPlan(t, build())))
+		})
+	}
+}
+
+func TestCorpusInYAML(t *testing.T) {
+	ext := &scanned(t).Manifest
+	for _, dir := range pipelines(t, false) {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			p, err := yamlplan.Load(filepath.Join(dir, "pipeline.yaml"), manifests(t, dir, ext)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			samePlan(t, dir, p)
+		})
+	}
+}
+
+// samePlan compares with the golden plan without ever writing it: one spelling decides,
+// the others agree.
+func samePlan(t *testing.T, dir string, p *plan.Plan) {
+	t.Helper()
+	want, err := os.ReadFile(filepath.Join(dir, "plan.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := withoutOrigins(t, p); got != string(want) {
+		t.Errorf("another plan than plan.json\n%s", differ(got, string(want)))
+	}
+}
+
+// python runs the package of the tree, with a package steps that was generated from
+// the Go source.
+type python struct {
+	path string
+	env  []string
+}
+
+func newPython(t *testing.T) *python {
+	t.Helper()
+	path, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("no python3: the Python spelling is not compared here")
+	}
+	out := t.TempDir()
+	if _, err := gen.Generate(filepath.Join(corpus, "steps"), out, gen.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	src, err := filepath.Abs("python/src")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &python{path, append(os.Environ(), "PYTHONPATH="+src+string(os.PathListSeparator)+out, "PYTHONDONTWRITEBYTECODE=1")}
+}
+
+func (p *python) run(args ...string) (stdout, stderr string, err error) {
+	var out, errs bytes.Buffer
+	cmd := exec.Command(p.path, args...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = p.env, &out, &errs
+	err = cmd.Run()
+	return out.String(), errs.String(), err
+}
+
+func TestCorpusInPython(t *testing.T) {
+	py := newPython(t)
+	for _, dir := range pipelines(t, false) {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(dir, "pipeline.py")
+			out, errs, err := py.run("-m", "levada", "plan", file)
+			if err != nil {
+				t.Fatalf("%v\n%s", err, errs)
+			}
+			p, err := plan.Decode([]byte(out))
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			if _, inGo := inGo[filepath.Base(dir)]; !inGo {
+				golden(t, filepath.Join(dir, "plan.json"), withoutOrigins(t, p))
+			}
+			samePlan(t, dir, p)
+			if _, err := os.Stat(filepath.Join(dir, "functions.py")); err != nil {
+				return
+			}
+			out, errs, err = py.run("-c", "import sys; from levada._run import _plan_of_file; sys.stdout.write(_plan_of_file(sys.argv[1]).manifest)", file)
+			if err != nil {
+				t.Fatalf("%v\n%s", err, errs)
+			}
+			golden(t, filepath.Join(dir, "manifest.json"), out)
+		})
+	}
+}
+
+func TestCorpusExplained(t *testing.T) {
+	ext := &scanned(t).Manifest
+	for _, dir := range pipelines(t, false) {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			data, err := os.ReadFile(filepath.Join(dir, "plan.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := plan.Decode(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			planned, err := planner.Plan(p, catalog(manifests(t, dir, ext)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var b strings.Builder
+			if err := planned.Explain(&b); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, filepath.Join(dir, "explain.txt"), b.String())
+		})
+	}
+}
+
+// The pipelines in Go run, from a file to files.
+func TestCorpusAnswers(t *testing.T) {
+	for name, build := range inGo {
+		t.Run(name, func(t *testing.T) {
+			dir, out := filepath.Join(corpus, name), t.TempDir()
+			p := mustPlan(t, build())
+			config := fmt.Sprintf("streams:\n  in: {connector: file, path: %s}\n", filepath.Join(dir, "input.jsonl"))
+			var sinks []string
+			for _, s := range p.Steps {
+				if s.Kind == plan.Sink && s.Connector != "devnull" {
+					sinks = append(sinks, s.Stream)
+					config += fmt.Sprintf("  %s: {connector: file, path: %s}\n", s.Stream, filepath.Join(out, s.Stream))
+				}
+			}
+			file := filepath.Join(out, "deployment.yaml")
+			if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if code := levada.Run(t.Context(), build(), []string{"run", "--config", file, "--drain"}); code != 0 {
+				t.Fatalf("exit code %d", code)
+			}
+			for _, stream := range sinks {
+				want := "want.jsonl"
+				if len(sinks) > 1 {
+					want = "want." + stream + ".jsonl"
+				}
+				got, err := os.ReadFile(filepath.Join(out, stream))
+				if err != nil {
+					t.Fatal(err)
+				}
+				golden(t, filepath.Join(dir, want), string(got))
+			}
+		})
+	}
+}

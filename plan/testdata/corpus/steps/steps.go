@@ -1,0 +1,249 @@
+// Package steps holds the Go steps of the corpus: what a team would write, and nothing
+// else. The pipelines beside it name them from Python, Go and YAML.
+package steps
+
+import (
+	"bytes"
+	"encoding/json/jsontext"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/levada-io/levada"
+)
+
+// Reading is one measurement of a sensor. It keeps the members that it does not name.
+type Reading struct {
+	ID    string         `json:"id"`
+	Kind  string         `json:"kind"`
+	Level int            `json:"level"`
+	Value float64        `json:"value"`
+	Tags  []string       `json:"tags,omitempty"`
+	Rest  jsontext.Value `json:",embed"`
+}
+
+// Hot is a Reading that was found hot.
+type Hot struct {
+	ID   string  `json:"id"`
+	Over float64 `json:"over"` // degrees above the limit
+}
+
+// Tag is one tag of a Reading.
+type Tag struct {
+	ID  string `json:"id"`
+	Tag string `json:"tag"`
+}
+
+// Total sums up Readings.
+type Total struct {
+	IDs   []string `json:"ids"`
+	Value float64  `json:"value"`
+}
+
+// Meta is what a message has beside its payload.
+type Meta struct {
+	ID        string            `json:"id"`
+	Key       *string           `json:"key"`
+	Headers   map[string]string `json:"headers"`
+	Partition int32             `json:"partition"`
+	Offset    int64             `json:"offset"`
+}
+
+const limit = 30
+
+// IsHot keeps readings above 30 degrees.
+func IsHot(m levada.Message[Reading]) (bool, error) {
+	return m.Payload().Value > limit, nil
+}
+
+// ToHot says how hot a reading is.
+func ToHot(m levada.Message[Reading]) (Hot, error) {
+	r := m.Payload()
+	return Hot{ID: r.ID, Over: r.Value - limit}, nil
+}
+
+// Double doubles the value and leaves everything else as it was.
+func Double(m levada.Message[Reading]) (Reading, error) {
+	r := m.Payload()
+	r.Value *= 2
+	return r, nil
+}
+
+// Tags are the tags of a reading.
+func Tags(m levada.Message[Reading]) ([]Tag, error) {
+	r := m.Payload()
+	tags := make([]Tag, len(r.Tags))
+	for i, t := range r.Tags {
+		tags[i] = Tag{r.ID, t}
+	}
+	return tags, nil
+}
+
+// Letters are the tags of a reading letter by letter.
+func Letters(m levada.Message[Reading]) (iter.Seq[Tag], error) {
+	r := m.Payload()
+	return func(yield func(Tag) bool) {
+		for _, tag := range r.Tags {
+			for _, letter := range tag {
+				if !yield(Tag{r.ID, string(letter)}) {
+					return
+				}
+			}
+		}
+	}, nil
+}
+
+// Kind is the kind of a reading, to route by.
+func Kind(m levada.Message[Reading]) (string, error) {
+	return m.Payload().Kind, nil
+}
+
+// Level is the level of a reading, to route by.
+func Level(m levada.Message[Reading]) (int, error) {
+	return m.Payload().Level, nil
+}
+
+// Sum sums a batch up.
+func Sum(m levada.Message[[]Reading]) (Total, error) {
+	out := Total{IDs: []string{}}
+	for _, r := range m.Payload() {
+		out.IDs = append(out.IDs, r.ID)
+		out.Value += r.Value
+	}
+	return out, nil
+}
+
+// SumAll sums all readings of one list up.
+func SumAll(m levada.Message[[]Reading]) (Total, error) { return Sum(m) }
+
+// KeyByKind makes the kind the key, and says so in a header.
+func KeyByKind(m levada.Message[Reading]) (levada.Message[Reading], error) {
+	kind := m.Payload().Kind
+	return m.WithKey([]byte(kind)).WithHeader("keyed-by", []byte("kind")), nil
+}
+
+// Describe tells what a message has beside its payload.
+func Describe(m levada.Message[Reading]) (Meta, error) {
+	out := Meta{ID: m.Payload().ID, Headers: map[string]string{}, Partition: m.Partition(), Offset: m.Offset()}
+	if m.Key() != nil {
+		key := string(m.Key())
+		out.Key = &key
+	}
+	for _, h := range m.Headers() {
+		out.Headers[h.Key] = string(h.Value)
+	}
+	return out, nil
+}
+
+// Upper works on the bytes of a record.
+func Upper(m levada.Message[[]byte]) ([]byte, error) {
+	return bytes.ToUpper(m.Payload()), nil
+}
+
+// IsBrace keeps records that begin as a JSON object does.
+func IsBrace(m levada.Message[[]byte]) (bool, error) {
+	return bytes.HasPrefix(m.Payload(), []byte("{")), nil
+}
+
+// Names are the names of the members of an object, whatever it is.
+func Names(m levada.Message[map[string]any]) (int, error) {
+	return len(m.Payload()), nil
+}
+
+// Above keeps readings above a limit, of some kinds only where these are given.
+type Above struct {
+	Limit float64  `json:"limit"`
+	Kinds []string `json:"kinds"`
+}
+
+// Apply implements the step.
+func (a Above) Apply(m levada.Message[Reading]) (bool, error) {
+	r := m.Payload()
+	if r.Value <= a.Limit {
+		return false, nil
+	}
+	for _, k := range a.Kinds {
+		if k == r.Kind {
+			return true, nil
+		}
+	}
+	return len(a.Kinds) == 0, nil
+}
+
+// Tagged adds a tag.
+type Tagged struct {
+	Tag   string
+	Times int
+}
+
+// Apply implements the step.
+func (t *Tagged) Apply(m levada.Message[Reading]) (Reading, error) {
+	if t.Tag == "" {
+		return Reading{}, errors.New("expected a tag, got none")
+	}
+	r := m.Payload()
+	r.Tags = append([]string(nil), r.Tags...)
+	for range max(t.Times, 1) {
+		r.Tags = append(r.Tags, t.Tag)
+	}
+	return r, nil
+}
+
+// Unit is a scale of temperatures.
+type Unit string
+
+// The units.
+const (
+	Celsius    Unit = "C"
+	Fahrenheit Unit = "F"
+)
+
+// Base lends its members to Everything.
+type Base struct {
+	Flag bool `json:"flag"`
+	I8   int8 `json:"i8"`
+}
+
+// Node is a tree.
+type Node struct {
+	Name string `json:"name"`
+	Down []Node `json:"down,omitempty"`
+	Side *Node  `json:"side,omitempty"`
+}
+
+// Everything has a member of every type that crosses the border.
+type Everything struct {
+	Base
+	I16   int16              `json:"i16"`
+	I32   int32              `json:"i32"`
+	I64   int64              `json:"i64"`
+	U8    uint8              `json:"u8"`
+	U16   uint16             `json:"u16"`
+	U32   uint32             `json:"u32"`
+	U64   uint64             `json:"u64"`
+	F32   float32            `json:"f32"`
+	F64   float64            `json:"f64"`
+	Text  string             `json:"text"`
+	Bytes []byte             `json:"bytes"`
+	Time  time.Time          `json:"time"`
+	Unit  Unit               `json:"unit"`
+	List  []int32            `json:"list"`
+	Lists [][]string         `json:"lists"`
+	Map   map[string]float64 `json:"map"`
+	Node  Node               `json:"node"`
+	Maybe *int64             `json:"maybe"`
+	Empty string             `json:"empty,omitempty"`
+	Zero  int                `json:"zero,omitzero"`
+	Any   any                `json:"any"`
+}
+
+// Touch changes a little of everything.
+func Touch(m levada.Message[Everything]) (Everything, error) {
+	e := m.Payload()
+	e.Text = strings.ToUpper(e.Text)
+	e.Time = e.Time.Add(time.Second)
+	e.Node.Down = append(e.Node.Down, Node{Name: fmt.Sprint(len(e.Node.Down))})
+	return e, nil
+}
