@@ -31,10 +31,29 @@ void levada_codec_clear(levada_codec *c) {
     for (int i = 0; i < LEVADA_CACHE; i++) drop(&c->cache[i].str);
 }
 
+/* Copies n <= LEVADA_CACHED bytes in two moves of fixed size that may overlap: a call of
+ * memcpy would cost more than the rest of the look-up. */
+static inline void copy_short(uint8_t *to, const uint8_t *p, uint32_t n) {
+    if (n >= 16) {
+        memcpy(to, p, 16);
+        memcpy(to + n - 16, p + n - 16, 16);
+    } else if (n >= 8) {
+        memcpy(to, p, 8);
+        memcpy(to + n - 8, p + n - 8, 8);
+    } else if (n >= 4) {
+        memcpy(to, p, 4);
+        memcpy(to + n - 4, p + n - 4, 4);
+    } else if (n) {
+        to[0] = p[0];
+        to[n >> 1] = p[n >> 1];
+        to[n - 1] = p[n - 1];
+    }
+}
+
 PyObject *levada_str(levada_codec *c, const uint8_t *p, uint32_t n) {
     if (n > LEVADA_CACHED) return PyUnicode_FromStringAndSize((const char *)p, n);
     uint64_t key[4] = {0};
-    memcpy(key, p, n);
+    copy_short((uint8_t *)key, p, n);
     key[3] |= (uint64_t)n << 32;
     uint64_t h = (key[0] ^ key[3]) * 0x9e3779b97f4a7c15u;
     h = (h ^ (h >> 32) ^ key[1]) * 0xbf58476d1ce4e5b9u;

@@ -105,7 +105,11 @@ func levadaHostCall(handle C.uintptr_t, call *C.levada_callin) {
 		return
 	}
 	call.nout = C.uint32_t(r.N)
-	call.out, call.out_len = cBytes(r.Payloads)
+	if len(r.Payloads) <= int(call.scratch_cap) {
+		call.out, call.out_len = call.scratch, C.size_t(copy(unsafe.Slice((*byte)(unsafe.Pointer(call.scratch)), call.scratch_cap), r.Payloads))
+	} else {
+		call.out, call.out_len = cBytes(r.Payloads)
+	}
 	if r.Done != nil {
 		defer r.Done()
 	}

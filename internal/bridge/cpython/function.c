@@ -276,7 +276,8 @@ static PyObject *results(function *f, const levada_callin *call) {
 static PyObject *call_go(function *f, PyObject *const *msgs, uint32_t n, bool many) {
     LEVADA_ENTRY(NULL);
     batch b = {0};
-    levada_callin call = {0};
+    uint8_t scratch[2048];
+    levada_callin call = {.scratch = scratch, .scratch_cap = sizeof scratch};
     levada_away away;
     PyObject *out = NULL; /* owned */
     if (put_batch(f, &b, msgs, n, many) < 0) goto done;
@@ -300,7 +301,7 @@ static PyObject *call_go(function *f, PyObject *const *msgs, uint32_t n, bool ma
 done:
     levada_buf_free(&b.payloads);
     levada_buf_free(&b.metas);
-    free(call.out);
+    if (call.out != scratch) free(call.out);
     free(call.out_meta);
     free(call.from);
     free(call.text);

@@ -14,13 +14,11 @@ void levada_find_public(levada_state *st) {
     if (st->public_message) return;
     /* Where nobody has imported levada, no message is of its class. */
     PyObject *modules = PySys_GetObject("modules"); /* borrowed from sys */
-    PyObject *name = PyUnicode_InternFromString("levada"); /* owned */
-    PyObject *module = modules && name && flags_(modules) & Py_TPFLAGS_DICT_SUBCLASS ? PyDict_GetItemWithError(modules, name) : NULL;
+    PyObject *module = modules && flags_(modules) & Py_TPFLAGS_DICT_SUBCLASS ? PyDict_GetItemWithError(modules, st->package) : NULL;
     Py_IncRef(module); /* owned from here on: the next call may run code */
     if (module) st->public_message = PyObject_GetAttrString(module, "Message");
     PyErr_Clear();
     Py_DecRef(module);
-    Py_DecRef(name);
 }
 
 PyObject *levada_attribute(levada_state *st, PyObject *msg, int slot) {

@@ -237,6 +237,7 @@ static void free_module(void *module) {
     drop(&st->format);
     drop(&st->current_thread);
     drop(&st->empty);
+    drop(&st->package);
     for (int i = 0; i < M_SLOTS; i++) {
         drop(&st->names[i]);
         drop(&st->hidden[i]);
@@ -303,6 +304,7 @@ static int fill(levada_state *st, PyObject *module) {
         snprintf(hidden, sizeof hidden, "_%s", names[i]);
         if (!(st->names[i] = PyUnicode_InternFromString(names[i])) || !(st->hidden[i] = PyUnicode_InternFromString(hidden))) return -1;
     }
+    if (!(st->package = PyUnicode_InternFromString("levada"))) return -1;
     if (!(st->empty = PyUnicode_FromStringAndSize("", 0))) return -1;
     if (levada_codec_init(&st->codec) < 0) return -1;
     if (!(st->bytes = levada_add_layout(st, bytes, sizeof bytes)) || !(st->any = levada_add_layout(st, any, sizeof any))) return -1;

@@ -16,6 +16,7 @@ typedef struct levada_state {
     PyTypeObject *function_type;  /* owned */
     PyObject *names[M_SLOTS];     /* interned attribute names, owned */
     PyObject *hidden[M_SLOTS];    /* the same as levada.Message stores them: "_payload", owned */
+    PyObject *package;            /* "levada", owned */
     PyObject *public_message;     /* class levada.Message, owned; NULL: not importable or not looked up */
     PyObject *go_error;           /* class levada.errors.GoError or our own, owned; NULL: not looked up */
     PyObject *format;             /* traceback.format_exception, owned */
@@ -218,7 +219,9 @@ typedef struct {
     const uint8_t *meta; /* metadata column; NULL: none of the messages has any */
     size_t meta_len;
     uint32_t n;
-    /* results, in malloc memory that the caller frees */
+    uint8_t *scratch; /* room for small results, of the caller */
+    size_t scratch_cap;
+    /* results, in malloc memory that the caller frees; out may be scratch */
     uint8_t *out;
     size_t out_len;
     uint8_t *out_meta; /* of a function that returns messages */

@@ -88,6 +88,35 @@ def test_case(version: str, case: str, module: Path) -> None:
     run_case(python, case, module)
 
 
+WATCHED = ["callin", "escape", "lanes", "steps", "values"]
+
+
+@pytest.fixture(scope="session")
+def asan_module(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return go_build(tmp_path_factory.mktemp("asan") / "_native.abi3.so", "-asan")
+
+
+@pytest.mark.parametrize("case", WATCHED)
+def test_case_under_address_sanitizer(case: str, asan_module: Path) -> None:
+    cc = os.environ.get("CC", "cc")
+    library = said(cc, "-print-file-name=libasan.so")
+    assert os.path.isabs(library), "libasan is not installed; it comes with the C compiler"
+    # What Python allocates is watched as well; it keeps memory until the end.
+    env = {"LD_PRELOAD": library, "ASAN_OPTIONS": "detect_leaks=0", "PYTHONMALLOC": "malloc"}
+    run_case(sys.executable, case, asan_module, env)
+
+
+@pytest.fixture(scope="session")
+def cgocheck_module(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("cgocheck") / "_native.abi3.so"
+    return go_build(output, env={"GOEXPERIMENT": "cgocheck2"})
+
+
+@pytest.mark.parametrize("case", WATCHED)
+def test_case_under_cgocheck(case: str, cgocheck_module: Path) -> None:
+    run_case(sys.executable, case, cgocheck_module)
+
+
 # --- the rules for a stable ABI by hand ------------------------------------------------
 
 FORBIDDEN = {
