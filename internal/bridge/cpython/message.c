@@ -365,7 +365,7 @@ static int put_timestamp(levada_buf *out, PyObject *t, levada_fault *f) {
     }
     if (!(fabs(s) < 9e12)) return wrong(f, "`float` seconds of some year", t, ".timestamp");
     put8(out, LEVADA_PRESENT);
-    put64(out, (uint64_t)llround(s * 1e6));
+    put64(out, (uint64_t)(int64_t)(s * 1e6 + (s < 0 ? -0.5 : 0.5))); /* no libm: llround would need it */
     return 0;
 }
 
