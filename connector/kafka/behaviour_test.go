@@ -29,6 +29,7 @@ var behaviours = []struct {
 	{"TopicGrewWhileAway", testTopicGrewWhileAway},
 	{"TopicGrewWhileRunning", testTopicGrewWhileRunning},
 	{"CooperativeKeepsTheRest", testCooperativeKeepsTheRest},
+	{"PauseEndsWithAssignment", testPauseEndsWithAssignment},
 	{"RetentionPassed", testRetentionPassed},
 	{"PositionBeyondEnd", testPositionBeyondEnd},
 	{"SmallTopicLimit", testSmallTopicLimit},
@@ -279,6 +280,31 @@ func testCooperativeKeepsTheRest(t *testing.T, c *cluster) {
 	}
 	second.close()
 	first.wait("all partitions again", func() bool { return len(first.owned) == 4 })
+}
+
+// testPauseEndsWithAssignment: a partition that was paused, went and came back is
+// fetched; one that stayed is still paused.
+func testPauseEndsWithAssignment(t *testing.T, c *cluster) {
+	topic := c.topic(t, 2)
+	cfg := connector.SourceConfig{Step: "in", Stream: topic, Group: groupOf(topic), Start: connector.Earliest}
+	first := read(t, c.open(t), cfg)
+	first.wait("both partitions", func() bool { return len(first.owned) == 2 })
+	first.src.Pause([]connector.Partition{{Topic: topic, ID: 0}, {Topic: topic, ID: 1}}, true)
+	second := read(t, c.open(t), cfg)
+	second.wait("its share", func() bool { return len(second.owned) == 1 })
+	var moved int32
+	for id := range second.owned {
+		moved = id
+	}
+	second.close()
+	first.wait("both partitions again", func() bool { return len(first.owned) == 2 })
+	produceTo(t, c, topic, 1-moved, "stayed")
+	produceTo(t, c, topic, moved, "moved")
+	first.wait("the record of the one that moved", func() bool { return len(first.recs) > 0 })
+	once(t, first.values(), "moved")
+	first.src.Pause([]connector.Partition{{Topic: topic, ID: 1 - moved}}, false)
+	first.wait("the other", func() bool { return len(first.recs) > 1 })
+	once(t, first.values(), "moved", "stayed")
 }
 
 // testRetentionPassed: a position before the start of the log is an error that says how

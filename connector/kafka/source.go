@@ -278,7 +278,9 @@ func (k *source) fetchError(topic string, fp *kgo.FetchPartition, own *partition
 		if fault := k.s.fault(fmt.Sprintf("group %q", k.cfg.Group), group.Err); fault != nil {
 			return fault
 		}
-		k.s.opts.Log("group %q: %v; joining again", k.cfg.Group, group.Err)
+		if !passing(group.Err) { // an outage is told of by health
+			k.s.opts.Log("group %q: %v; joining again", k.cfg.Group, group.Err)
+		}
 		return nil
 	}
 	if topic == "" {

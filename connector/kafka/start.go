@@ -78,13 +78,7 @@ func (k *source) onFetched(_ context.Context, _ *kgo.Client, resp *kmsg.OffsetFe
 func (k *source) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	<-k.ready
 	topic := offsets[k.cfg.Stream]
-	k.mu.Lock()
 	born := k.count
-	for _, n := range k.born {
-		born = min(born, n)
-	}
-	k.mu.Unlock()
-
 	var fresh []int32
 	for id, o := range topic {
 		if o.EpochOffset().Offset < 0 {
