@@ -118,6 +118,12 @@ type Ender interface {
 	End(ctx context.Context) (ends map[Partition]int64, ok bool, err error)
 }
 
+// Gauge is a Source that knows how far its partitions reach, as of what it last heard.
+// It asks nobody: a line of progress must not cost a request.
+type Gauge interface {
+	Reach() map[Partition]int64
+}
+
 // Rewinder is a Source that can go back to an offset of an assigned partition.
 type Rewinder interface {
 	Rewind(p Partition, offset int64) error

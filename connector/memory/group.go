@@ -283,3 +283,14 @@ func (m *member) End(context.Context) (map[connector.Partition]int64, bool, erro
 	}
 	return ends, true, nil
 }
+
+// Reach implements connector.Gauge.
+func (m *member) Reach() map[connector.Partition]int64 {
+	m.store.mu.Lock()
+	defer m.store.mu.Unlock()
+	reach := map[connector.Partition]int64{}
+	for p := range m.owned {
+		reach[p] = int64(len(m.stream.logs[p.ID]))
+	}
+	return reach
+}

@@ -86,7 +86,7 @@ type Engine struct {
 	lanes  []*lane
 	sinks  []*outlet
 
-	source connector.Source // set before the poller starts and the first commit
+	source connector.Source // set under mu, before the poller starts and the first commit
 	polls  poller
 	ticks  ticker
 
@@ -170,7 +170,9 @@ func (e *Engine) Run(ctx context.Context) error {
 		e.waitLanes(stopBudget)
 		return err
 	}
+	e.mu.Lock()
 	e.source = source
+	e.mu.Unlock()
 	e.polls.start(work)
 	e.ticks.start(e.clock)
 	defer func() { e.ticks.stop() }()

@@ -74,15 +74,24 @@ func (e *Engine) Status() Status {
 	}
 	e.mu.Lock()
 	s.LastError = e.lastErr
+	source := e.source
 	e.mu.Unlock()
+	var reach map[connector.Partition]int64
+	if g, ok := source.(connector.Gauge); ok {
+		reach = g.Reach()
+	}
 	for _, p := range e.all() {
 		queued := p.queued.Load()
 		s.QueuedBytes += queued
-		s.Partitions = append(s.Partitions, PartitionStatus{
+		ps := PartitionStatus{
 			Partition: p.Partition, Lane: p.lane.id,
 			Taken: p.frontier.opened(), Frontier: p.frontier.position(), Committed: p.committed.Load(),
 			Paused: p.paused.Load(), Lag: -1,
-		})
+		}
+		if end, ok := reach[p.Partition]; ok {
+			ps.Lag = max(0, end-ps.Frontier)
+		}
+		s.Partitions = append(s.Partitions, ps)
 	}
 	slices.SortFunc(s.Partitions, func(a, b PartitionStatus) int {
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.ID, b.ID))

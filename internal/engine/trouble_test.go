@@ -52,6 +52,9 @@ func TestStopWaits(t *testing.T) {
 		if got := w.committed(0); got != 10 {
 			t.Errorf("committed %d during the drain, want 10", got)
 		}
+		if s := r.engine.Status(); s.Partitions[0].Lag != 490 || s.Partitions[0].Taken <= 10 {
+			t.Errorf("status during the drain: %+v", s)
+		}
 		w.store.Free("out0")
 		if err := r.wait(); err != nil {
 			t.Fatal(err)
@@ -312,7 +315,7 @@ func TestSlowCommit(t *testing.T) {
 		if failures.Load() != 3 || w.committed(0) != 0 {
 			t.Errorf("%d failures, committed %d; want a try each second", failures.Load(), w.committed(0))
 		}
-		if s := r.engine.Status(); s.LastError == nil || s.Partitions[0].Frontier != 10 || s.Partitions[0].Committed != 0 {
+		if s := r.engine.Status(); s.LastError == nil || s.Partitions[0].Frontier != 10 || s.Partitions[0].Committed != 0 || s.Partitions[0].Lag != 0 {
 			t.Errorf("status %+v", s)
 		}
 		w.store.RefuseCommits("g", nil)
