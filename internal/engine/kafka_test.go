@@ -26,7 +26,7 @@ func TestKafkaGroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	opts := &kafka.Options{Brokers: []string{b.Addr()}, Embedded: true}
+	opts := &kafka.Options{Brokers: []string{b.Addr()}}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	open := func() connector.Session {
