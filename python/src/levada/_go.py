@@ -213,8 +213,7 @@ class Build:
         if said.returncode != 0:
             raise GoError(said.stderr.strip())
         version, _, switch = said.stdout.strip().partition("\n")
-        found = re.match(r"go(\d+)\.(\d+)", version)
-        have: tuple[int, int] = (int(found[1]), int(found[2])) if found else (0, 0)
+        have = _release(version)
         want = max(MINIMUM, self._required())
         if have >= want:
             return
@@ -230,8 +229,7 @@ class Build:
 
     def _required(self) -> tuple[int, int]:
         root = self.module_root()
-        found = re.search(r"^go\s+(\d+)\.(\d+)", (root / "go.mod").read_text(), re.MULTILINE)
-        return (int(found[1]), int(found[2])) if found else (0, 0)
+        return _release((root / "go.mod").read_text())
 
     def _check_compiler(self) -> None:
         said = subprocess.run(
@@ -327,6 +325,14 @@ def _write(path: Path, text: str) -> None:
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as f:
         f.write(text)
     os.replace(f.name, path)
+
+
+def _release(text: str) -> tuple[int, int]:
+    """The release in what Go says of itself (go1.27.3) or in a go.mod (go 1.27)."""
+    found = re.search(r"^go\s*(\d+)\.(\d+)", text, re.MULTILINE)
+    if found is None:
+        return 0, 0
+    return int(found[1]), int(found[2])
 
 
 def _dotted(version: tuple[int, int]) -> str:

@@ -17,6 +17,9 @@ ROOT = Path(__file__).parents[3]
 SOURCE = ROOT / "python" / "src"
 STEPS = ROOT / "examples" / "metrics" / "steps"
 
+# As the Makefile: a setting of the caller wins.
+os.environ.setdefault("GOTOOLCHAIN", "go1.27.3")
+
 
 @dataclass(frozen=True)
 class Ran:

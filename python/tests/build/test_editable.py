@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -88,12 +89,11 @@ def test_own_files_may_not_hide_generated_ones(project: Path, tmp_path: Path) ->
 
 def test_two_processes_build_once(project: Path, python: Path) -> None:
     """The second one waits and finds the work done."""
-    import subprocess
-
+    pipe = subprocess.PIPE
     steps = project / "steps.go"
     steps.write_text(steps.read_text().replace('Type == "c"', 'Type == "d"'))
     both = [
-        subprocess.Popen([python, "-c", USE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen([python, "-c", USE], stdout=pipe, stderr=pipe, text=True)
         for _ in range(2)
     ]
     for p in both:

@@ -126,7 +126,7 @@ def test_wrong_options(more: str, want: str, tmp_path: Path) -> None:
         ("[project]\nname = 'x y'\nversion = '1'", "project.name: expected a name, got 'x y'"),
         ("[project]\nname = 'x'\nversion = 'one'", "project.version: expected a version"),
         ("[project]\nname = 'x'\nversion = '1'\ndynamic = ['readme']", "project.dynamic"),
-        ("[project]\nname = 'x'\nversion = '1'\ncolour = 'red'", "project.colour: there is no such"),
+        ("[project]\nname = 'x'\nversion = '1'\ncolour = 'red'", "project.colour: there is no"),
         ("[project]\nname = 'x'\nversion = '1'\nreadme = 'NONE.md'\n", "project.readme: NONE.md"),
     ],
 )

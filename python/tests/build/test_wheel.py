@@ -6,12 +6,13 @@ import base64
 import csv
 import hashlib
 import io
+import shutil
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from levada import _elf, build as backend  # noqa: F401  (the module must import alone)
+from levada import _elf
 
 from .conftest import INTERPRETERS, STEPS, build, copy_of_steps, run
 
@@ -146,8 +147,6 @@ def test_bad_settings(site: Path) -> None:
 
 
 def test_a_stale_stub_does_not_load(site: Path, tmp_path: Path) -> None:
-    import shutil
-
     shutil.copytree(site, tmp_path / "site")
     types = tmp_path / "site" / "metric_steps" / "types.py"
     text = types.read_text()
