@@ -3,6 +3,7 @@ package levada_test
 import (
 	"bytes"
 	"encoding/json/v2"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -39,6 +40,12 @@ import (
 	"github.com/levada-io/levada/plan/testdata/corpus/settings"
 	"github.com/levada-io/levada/plan/testdata/corpus/steps"
 	"github.com/levada-io/levada/plan/testdata/corpus/untyped"
+	"github.com/levada-io/levada/plan/testdata/corpus/wrong_batch"
+	"github.com/levada-io/levada/plan/testdata/corpus/wrong_iterator"
+	"github.com/levada-io/levada/plan/testdata/corpus/wrong_name_twice"
+	"github.com/levada-io/levada/plan/testdata/corpus/wrong_open_end"
+	"github.com/levada-io/levada/plan/testdata/corpus/wrong_policy"
+	"github.com/levada-io/levada/plan/testdata/corpus/wrong_two_sources"
 )
 
 // The corpus is a folder per pipeline:
@@ -50,6 +57,9 @@ import (
 //	explain.txt             what runs
 //	input.jsonl             what the source reads
 //	want.jsonl              what the sink writes; want.<stream>.jsonl where there are several
+//
+// A folder whose name begins with wrong_ has go.txt, yaml.txt and python.txt instead:
+// what is said about each spelling. There is no .go where the compiler refuses it.
 const corpus = "plan/testdata/corpus"
 
 // inGo are the Go spellings.
@@ -70,6 +80,16 @@ var inGo = map[string]func() *levada.Pipeline{
 	"route_text":        route_text.Pipeline,
 	"settings":          settings.Pipeline,
 	"untyped":           untyped.Pipeline,
+}
+
+// wrongInGo are those that compile.
+var wrongInGo = map[string]func() *levada.Pipeline{
+	"wrong_batch":       wrong_batch.Pipeline,
+	"wrong_iterator":    wrong_iterator.Pipeline,
+	"wrong_name_twice":  wrong_name_twice.Pipeline,
+	"wrong_open_end":    wrong_open_end.Pipeline,
+	"wrong_policy":      wrong_policy.Pipeline,
+	"wrong_two_sources": wrong_two_sources.Pipeline,
 }
 
 const stepsPackage = "github.com/levada-io/levada/plan/testdata/corpus/steps"
@@ -320,8 +340,9 @@ func samePlan(t *testing.T, dir string, p *plan.Plan) {
 // python runs the package of the tree, with a package steps that was generated from
 // the Go source.
 type python struct {
-	path string
-	env  []string
+	path  string
+	env   []string
+	steps string // the folder with the generated package
 }
 
 func newPython(t *testing.T) *python {
@@ -338,7 +359,8 @@ func newPython(t *testing.T) *python {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &python{path, append(os.Environ(), "PYTHONPATH="+src+string(os.PathListSeparator)+out, "PYTHONDONTWRITEBYTECODE=1")}
+	env := append(os.Environ(), "PYTHONPATH="+src+string(os.PathListSeparator)+out, "PYTHONDONTWRITEBYTECODE=1")
+	return &python{path, env, out}
 }
 
 func (p *python) run(args ...string) (stdout, stderr string, err error) {
@@ -347,36 +369,6 @@ func (p *python) run(args ...string) (stdout, stderr string, err error) {
 	cmd.Env, cmd.Stdout, cmd.Stderr = p.env, &out, &errs
 	err = cmd.Run()
 	return out.String(), errs.String(), err
-}
-
-func TestCorpusInPython(t *testing.T) {
-	py := newPython(t)
-	for _, dir := range pipelines(t, false) {
-		t.Run(filepath.Base(dir), func(t *testing.T) {
-			t.Parallel()
-			file := filepath.Join(dir, "pipeline.py")
-			out, errs, err := py.run("-m", "levada", "plan", file)
-			if err != nil {
-				t.Fatalf("%v\n%s", err, errs)
-			}
-			p, err := plan.Decode([]byte(out))
-			if err != nil {
-				t.Fatalf("%v\n%s", err, out)
-			}
-			if _, inGo := inGo[filepath.Base(dir)]; !inGo {
-				golden(t, filepath.Join(dir, "plan.json"), withoutOrigins(t, p))
-			}
-			samePlan(t, dir, p)
-			if _, err := os.Stat(filepath.Join(dir, "functions.py")); err != nil {
-				return
-			}
-			out, errs, err = py.run("-c", "import sys; from levada._run import _plan_of_file; sys.stdout.write(_plan_of_file(sys.argv[1]).manifest)", file)
-			if err != nil {
-				t.Fatalf("%v\n%s", err, errs)
-			}
-			golden(t, filepath.Join(dir, "manifest.json"), out)
-		})
-	}
 }
 
 func TestCorpusExplained(t *testing.T) {
@@ -404,38 +396,208 @@ func TestCorpusExplained(t *testing.T) {
 	}
 }
 
+// deployment writes a deployment that reads the input of a pipeline and writes into a
+// folder, and lists the streams that are written there.
+func deployment(t *testing.T, dir, out string, p *plan.Plan) (file string, streams []string) {
+	t.Helper()
+	input, err := filepath.Abs(filepath.Join(dir, "input.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := fmt.Sprintf("streams:\n  in: {connector: file, path: %s}\n", input)
+	for _, s := range p.Steps {
+		if s.Kind == plan.Sink && s.Connector != "devnull" {
+			streams = append(streams, s.Stream)
+			config += fmt.Sprintf("  %s: {connector: file, path: %s}\n", s.Stream, filepath.Join(out, s.Stream))
+		}
+	}
+	file = filepath.Join(out, "deployment.yaml")
+	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file, streams
+}
+
+// answers compares what a pipeline wrote with what it should write. One spelling may
+// write the golden files, the others agree.
+func answers(t *testing.T, dir, out string, streams []string, decides bool) {
+	t.Helper()
+	for _, stream := range streams {
+		name := "want.jsonl"
+		if len(streams) > 1 {
+			name = "want." + stream + ".jsonl"
+		}
+		got, err := os.ReadFile(filepath.Join(out, stream))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if decides {
+			golden(t, filepath.Join(dir, name), string(got))
+			continue
+		}
+		want, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s: %s", name, differ(string(got), string(want)))
+		}
+	}
+}
+
 // The pipelines in Go run, from a file to files.
-func TestCorpusAnswers(t *testing.T) {
+func TestCorpusAnswersInGo(t *testing.T) {
 	for name, build := range inGo {
 		t.Run(name, func(t *testing.T) {
 			dir, out := filepath.Join(corpus, name), t.TempDir()
-			p := mustPlan(t, build())
-			config := fmt.Sprintf("streams:\n  in: {connector: file, path: %s}\n", filepath.Join(dir, "input.jsonl"))
-			var sinks []string
-			for _, s := range p.Steps {
-				if s.Kind == plan.Sink && s.Connector != "devnull" {
-					sinks = append(sinks, s.Stream)
-					config += fmt.Sprintf("  %s: {connector: file, path: %s}\n", s.Stream, filepath.Join(out, s.Stream))
-				}
-			}
-			file := filepath.Join(out, "deployment.yaml")
-			if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
-				t.Fatal(err)
-			}
+			file, streams := deployment(t, dir, out, mustPlan(t, build()))
 			if code := levada.Run(t.Context(), build(), []string{"run", "--config", file, "--drain"}); code != 0 {
 				t.Fatalf("exit code %d", code)
 			}
-			for _, stream := range sinks {
-				want := "want.jsonl"
-				if len(sinks) > 1 {
-					want = "want." + stream + ".jsonl"
-				}
-				got, err := os.ReadFile(filepath.Join(out, stream))
-				if err != nil {
-					t.Fatal(err)
-				}
-				golden(t, filepath.Join(dir, want), string(got))
+			answers(t, dir, out, streams, true)
+		})
+	}
+}
+
+// The Python spelling: its plans, its answers, and what is said about the wrong ones.
+// Each pipeline has an interpreter of its own; the Go steps are in an extension that is
+// built for the test.
+func TestCorpusInPython(t *testing.T) {
+	py := newPython(t)
+	for _, dir := range pipelines(t, false) {
+		t.Run("plan/"+filepath.Base(dir), func(t *testing.T) { py.plan(t, dir) })
+	}
+	t.Run("extension", func(t *testing.T) {
+		py.build(t)
+		for _, dir := range pipelines(t, false) {
+			t.Run("answers/"+filepath.Base(dir), func(t *testing.T) { py.answers(t, dir) })
+		}
+		for _, dir := range pipelines(t, true) {
+			t.Run(filepath.Base(dir), func(t *testing.T) { py.wrong(t, dir) })
+		}
+	})
+}
+
+func (py *python) plan(t *testing.T, dir string) {
+	file := filepath.Join(dir, "pipeline.py")
+	out, errs, err := py.run("-m", "levada", "plan", file)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, errs)
+	}
+	p, err := plan.Decode([]byte(out))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if _, ok := inGo[filepath.Base(dir)]; !ok {
+		golden(t, filepath.Join(dir, "plan.json"), withoutOrigins(t, p))
+	}
+	samePlan(t, dir, p)
+	py.manifest(t, dir)
+}
+
+// manifest holds what Python tells of its functions against the golden file.
+func (py *python) manifest(t *testing.T, dir string) {
+	if _, err := os.Stat(filepath.Join(dir, "functions.py")); err != nil {
+		return
+	}
+	out, errs, err := py.run("-c", "import sys; from levada._run import _plan_of_file; sys.stdout.write(_plan_of_file(sys.argv[1]).manifest)", filepath.Join(dir, "pipeline.py"))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, errs)
+	}
+	golden(t, filepath.Join(dir, "manifest.json"), out)
+}
+
+func (py *python) build(t *testing.T) {
+	if out, err := exec.Command("go", "env", "CGO_ENABLED").Output(); err != nil || strings.TrimSpace(string(out)) != "1" {
+		t.Skip("no cgo: the extension can not be built here")
+	}
+	build := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-tags=netgo,osusergo",
+		"-o", filepath.Join(py.steps, "steps", "_native.abi3.so"), filepath.Join(py.steps, gen.Main))
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+func (py *python) answers(t *testing.T, dir string) {
+	t.Parallel()
+	data, err := os.ReadFile(filepath.Join(dir, "plan.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := plan.Decode(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := t.TempDir()
+	file, streams := deployment(t, dir, out, p)
+	if _, errs, err := py.run("-m", "levada", "run", filepath.Join(dir, "pipeline.py"), "--config", file, "--drain"); err != nil {
+		t.Fatalf("%v\n%s", err, errs)
+	}
+	_, decided := inGo[filepath.Base(dir)]
+	answers(t, dir, out, streams, !decided)
+}
+
+func (py *python) wrong(t *testing.T, dir string) {
+	py.manifest(t, dir)
+	_, errs, err := py.run("-m", "levada", "check", filepath.Join(dir, "pipeline.py"))
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 78 {
+		t.Errorf("expected exit code 78, got %v", err)
+	}
+	golden(t, filepath.Join(dir, "python.txt"), withoutFrames(t, errs))
+}
+
+// withoutFrames takes out of a traceback what is not the author's own, and where this
+// tree lies.
+func withoutFrames(t *testing.T, s string) string {
+	root, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	own := true
+	for line := range strings.Lines(strings.ReplaceAll(s, root+string(filepath.Separator), "")) {
+		if strings.HasPrefix(line, `  File "`) {
+			own = !strings.HasPrefix(line, `  File "python/src/`)
+		} else if !strings.HasPrefix(line, " ") {
+			own = true
+		}
+		if own {
+			out.WriteString(line)
+		}
+	}
+	return out.String()
+}
+
+func TestCorpusWrongInGo(t *testing.T) {
+	ext := &scanned(t).Manifest
+	for name, build := range wrongInGo {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(corpus, name)
+			p, err := build().Plan()
+			if err == nil {
+				_, err = planner.Plan(p, catalog(manifests(t, dir, ext)))
 			}
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			golden(t, filepath.Join(dir, "go.txt"), err.Error()+"\n")
+		})
+	}
+}
+
+func TestCorpusWrongInYAML(t *testing.T) {
+	ext := &scanned(t).Manifest
+	for _, dir := range pipelines(t, true) {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			ms := manifests(t, dir, ext)
+			p, err := yamlplan.Load(filepath.Join(dir, "pipeline.yaml"), ms...)
+			if err == nil {
+				_, err = planner.Plan(p, catalog(ms))
+			}
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			golden(t, filepath.Join(dir, "yaml.txt"), err.Error()+"\n")
 		})
 	}
 }

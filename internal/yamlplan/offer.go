@@ -140,12 +140,9 @@ func (r *reader) collect(t plan.Type) {
 	if _, done := r.plan.Types[t.Name]; t.Kind != plan.TRef || done {
 		return
 	}
-	for _, m := range r.offer {
-		if found, ok := m.Types[t.Name]; ok {
-			r.plan.Types[t.Name] = found
-			r.collect(found)
-			return
-		}
+	if found, ok := r.offer.named(t.Name); ok {
+		r.plan.Types[t.Name] = found
+		r.collect(found)
 	}
 }
 

@@ -186,6 +186,10 @@ func (r *reader) flow(n *yamldoc.Node, place, input, branch string) {
 		if s == nil {
 			return
 		}
+		if s.Kind == plan.Source && input != "" {
+			r.Problem(e.Keys[0], "second-source", "write one pipeline per source", "step %q: expected one source in a pipeline, got a second one", s.Name)
+			return
+		}
 		input, branch = s.Name, ""
 		if (s.Kind == plan.Route || s.Kind == plan.Broadcast) && i+1 < len(n.Values) {
 			r.Problem(n.Values[i+1], "bad-step", "put it at the end of each branch that needs it", "%s: a %s leads into its branches, no step can follow step %q", place, s.Kind, s.Name)
@@ -430,19 +434,8 @@ func (r *reader) function(s *plan.Step, n, with *yamldoc.Node, place, placeWith 
 		r.Problem(with, "bad-settings", "", "%s: only a Go step takes settings, %s is Python's", placeWith, name)
 		return
 	}
-	var known []string
-	for _, f := range sig.Fields {
-		known = append(known, f.Name)
-	}
-	for _, k := range with.Keys {
-		if !slices.Contains(known, k.Text) {
-			hint := near(k.Text, known, "it has ")
-			if known == nil {
-				hint = "it has no settings"
-			}
-			r.Problem(k, "bad-settings", hint, "%s: %s has no setting %q", placeWith, name, k.Text)
-			return
-		}
+	if !r.members(with, sig.Fields, placeWith, name) {
+		return
 	}
 	v, ok := r.json(with, placeWith)
 	if !ok || len(with.Keys) == 0 {

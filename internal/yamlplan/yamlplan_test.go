@@ -25,7 +25,16 @@ func manifests() []*plan.Manifest {
 			Module: "metric_steps", Package: "example.com/acme/steps",
 			Functions: []plan.FunctionSignature{
 				{Name: steps + "IsCounter"}, {Name: steps + "Kind"}, {Name: steps + "Tags"}, {Name: steps + "Transform"},
-				{Name: steps + "Threshold", Fields: []plan.Field{{Name: "limit", Type: number}, {Name: "kinds"}, {Name: "when"}, {Name: "of"}}},
+				{Name: steps + "Threshold", Fields: []plan.Field{
+					{Name: "limit", Type: number},
+					{Name: "kinds", Type: plan.Type{Kind: plan.TList, Elem: &plan.Type{Kind: plan.TAny}}},
+					{Name: "when", Type: plan.Type{Kind: plan.TString}},
+					{Name: "of", Type: plan.Type{Kind: plan.TMap, Elem: &plan.Type{Kind: plan.TAny}}},
+					{Name: "small", Type: plan.Type{Kind: plan.TInt8}},
+					{Name: "large", Type: plan.Type{Kind: plan.TUint64, Nullable: true}},
+					{Name: "row", Type: ref(steps + "Row")},
+					{Name: "on", Type: plan.Type{Kind: plan.TBool}},
+				}},
 			},
 			Types: map[string]plan.Type{
 				steps + "IngestMetric": {Kind: plan.TStruct, Fields: []plan.Field{{Name: "tag", Type: ref(steps + "Tag")}}},
@@ -93,7 +102,7 @@ flow:
 - parse: {decode: json, type: IngestMetric}
 - strong:
     filter: metric_steps.Threshold
-    with: {when: 2026-01-01, limit: 3.0, kinds: ["b", a, 1, true, ~], of: {z: 1e3, a: -12345678901234567890}}
+    with: {small: -128, large: 18446744073709551615, row: {a: 7}, on: true, when: 2026-01-01, limit: 3.0, kinds: ["b", a, 1, true, ~], of: {z: 1e3, a: -12345678901234567890}}
 - plain: {filter: metric_steps.Threshold, with: {}}
 - tags: {flat_map: steps.Tags}
 - gather: {batch: {count: 100, bytes: 1MiB, age: 5s}, on_error: fail}
@@ -135,7 +144,7 @@ func TestEveryKind(t *testing.T) {
 	want := []string{
 		"every.yaml:5 in source<-/ kafka:metrics",
 		"every.yaml:6 parse map<-in/ builtin:json.decode",
-		`every.yaml:7 strong filter<-parse/ ` + steps + `Threshold{"kinds":["b","a",1,true,null],"limit":3,"of":{"a":-12345678901234567890,"z":1000},"when":"2026-01-01"}`,
+		`every.yaml:7 strong filter<-parse/ ` + steps + `Threshold{"kinds":["b","a",1,true,null],"large":18446744073709551615,"limit":3,"of":{"a":-12345678901234567890,"z":1000},"on":true,"row":{"a":7},"small":-128,"when":"2026-01-01"}`,
 		"every.yaml:10 plain filter<-strong/ " + steps + "Threshold",
 		"every.yaml:11 tags flat_map<-plain/ " + steps + "Tags",
 		"every.yaml:12 gather batch<-tags/",

@@ -1,0 +1,8 @@
+"""What the pipeline calls."""
+
+from levada import Message
+from steps.types import Reading
+
+
+def takes_reading(msg: Message[Reading]) -> Reading:
+    return msg.payload
