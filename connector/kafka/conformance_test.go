@@ -21,8 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // cluster is what a test talks to: an embedded broker or a real one.
 type cluster struct {
-	addr     string
-	embedded bool
+	addr string
 }
 
 var topics atomic.Int64
@@ -38,11 +37,11 @@ func embedded(t *testing.T) *cluster {
 			t.Error(err)
 		}
 	})
-	return &cluster{addr: b.Addr(), embedded: true}
+	return &cluster{addr: b.Addr()}
 }
 
 func (c *cluster) options(t *testing.T) *Options {
-	return &Options{Brokers: []string{c.addr}, Embedded: c.embedded, Log: t.Logf, metadataAge: time.Second}
+	return &Options{Brokers: []string{c.addr}, Log: t.Logf, metadataAge: time.Second}
 }
 
 // client is a client of its own for what a connector does not do.
@@ -137,6 +136,30 @@ func conformance(t *testing.T, c *cluster, change func(*Options)) {
 			Lose:       c.removeMembers,
 		}
 	})
+}
+
+// TestEmbeddedIsRecognised: nobody has to say so.
+func TestEmbeddedIsRecognised(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name string
+		c    *cluster
+		want bool
+	}{
+		{"embedded", embedded(t), true},
+		{"other", func() *cluster { _, c := fake(t); return c }(), false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := tc.c.open(t).(*session)
+			defer s.Close(t.Context())
+			if _, err := s.topic(t.Context(), tc.c.topic(t, 1)); err != nil {
+				t.Fatal(err)
+			}
+			if got := s.embedded.Load(); got != tc.want {
+				t.Errorf("taken for the embedded broker: %v, want %v", got, tc.want)
+			}
+		})
+	}
 }
 
 func TestConformanceEmbedded(t *testing.T) {

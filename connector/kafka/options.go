@@ -76,10 +76,6 @@ type Options struct {
 	// DefaultUnreachable.
 	Unreachable time.Duration
 
-	// Embedded says that the broker is the one of package broker. It restarts the
-	// timer of a rebalance at every join, so a client must not give up its joins.
-	Embedded bool
-
 	// Log takes what an operator should see, such as that brokers went away; nil
 	// drops it.
 	Log func(format string, args ...any)
@@ -205,9 +201,6 @@ func (o *Options) base() []kgo.Opt {
 		// this every record in hand would fail there and then.
 		kgo.AlwaysRetryEOF(),
 		kgo.Dialer(o.dial),
-	}
-	if o.Embedded {
-		opts = append(opts, kgo.RequestTimeoutOverhead(3*time.Minute))
 	}
 	if s := o.SASL; s != nil {
 		opts = append(opts, kgo.SASL(s.mechanism()))

@@ -38,6 +38,10 @@ func TestReal(t *testing.T) {
 	for _, b := range behaviours {
 		t.Run(b.name, func(t *testing.T) { b.test(t, c) })
 	}
+	t.Run("CreateTopicRefused", func(t *testing.T) {
+		err := admin(t, c).CreateTopic(t.Context(), "refused", 1, map[string]string{"retention.ms": "soon"})
+		expect(t, err, connector.Misconfig, "INVALID_CONFIG")
+	})
 	t.Run("CompactedTopicWantsKey", func(t *testing.T) { testCompactedTopicWantsKey(t, c) })
 	for _, protocol := range []string{CooperativeSticky, Range, KIP848} {
 		t.Run("Conformance/"+protocol, func(t *testing.T) {

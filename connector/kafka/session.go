@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -46,6 +47,9 @@ const (
 	leaveFor = 10 * time.Second
 )
 
+// embeddedCluster is the name that package broker gives its cluster.
+const embeddedCluster = "levada-embedded"
+
 // session implements connector.Session.
 type session struct {
 	opts   *Options
@@ -55,6 +59,8 @@ type session struct {
 	ctx    context.Context // of the clients: cancel ends what they still wait for
 	cancel context.CancelFunc
 	once   sync.Once // closes client
+
+	embedded atomic.Bool // the broker is the one of package broker
 
 	mu       sync.Mutex // guards all below
 	source   *source
@@ -173,6 +179,9 @@ func (s *session) tryTopic(ctx context.Context, name string) (kadm.TopicDetail, 
 	m, err := s.admin.Metadata(ctx, name)
 	if err != nil {
 		return kadm.TopicDetail{}, err
+	}
+	if m.Cluster == embeddedCluster {
+		s.embedded.Store(true)
 	}
 	d := m.Topics[name]
 	if d.Err == nil && len(d.Partitions) == 0 {

@@ -108,6 +108,11 @@ func (k *source) join() {
 	case KIP848:
 		opts = append(opts, kgo.ServerSideBalancer())
 	}
+	if k.s.embedded.Load() {
+		// It restarts the timer of a rebalance at every join. A member that gave up a
+		// join and came again as a new one would keep the group from ever settling.
+		opts = append(opts, kgo.RequestTimeoutOverhead(3*time.Minute))
+	}
 	if o.InstanceID != "" {
 		opts = append(opts, kgo.InstanceID(o.InstanceID))
 	}

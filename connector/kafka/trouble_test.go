@@ -36,7 +36,7 @@ func fake(t *testing.T, opts ...kfake.Opt) (*kfake.Cluster, *cluster) {
 		t.Fatal(err)
 	}
 	t.Cleanup(f.Close)
-	return f, &cluster{addr: f.ListenAddrs()[0], embedded: true}
+	return f, &cluster{addr: f.ListenAddrs()[0]}
 }
 
 // openBoth opens a sink and a source and returns the error of each.
@@ -107,7 +107,7 @@ func TestBrokerAbsent(t *testing.T) {
 func TestBrokerComes(t *testing.T) {
 	t.Parallel()
 	addr := freeAddr(t)
-	s, err := Open(t.Context(), &Options{Brokers: []string{addr}, Embedded: true})
+	s, err := Open(t.Context(), &Options{Brokers: []string{addr}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func TestBrokerGoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := Open(t.Context(), &Options{
-		Brokers: []string{b.Addr()}, Embedded: true, Unreachable: time.Second, metadataAge: time.Second,
+		Brokers: []string{b.Addr()}, Unreachable: time.Second, metadataAge: time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -230,7 +230,7 @@ func TestBrokerComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	opts.Addr = b.Addr()
-	comesBack(t, &cluster{addr: b.Addr(), embedded: true}, "t", func() {
+	comesBack(t, &cluster{addr: b.Addr()}, "t", func() {
 		if err := b.Close(); err != nil {
 			t.Fatal(err)
 		}
