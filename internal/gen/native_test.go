@@ -1,0 +1,85 @@
+package gen_test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/levada-io/levada/internal/gen"
+	"github.com/levada-io/levada/plan"
+)
+
+const metricSteps = "../../examples/metrics/steps"
+
+// The user's module outside of this one, its plan, and no Python: the binary that
+// levada build --native makes.
+func TestBuildNative(t *testing.T) {
+	p, err := gen.Scan(metricSteps, gen.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	prefix := "go:" + p.Manifest.Package + "."
+	pl := &plan.Plan{Version: plan.Version, Name: "metrics", Types: p.Manifest.Types, Steps: []plan.Step{
+		{Name: "in", Kind: plan.Source, Stream: "in", Connector: "file"},
+		{Name: "parse", Kind: plan.Map, Input: "in", Function: &plan.Function{Name: "builtin:json.decode"}, Type: prefix + "IngestMetric"},
+		{Name: "above", Kind: plan.Filter, Input: "parse", Function: &plan.Function{Name: prefix + "Threshold", Settings: []byte(`{"limit":1.5}`)}},
+		{Name: "transform", Kind: plan.Map, Input: "above", Function: &plan.Function{Name: prefix + "Transform"}},
+		{Name: "serialize", Kind: plan.Map, Input: "transform", Function: &plan.Function{Name: "builtin:json.encode"}},
+		{Name: "out", Kind: plan.Sink, Input: "serialize", Stream: "out", Connector: "file"},
+	}}
+	pl.Requires = plan.Requires(pl)
+	planJSON, err := pl.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	binary := filepath.Join(dir, "metrics")
+	if err := gen.BuildNative(p, metricSteps, planJSON, binary); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("ldd", binary).CombinedOutput(); err == nil {
+		t.Errorf("expected a static binary, it needs\n%s", out)
+	}
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	record := `{"org_id":1,"project_id":2,"name":"n","tags":{},"timestamp":3,"retention_days":90,"type":"c","value":VALUE}`
+	in := write("in.jsonl", strings.ReplaceAll(record, "VALUE", "2")+"\n"+strings.ReplaceAll(record, "VALUE", "1")+"\n")
+	out := filepath.Join(dir, "out.jsonl")
+	config := write("deployment.yaml", "streams:\n  in: {connector: file, path: "+in+"}\n  out: {connector: file, path: "+out+"}\n")
+	got, err := exec.Command(binary, "run", "--drain", "--config", config).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, got)
+	}
+	text, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.ReplaceAll(strings.TrimSuffix(record, "}"), "VALUE", "2") + `,"transformed":true}` + "\n"; string(text) != want {
+		t.Errorf("expected %s, got %s", want, text)
+	}
+	if status, err := exec.Command("git", "status", "--short", "--", metricSteps).Output(); err == nil && len(status) > 0 {
+		t.Errorf("expected nothing to be written into the user's folder, got\n%s", status)
+	}
+}
+
+func TestBuildNativeSaysWhatGoSays(t *testing.T) {
+	p, err := gen.Scan("testdata/metrics/in", gen.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Between the reading and the build the user has taken a function away.
+	p.Manifest.Package = "github.com/levada-io/levada/internal/gen/testdata/fail/nosteps/in"
+	err = gen.BuildNative(p, "testdata/fail/nosteps/in", []byte("{}"), filepath.Join(t.TempDir(), "x"))
+	var compile *gen.CompileError
+	if !errors.As(err, &compile) || !strings.Contains(compile.Text, "undefined: steps.Transform") {
+		t.Errorf("expected Go's own text, got %v", err)
+	}
+}
