@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 
@@ -166,3 +167,16 @@ def test_runs_as_a_module(site: Path) -> None:
 
 def sys_python() -> str:
     return INTERPRETERS["3.11"]
+
+
+def test_the_users_own_tests_pass(site: Path) -> None:
+    tests = STEPS / "tests"
+    command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests)
+    got = run(*command, cwd=STEPS, PYTHONPATH=str(site))
+    assert got.code == 0, got.out
+
+
+def test_the_users_own_tests_are_typed(site: Path, tmp_path: Path) -> None:
+    command = (sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path, STEPS / "tests")
+    got = run(*command, cwd=STEPS, MYPYPATH=str(site))
+    assert got.code == 0, got.out
