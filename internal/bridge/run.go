@@ -439,6 +439,10 @@ func (o *run) convert(c *record.Chunk) (bool, error) {
 		if _, ok := o.out.Kit.Base(c.Col); ok {
 			return true, nil
 		}
+		// Values of another Go type become frames and then values of this one.
+		if _, err := o.toFrames(c); err != nil {
+			return false, err
+		}
 		if frames, ok := c.Col.(*frame.Column); ok {
 			return true, o.toValues(c, frames)
 		}

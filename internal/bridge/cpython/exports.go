@@ -85,10 +85,7 @@ func levadaHostCall(handle C.uintptr_t, call *C.levada_callin) {
 	var r Result
 	err := guarded(func() (err error) {
 		// One copy; what the function returns or keeps may alias it.
-		in := Batch{N: int(call.n), Payloads: C.GoBytes(unsafe.Pointer(call.in), C.int(call.in_len))}
-		if call.meta != nil {
-			in.Metas = C.GoBytes(unsafe.Pointer(call.meta), C.int(call.meta_len))
-		}
+		in := Batch{N: int(call.n), Payloads: goBytes(call.in, call.in_len), Metas: goBytes(call.meta, call.meta_len)}
 		r, err = f.Call(in)
 		return err
 	})
@@ -201,8 +198,18 @@ func guarded(f func() error) (err error) {
 	return f()
 }
 
-// text copies a string of C's.
-func text(p *C.char, n C.size_t) string { return C.GoStringN(p, C.int(n)) }
+// text copies a string of C's. C.GoStringN would not take more than 2 GiB.
+func text(p *C.char, n C.size_t) string {
+	return string(unsafe.Slice((*byte)(unsafe.Pointer(p)), n))
+}
+
+// goBytes copies bytes of C's; nil for NULL.
+func goBytes(p *C.uint8_t, n C.size_t) []byte {
+	if p == nil {
+		return nil
+	}
+	return append(make([]byte, 0, n), unsafe.Slice((*byte)(unsafe.Pointer(p)), n)...)
+}
 
 // cText makes malloc memory of a string; C frees it.
 func cText(s string) (*C.char, C.size_t) { return C.CString(s), C.size_t(len(s)) }

@@ -1,5 +1,4 @@
-#define _GNU_SOURCE
-#include <pthread.h>
+#include <sys/prctl.h>
 
 #include "native.h"
 #include "process.h"
@@ -38,7 +37,7 @@ void levada_away_end(levada_away *a) {
 }
 
 int levada_thread_name(levada_state *st, const char *name) {
-    pthread_setname_np(pthread_self(), name); /* too long a name is not set */
+    prctl(PR_SET_NAME, name); /* cut to 15 bytes; pthread_setname_np would ask for a newer glibc */
     if (levada_enter() < 0) return -1;
     PyObject *thread = PyObject_CallObject(st->current_thread, NULL); /* owned */
     PyObject *text = PyUnicode_FromString(name);                      /* owned */

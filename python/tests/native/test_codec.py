@@ -11,7 +11,10 @@ import pytest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
-SOURCES = [ROOT / "internal" / "bridge" / "cpython" / f"{n}.c" for n in ("layout", "build", "encode", "clock", "symbols")]
+SOURCES = [
+    ROOT / "internal" / "bridge" / "cpython" / f"{n}.c"
+    for n in ("layout", "build", "encode", "clock", "symbols")
+]
 
 
 def compiler() -> str:
@@ -19,7 +22,9 @@ def compiler() -> str:
 
 
 def library(name: str) -> str:
-    out = subprocess.run([compiler(), f"-print-file-name={name}"], capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [compiler(), f"-print-file-name={name}"], capture_output=True, text=True, check=True
+    )
     path = out.stdout.strip()
     assert os.path.isabs(path), f"{name} is not installed; it comes with the C compiler"
     return path
@@ -30,19 +35,40 @@ def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("codec") / "codec.so"
     subprocess.run(
         [
-            compiler(), "-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared",
-            "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer",
-            f"-I{ROOT / 'abi'}", f"-I{SOURCES[0].parent}",
-            "-o", str(out), str(HERE / "codec" / "codec.c"), *map(str, SOURCES),
+            compiler(),
+            "-std=gnu11",
+            "-g",
+            "-O1",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-fPIC",
+            "-shared",
+            "-fsanitize=address,undefined",
+            "-fno-sanitize-recover=undefined",
+            "-fno-omit-frame-pointer",
+            f"-I{ROOT / 'abi'}",
+            f"-I{SOURCES[0].parent}",
+            "-o",
+            str(out),
+            str(HERE / "codec" / "codec.c"),
+            *map(str, SOURCES),
         ],
         check=True,
-    )  # fmt: skip
+    )
     return out
 
 
 def test_frames(sanitized: Path) -> None:
     got = subprocess.run(
-        [sys.executable, "-X", "dev", str(HERE / "codec" / "frames.py"), str(ROOT / "abi" / "testdata" / "frames"), "2000"],
+        [
+            sys.executable,
+            "-X",
+            "dev",
+            str(HERE / "codec" / "frames.py"),
+            str(ROOT / "abi" / "testdata" / "frames"),
+            "2000",
+        ],
         env={
             **os.environ,
             "LEVADA_CODEC": str(sanitized),

@@ -88,6 +88,30 @@ def test_case(version: str, case: str, module: Path) -> None:
     run_case(python, case, module)
 
 
+def test_an_old_interpreter_is_told_what_it_lacks(module: Path) -> None:
+    """What is missing is found before anything is called; 3.10 stands for all of them."""
+    pyenv = shutil.which("pyenv")
+    old = [shutil.which("python3.10")]
+    if pyenv:
+        old += [
+            f"{said(pyenv, 'prefix', v)}/bin/python"
+            for v in said(pyenv, "versions", "--bare").split()
+            if v.startswith("3.10.")
+        ]
+    found = [p for p in filter(None, old) if said(p, "-c", "print(1)")]
+    if not found:
+        pytest.skip("no CPython 3.10 on PATH")
+    got = subprocess.run(
+        [found[0], "-c", "import kit"],
+        env={**os.environ, "PYTHONPATH": str(HERE / "cases"), "LEVADA_NATIVE_TEST": str(module)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "ImportError: levada: this interpreter lacks Py" in got.stderr, got.stderr
+    assert "levada needs CPython 3.11 or later" in got.stderr
+
+
 WATCHED = ["callin", "escape", "lanes", "steps", "values"]
 
 
@@ -120,7 +144,7 @@ def test_case_under_cgocheck(case: str, cgocheck_module: Path) -> None:
 # --- the rules for a stable ABI by hand ------------------------------------------------
 
 FORBIDDEN = {
-    r"Py_INCREF|Py_DECREF|Py_XINCREF|Py_XDECREF|Py_REFCNT|Py_CLEAR": "reference counts of immortal objects",
+    r"Py_INCREF|Py_DECREF|Py_XINCREF|Py_XDECREF|Py_REFCNT|Py_CLEAR": "reference counts of immortal objects",  # noqa: E501
     r"ob_refcnt\s*(\+\+|--|[=!<>+-]=|[<>])|->ob_refcnt": "a test or change of a count",
     r"Py_BuildValue|PyArg_\w+|PyErr_Format|PyUnicode_FromFormat|PyTuple_Pack|PyObject_CallFunction\b"
     r"|PyObject_CallMethod\b|Py_VaBuildValue": "a call with a format",
@@ -159,7 +183,9 @@ def test_ob_type_is_read_in_one_place() -> None:
 
 def test_every_symbol_is_weak_and_checked(module: Path) -> None:
     """What the module wants of Python is in the checked list, and weak."""
-    out = subprocess.run(["nm", "-D", "--undefined-only", str(module)], capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        ["nm", "-D", "--undefined-only", str(module)], capture_output=True, text=True, check=True
+    )
     wanted = dict(reversed(line.split()) for line in out.stdout.splitlines())
     python = {n: kind for n, kind in wanted.items() if re.match(r"_?Py[A-Z_]", n)}
     assert len(python) > 60, python
@@ -176,4 +202,6 @@ def test_every_symbol_is_weak_and_checked(module: Path) -> None:
 def test_nothing_links_python(module: Path) -> None:
     out = subprocess.run(["readelf", "-d", str(module)], capture_output=True, text=True, check=True)
     needed = re.findall(r"NEEDED.*\[(.*)\]", out.stdout)
-    assert all(n.startswith(("libc.", "ld-linux", "libpthread", "libdl", "libresolv")) for n in needed), needed
+    assert all(
+        n.startswith(("libc.", "ld-linux", "libpthread", "libdl", "libresolv")) for n in needed
+    ), needed

@@ -4,35 +4,62 @@ import datetime
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from kit import Function, Message, main, one
 
-UTC = datetime.timezone.utc
+UTC = datetime.UTC
 text = st.text(st.characters(exclude_categories=["Cs"]))
 times = st.datetimes(timezones=st.just(UTC)).map(lambda t: t.replace(fold=0))  # UTC folds nothing
-scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | text | st.binary() | times
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False)
+    | text
+    | st.binary()
+    | times
+)
 anything = st.recursive(scalars, lambda v: st.lists(v) | st.dictionaries(text, v), max_leaves=30)
 
 
 def sized(bits, signed=True):
-    return st.integers(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else st.integers(0, 2**bits - 1)
+    return (
+        st.integers(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+        if signed
+        else st.integers(0, 2**bits - 1)
+    )
 
 
 inner = st.deferred(
     lambda: st.fixed_dictionaries(
-        {"name": text, "next": st.none() | inner}, optional={"more": st.lists(inner, min_size=1, max_size=2)}
+        {"name": text, "next": st.none() | inner},
+        optional={"more": st.lists(inner, min_size=1, max_size=2)},
     )
 )
 everything = st.fixed_dictionaries(
     {
-        "bool": st.booleans(), "i8": sized(8), "i16": sized(16), "i32": sized(32), "i64": sized(64),
-        "u8": sized(8, False), "u16": sized(16, False), "u32": sized(32, False), "u64": sized(64, False),
-        "f32": st.floats(width=32, allow_nan=False), "f64": st.floats(allow_nan=False), "str": text, "bytes": st.binary(),
-        "time": times, "list": st.lists(sized(64)), "map": st.dictionaries(text, st.floats(allow_nan=False)),
-        "ptr": st.none() | text, "any": anything, "inner": inner, "inners": st.lists(inner, max_size=3),
+        "bool": st.booleans(),
+        "i8": sized(8),
+        "i16": sized(16),
+        "i32": sized(32),
+        "i64": sized(64),
+        "u8": sized(8, False),
+        "u16": sized(16, False),
+        "u32": sized(32, False),
+        "u64": sized(64, False),
+        "f32": st.floats(width=32, allow_nan=False),
+        "f64": st.floats(allow_nan=False),
+        "str": text,
+        "bytes": st.binary(),
+        "time": times,
+        "list": st.lists(sized(64)),
+        "map": st.dictionaries(text, st.floats(allow_nan=False)),
+        "ptr": st.none() | text,
+        "any": anything,
+        "inner": inner,
+        "inners": st.lists(inner, max_size=3),
     },
     optional={"opt": text.filter(bool), "opt_ptr": sized(64)},
-)  # fmt: skip
+)
 
 HARD = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -63,7 +90,10 @@ def test_any(value):
 
 
 @HARD
-@given(st.fixed_dictionaries({"id": sized(64)}), st.dictionaries(text.filter(lambda k: k != "id"), anything))
+@given(
+    st.fixed_dictionaries({"id": sized(64)}),
+    st.dictionaries(text.filter(lambda k: k != "id"), anything),
+)
 def test_extra(named, extra):
     value = {**extra, **named}
     got = Function("go:test.Open", "")(Message(value))
@@ -71,7 +101,11 @@ def test_extra(named, extra):
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False) | text,
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | text,
     lambda v: st.lists(v) | st.dictionaries(text, v),
     max_leaves=20,
 )

@@ -9,7 +9,10 @@ import threading
 
 from kit import METRIC, chain, main, one, run
 
-METRICS = [{**METRIC, "org_id": i, "name": f"a name that is not in the string cache {i}"} for i in range(200)]
+METRICS = [
+    {**METRIC, "org_id": i, "name": f"a name that is not in the string cache {i}"}
+    for i in range(200)
+]
 
 
 def right(kept):
@@ -31,7 +34,9 @@ def chunk(step, **more):
 def test_kept_untouched():
     kept = []
     chunk(lambda m: kept.append(m) or True)
-    one(("map", lambda m: m.payload), type="Metric", values=METRICS[::-1])  # other bytes in the same memory
+    one(
+        ("map", lambda m: m.payload), type="Metric", values=METRICS[::-1]
+    )  # other bytes in the same memory
     right(kept)
 
 
@@ -51,7 +56,14 @@ def test_kept_in_the_middle_of_a_chain():
         kept.append(m)
         return m.payload
 
-    one(("map", lambda m: {**m.payload, "x": m.offset}), ("map", keep), ("map", lambda m: None), type="Metric", values=METRICS, keys=keys())
+    one(
+        ("map", lambda m: {**m.payload, "x": m.offset}),
+        ("map", keep),
+        ("map", lambda m: None),
+        type="Metric",
+        values=METRICS,
+        keys=keys(),
+    )
     assert [m.payload["x"] for m in kept] == list(range(len(METRICS)))
     assert [m.key for m in kept] == [k.encode() for k in keys()]
 
@@ -142,7 +154,13 @@ def test_kept_objects():
     kept = []
     op1, f1 = chain(("map", lambda m: m.payload), form="objects")
     op2 = {"calls": [{"Step": "b", "Kind": "filter", "Function": "py:b"}], "form": "raw"}
-    run({**f1, "py:b": lambda m: bool(kept.append(m)) or True}, ops=[op1, op2], type="Metric", values=METRICS, keys=keys())
+    run(
+        {**f1, "py:b": lambda m: bool(kept.append(m)) or True},
+        ops=[op1, op2],
+        type="Metric",
+        values=METRICS,
+        keys=keys(),
+    )
     right(kept)
 
 

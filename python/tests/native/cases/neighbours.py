@@ -6,7 +6,6 @@ import uuid
 import numpy
 import orjson
 import polars
-
 from kit import METRIC, Function, Message, main, one, raises
 
 identity = Function("go:test.Metric", "")
@@ -16,7 +15,10 @@ def test_they_work_beside_it():
     def step(m):
         data = orjson.loads(orjson.dumps(m.payload))
         frame = polars.DataFrame({"v": data["value"]})
-        return {"sum": float(frame["v"].sum()), "mean": float(numpy.mean(numpy.array(data["value"])))}
+        return {
+            "sum": float(frame["v"].sum()),
+            "mean": float(numpy.mean(numpy.array(data["value"]))),
+        }
 
     got = one(("map", step), type="Metric", values=[METRIC] * 20)
     assert got["payloads"] == [{"sum": 15.25, "mean": 15.25 / 3}] * 20, got
@@ -44,7 +46,12 @@ def test_results_of_steps():
     assert got["payloads"] == [1]
     got = one(("filter", lambda m: numpy.array([1, 2])), type="any", values=[1])
     assert "ambiguous" in got["failed"][0]["Message"]
-    got = one(("flat_map", lambda m: numpy.array([b"x", b"y"], dtype=object)), type="any", values=[1], form="raw")
+    got = one(
+        ("flat_map", lambda m: numpy.array([b"x", b"y"], dtype=object)),
+        type="any",
+        values=[1],
+        form="raw",
+    )
     assert got["origin"] == [0, 0]
 
 

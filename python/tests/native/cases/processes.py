@@ -12,7 +12,15 @@ from kit import METRIC, Function, Message, main, native, one, raises, run
 
 def child(code, check=True, **more):
     env = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.abspath(__file__))}
-    return subprocess.run([sys.executable, "-X", "dev", "-c", code], env=env, timeout=60, capture_output=True, text=True, check=check, **more)
+    return subprocess.run(
+        [sys.executable, "-X", "dev", "-c", code],
+        env=env,
+        timeout=60,
+        capture_output=True,
+        text=True,
+        check=check,
+        **more,
+    )
 
 
 def test_ctrl_c_while_main_waits():
@@ -54,7 +62,12 @@ def test_a_fork_after_the_load_is_refused():
     pid = os.fork()
     if pid == 0:
         try:
-            for call in (lambda: f(Message(METRIC)), lambda: Function("go:test.Any", ""), native.manifest, lambda: native.main([], "", "", {})):
+            for call in (
+                lambda: f(Message(METRIC)),
+                lambda: Function("go:test.Any", ""),
+                native.manifest,
+                lambda: native.main([], "", "", {}),
+            ):
                 raises(RuntimeError, "forked", call)
             del f
             os._exit(0)
@@ -71,7 +84,7 @@ def test_a_fork_inside_a_step():
         pid = os.fork()
         if pid == 0:
             try:
-                m.payload
+                _ = m.payload
             except RuntimeError as e:
                 os._exit(0 if "forked" in str(e) else 1)
             os._exit(2)
@@ -84,7 +97,7 @@ def test_exit_while_a_lane_works():
     out = child(
         "import kit, threading, time, os, sys\n"
         "def step(m):\n    time.sleep(0.01)\n    return 1\n"
-        "t = threading.Thread(target=lambda: kit.one(('map', step), type='any', values=[0] * 300), daemon=True)\n"
+        "t = threading.Thread(target=lambda: kit.one(('map', step), type='any', values=[0] * 300), daemon=True)\n"  # noqa: E501
         "t.start(); time.sleep(0.3); print('bye')",
         check=False,
     )
@@ -115,7 +128,7 @@ def test_a_second_interpreter_is_refused():
         "try:\n    import _xxsubinterpreters as s\n"
         "except ImportError:\n    import _interpreters as s\n"
         "i = s.create() if not hasattr(s, 'new_config') else s.create('legacy')\n"
-        "code = 'import sys; sys.path.insert(0, %r)\\ntry:\\n import kit\\nexcept ImportError as e:\\n print(e)\\nelse:\\n print(\"LOADED\")' % os.environ['PYTHONPATH']\n"
+        "code = 'import sys; sys.path.insert(0, %r)\\ntry:\\n import kit\\nexcept ImportError as e:\\n print(e)\\nelse:\\n print(\"LOADED\")' % os.environ['PYTHONPATH']\n"  # noqa: E501
         "r = s.run_string(i, code)\n"
         "assert r is None, r\n",
         check=False,
@@ -123,9 +136,25 @@ def test_a_second_interpreter_is_refused():
     assert "LOADED" not in out.stdout and "interpreter" in out.stdout, out
 
 
+def test_interpreters_of_another_layout_are_refused_by_name():
+    for change, text in (
+        ("sys.abiflags = 't'", "free-threaded CPython"),
+        ("sys.getobjects = print", "Py_TRACE_REFS"),
+    ):
+        out = child(f"import sys; {change}; import kit", check=False)
+        assert (
+            out.returncode == 1 and "ImportError: levada: " in out.stderr and text in out.stderr
+        ), out
+
+
 def test_an_error_in_main_leaves_nothing_behind():
     for _ in range(50):
-        assert run({}, type="any", values=[1], ops=[{"calls": [], "form": "objects"}])["chunks"][0]["column"] == "*bridge.Objects"
+        assert (
+            run({}, type="any", values=[1], ops=[{"calls": [], "form": "objects"}])["chunks"][0][
+                "column"
+            ]
+            == "*bridge.Objects"
+        )
 
 
 main(globals())

@@ -24,8 +24,9 @@ def test_one_crossing_per_chunk_and_run():
         ("filter", lambda m: m.payload["org_id"] != 2),
         ("map", lambda m: {**m.payload, "a": 1}),
         ("map", lambda m: {**m.payload, "b": 2}),
-        type="Metric", values=[{**METRIC, "org_id": i} for i in (1, 2, 3)],
-    )  # fmt: skip
+        type="Metric",
+        values=[{**METRIC, "org_id": i} for i in (1, 2, 3)],
+    )
     d = delta(before)
     assert (d["crossings"], d["gil_acquisitions"], d["python_calls"]) == (1, 1, 3 + 2 + 2), d
     assert [p["b"] + p["a"] for p in got["payloads"]] == [3, 3] and got["origin"] == [0, 2]
@@ -33,14 +34,20 @@ def test_one_crossing_per_chunk_and_run():
 
 def test_untouched_messages_convert_nothing():
     before = native.counters()
-    got = one(("filter", lambda m: True), ("filter", lambda m: False), type="Metric", values=[METRIC] * 10)
+    got = one(
+        ("filter", lambda m: True), ("filter", lambda m: False), type="Metric", values=[METRIC] * 10
+    )
     d = delta(before)
     assert (d["crossings"], d["conversions"]) == (1, 0), d
     assert got["payloads"] == [] and got["column"].startswith("*program.Values")
 
 
 def test_a_run_of_filters_keeps_the_column():
-    for kind, values, column in (("Metric", [METRIC] * 3, "*program.Values["), ("bytes", b64(b"a", b"b", b"c"), "record.Bytes"), ("any", [1, 2, 3], "*frame.Column")):
+    for kind, values, column in (
+        ("Metric", [METRIC] * 3, "*program.Values["),
+        ("bytes", b64(b"a", b"b", b"c"), "record.Bytes"),
+        ("any", [1, 2, 3], "*frame.Column"),
+    ):
         got = one(("filter", lambda m: m.offset != 1), type=kind, values=values, form="raw")
         assert got["column"].startswith(column), got["column"]
         assert got["payloads"] == [values[0], values[2]] and got["origin"] == [0, 2]
@@ -50,17 +57,24 @@ def test_raw_results():
     seen = []
     got = one(
         ("map", lambda m: seen.append(m.payload) or (m.payload and m.payload + b"!")),
-        type="bytes", values=b64(b"a", b"", None, b"\0"), form="raw",
-    )  # fmt: skip
+        type="bytes",
+        values=b64(b"a", b"", None, b"\0"),
+        form="raw",
+    )
     assert seen == [b"a", b"", None, b"\0"]
     assert got["payloads"] == b64(b"a!", b"", None, b"\0!") and not got["failed"]
 
 
 def test_a_forgotten_return_is_no_tombstone():
-    got = one(("map", lambda m: m.payload and None), type="bytes", values=b64(b"a", None), form="raw")
+    got = one(
+        ("map", lambda m: m.payload and None), type="bytes", values=b64(b"a", None), form="raw"
+    )
     assert got["payloads"] == [None] and got["origin"] == [1]
     assert got["failed"][0]["Offset"] == 0
-    assert got["failed"][0]["Message"] == "returned value: expected `bytes`, got `None` (to write a null, return msg.with_payload(None)) - at `$`"
+    assert (
+        got["failed"][0]["Message"]
+        == "returned value: expected `bytes`, got `None` (to write a null, return msg.with_payload(None)) - at `$`"  # noqa: E501
+    )
     got = one(("map", lambda m: m.with_payload(None)), type="bytes", values=b64(b"a"), form="raw")
     assert got["payloads"] == [None] and not got["failed"]
 
@@ -73,13 +87,18 @@ def test_results_that_do_not_fit():
 
     assert failed("text", "raw") == "returned value: expected `bytes`, got `str` - at `$`"
     assert failed(None, "Metric") == "returned value: expected `dict`, got `None` - at `$`"
-    assert failed({**METRIC, "value": [1.0, "2"]}, "Metric") == "returned value: expected `float`, got `str` - at `$.value[1]`"
+    assert (
+        failed({**METRIC, "value": [1.0, "2"]}, "Metric")
+        == "returned value: expected `float`, got `str` - at `$.value[1]`"
+    )
     assert "got `object` - at `$[0].a`" in failed([{"a": object()}], "dynamic")
     assert "missing member `org_id` - at `$`" in failed({}, "Metric")
 
 
 def test_go_values():
-    got = one(("map", lambda m: {**METRIC, "org_id": m.payload}), type="any", values=[1, 2], form="Metric")
+    got = one(
+        ("map", lambda m: {**METRIC, "org_id": m.payload}), type="any", values=[1, 2], form="Metric"
+    )
     assert got["column"].startswith("*program.Values[main.Metric]"), got["column"]
     assert [p["org_id"] for p in got["payloads"]] == [1, 2] and not got["failed"]
 
@@ -104,12 +123,27 @@ def test_errors_keep_the_step_and_the_traceback():
             raise ValueError("a\ud800b")
         return m.payload
 
-    got = one(("map", lambda m: m.payload), ("map", outer), ("map", third), type="any", values=[0, 1, 2, 3, 4])
+    got = one(
+        ("map", lambda m: m.payload),
+        ("map", outer),
+        ("map", third),
+        type="any",
+        values=[0, 1, 2, 3, 4],
+    )
     assert got["payloads"] == [0, 4] and got["origin"] == [0, 4]
     a, b, c = got["failed"]
-    assert (a["Offset"], a["Step"], a["Type"], a["Message"]) == (1, "step1", "KeyError", "KeyError: 'no 1'")
+    assert (a["Offset"], a["Step"], a["Type"], a["Message"]) == (
+        1,
+        "step1",
+        "KeyError",
+        "KeyError: 'no 1'",
+    )
     assert "in inner" in a["Traceback"] and "in outer" in a["Traceback"]
-    assert (b["Offset"], b["Step"], b["Type"]) == (2, "step2", "__main__.test_errors_keep_the_step_and_the_traceback.<locals>.Custom")
+    assert (b["Offset"], b["Step"], b["Type"]) == (
+        2,
+        "step2",
+        "__main__.test_errors_keep_the_step_and_the_traceback.<locals>.Custom",
+    )
     assert (c["Offset"], c["Message"]) == (3, "ValueError: a\\ud800b")
 
 
@@ -128,13 +162,25 @@ def test_flat_map():
         if m.payload == 3:
             raise ValueError("late")
 
-    got = one(("flat_map", fan), ("map", lambda m: [m.payload, m.offset]), type="any", values=[2, 0, 3, 1])
+    got = one(
+        ("flat_map", fan), ("map", lambda m: [m.payload, m.offset]), type="any", values=[2, 0, 3, 1]
+    )
     assert got["payloads"] == [[0, 0], [1, 0], [0, 3]] and got["origin"] == [0, 0, 3]
     assert [(f["Offset"], f["Step"]) for f in got["failed"]] == [(2, "step0")]
 
-    for result, name in ((None, "None"), ("ab", "str"), (b"ab", "bytes"), ({"a": 1}, "dict"), (7, "int"), (Message(1), "Message")):
-        (f,) = one(("flat_map", lambda m: result), type="any", values=[1])["failed"]
-        assert f["Message"] == f"returned value: expected an iterable of payloads, got `{name}` - at `$`", f
+    for result, name in (
+        (None, "None"),
+        ("ab", "str"),
+        (b"ab", "bytes"),
+        ({"a": 1}, "dict"),
+        (7, "int"),
+        (Message(1), "Message"),
+    ):
+        (f,) = one(("flat_map", lambda m, result=result: result), type="any", values=[1])["failed"]
+        assert (
+            f["Message"]
+            == f"returned value: expected an iterable of payloads, got `{name}` - at `$`"
+        ), f
 
 
 def test_an_element_of_a_flat_map_fails_alone():
@@ -167,8 +213,10 @@ def test_a_step_sets_payload_key_and_headers():
         ("map", lambda m: m.with_payload("new").with_key(b"set").with_header("a", b"b")),
         ("filter", lambda m: seen.append((m.payload, m.key, m.headers[-1], m.offset)) or True),
         ("map", lambda m: m.payload + "!"),
-        type="any", values=[1], keys=["old"],
-    )  # fmt: skip
+        type="any",
+        values=[1],
+        keys=["old"],
+    )
     assert seen == [("new", b"set", ("a", b"b"), 0)]
     assert got["payloads"] == ["new!"] and got["keys"] == ["set"]
     assert got["headers"] == [[["trace", "t0"], ["null", ""], ["a", "b"]]]
@@ -203,15 +251,27 @@ def test_invalid_utf8_from_go():
 def test_route():
     def routed(fn, values, otherwise=-1):
         functions = {"py:0": fn}
-        (c,) = run(functions, type="any", values=values, router={"Function": "py:0", "Cases": ["a", 1, True, None], "Otherwise": otherwise})["chunks"]
+        (c,) = run(
+            functions,
+            type="any",
+            values=values,
+            router={"Function": "py:0", "Cases": ["a", 1, True, None], "Otherwise": otherwise},
+        )["chunks"]
         return c
 
     got = routed(lambda m: m.payload, ["a", 1, True, "a"], otherwise=3)
     assert got["branches"] == [0, 1, 2, 0] and got["payloads"] == ["a", 1, True, "a"]
     got = routed(lambda m: m.payload, ["a", "b", 2, False, 1.5, None])
     assert got["branches"] == [0] and got["payloads"] == ["a"]
-    assert [f["Message"] for f in got["failed"]][:2] == ["returned value: expected `str`, `int` or `bool`, got `float` - at `$`", "returned value: expected `str`, `int` or `bool`, got `None` - at `$`"]
-    assert {f["Message"] for f in got["failed"]} >= {'no case for "b" and no otherwise', "no case for 2 and no otherwise", "no case for false and no otherwise"}
+    assert [f["Message"] for f in got["failed"]][:2] == [
+        "returned value: expected `str`, `int` or `bool`, got `float` - at `$`",
+        "returned value: expected `str`, `int` or `bool`, got `None` - at `$`",
+    ]
+    assert {f["Message"] for f in got["failed"]} >= {
+        'no case for "b" and no otherwise',
+        "no case for 2 and no otherwise",
+        "no case for false and no otherwise",
+    }
     got = routed(lambda m: m.payload, ["zzz"], otherwise=3)
     assert got["branches"] == [3]
 
@@ -261,11 +321,15 @@ def test_branches_do_not_see_each_other():
         return m.payload
 
     chunks = two(lambda m: {"n": [m.payload]}, change, values=[5, 6], branch=True)
-    assert [c["payloads"] for c in chunks] == [[{"n": [5, 0], "seen": True}, {"n": [6, 1], "seen": True}]] * 2
+    assert [c["payloads"] for c in chunks] == [
+        [{"n": [5, 0], "seen": True}, {"n": [6, 1], "seen": True}]
+    ] * 2
 
 
 def test_batches_of_objects():
-    (got,) = two(lambda m: Thing(m.payload), lambda m: [t.n for t in m.payload], values=[1, 2, 3], batch=True)
+    (got,) = two(
+        lambda m: Thing(m.payload), lambda m: [t.n for t in m.payload], values=[1, 2, 3], batch=True
+    )
     assert got["payloads"] == [[1, 2, 3]]
     gc.collect()
     assert Thing.alive == 0, Thing.alive
@@ -283,11 +347,18 @@ def test_conversions_without_steps():
     got = converted("any", [METRIC, {"org_id": 1}], "Metric")
     assert got["payloads"] == [METRIC] and "missing" in got["failed"][0]["Message"], got
     op1, f1 = chain(("map", lambda m: Message(m.payload)), form="objects")
-    assert run(f1, ops=[op1, {"calls": [], "form": "Metric"}], type="any", values=[METRIC])["chunks"][0]["payloads"] == [METRIC]
+    assert run(f1, ops=[op1, {"calls": [], "form": "Metric"}], type="any", values=[METRIC])[
+        "chunks"
+    ][0]["payloads"] == [METRIC]
 
 
 def test_empty_chunks():
-    for form, column in (("raw", "record.Bytes"), ("dynamic", "*frame.Column"), ("objects", "*bridge.Objects"), ("Metric", "*program.Values[main.Metric]")):
+    for form, column in (
+        ("raw", "record.Bytes"),
+        ("dynamic", "*frame.Column"),
+        ("objects", "*bridge.Objects"),
+        ("Metric", "*program.Values[main.Metric]"),
+    ):
         got = one(("map", lambda m: m), type="any", values=[], form=form)
         assert got["column"].startswith(column.split("[")[0]), got
 
@@ -302,7 +373,12 @@ def test_the_clock_cap_pauses_and_goes_on():
 
 
 def test_unknown_functions():
-    (c,) = run({}, type="any", values=[1], ops=[{"calls": [{"Step": "s", "Kind": "map", "Function": "py:x"}], "form": "raw"}])["chunks"]
+    (c,) = run(
+        {},
+        type="any",
+        values=[1],
+        ops=[{"calls": [{"Step": "s", "Kind": "map", "Function": "py:x"}], "form": "raw"}],
+    )["chunks"]
     assert "py:x: not among those that Python has brought" in c["error"]
 
 
@@ -331,7 +407,7 @@ def test_a_step_without_gil_free_main():
     code = (
         "import sys, threading, time; sys.path.insert(0, sys.argv[1]); import kit\n"
         "n = []\n"
-        "t = threading.Thread(target=lambda: [n.append(time.sleep(0.01)) for _ in range(20)]); t.start()\n"
+        "t = threading.Thread(target=lambda: [n.append(time.sleep(0.01)) for _ in range(20)]); t.start()\n"  # noqa: E501
         "kit.one(('map', lambda m: time.sleep(0.3)), type='any', values=[1])\n"
         "assert len(n) > 10, len(n); t.join()"
     )

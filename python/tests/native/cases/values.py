@@ -9,18 +9,35 @@ import math
 
 from kit import METRIC, Function, Message, main, native, raises
 
-UTC = datetime.timezone.utc
-identity = {n: Function(f"go:test.{n}", "") for n in ("Metric", "Everything", "Open", "Any", "Bytes")}
+UTC = datetime.UTC
+identity = {
+    n: Function(f"go:test.{n}", "") for n in ("Metric", "Everything", "Open", "Any", "Bytes")
+}
 
 EVERYTHING = {
-    "bool": True, "i8": -128, "i16": -32768, "i32": -(2**31), "i64": -(2**63),
-    "u8": 255, "u16": 65535, "u32": 2**32 - 1, "u64": 2**64 - 1,
-    "f32": 0.5, "f64": 1e300, "str": "grün \U0001f600 \0", "bytes": b"\0\xff",
+    "bool": True,
+    "i8": -128,
+    "i16": -32768,
+    "i32": -(2**31),
+    "i64": -(2**63),
+    "u8": 255,
+    "u16": 65535,
+    "u32": 2**32 - 1,
+    "u64": 2**64 - 1,
+    "f32": 0.5,
+    "f64": 1e300,
+    "str": "grün \U0001f600 \0",
+    "bytes": b"\0\xff",
     "time": datetime.datetime(2024, 2, 29, 23, 59, 59, 999999, tzinfo=UTC),
-    "list": [1, -1], "map": {"b": 2.5, "a": 1.0}, "ptr": "set", "any": {"k": [None, True, 1.5, "x", b"y"]},
-    "opt": "here", "opt_ptr": 7, "inner": {"name": "a", "next": {"name": "b", "next": None}},
+    "list": [1, -1],
+    "map": {"b": 2.5, "a": 1.0},
+    "ptr": "set",
+    "any": {"k": [None, True, 1.5, "x", b"y"]},
+    "opt": "here",
+    "opt_ptr": 7,
+    "inner": {"name": "a", "next": {"name": "b", "next": None}},
     "inners": [{"name": "c", "next": None, "more": [{"name": "d", "next": None}]}],
-}  # fmt: skip
+}
 
 
 def through(name, value):
@@ -69,14 +86,36 @@ def test_subclasses_of_builtins():
 
     value = collections.OrderedDict(METRIC, org_id=Color.RED, name=Name("n"), value=[Ratio(0.5), 1])
     value["tags"] = collections.defaultdict(str, a="b")
-    assert through("Metric", value) == {**METRIC, "name": "n", "tags": {"a": "b"}, "value": [0.5, 1.0]}
+    assert through("Metric", value) == {
+        **METRIC,
+        "name": "n",
+        "tags": {"a": "b"},
+        "value": [0.5, 1.0],
+    }
     assert through("Metric", {**METRIC, "value": (1.0, 2.0)})["value"] == [1.0, 2.0]
 
 
 def test_any():
-    for value in [None, True, False, 0, -(2**63), 2**63 - 1, 2**63, 2**64 - 1, 0.5, "", "x" * 100, b"", [], {}, [[[]]],
-                  {"a": {"b": [1, {"c": None}]}}, datetime.datetime(1, 1, 1, tzinfo=UTC),
-                  datetime.datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)]:  # fmt: skip
+    for value in [
+        None,
+        True,
+        False,
+        0,
+        -(2**63),
+        2**63 - 1,
+        2**63,
+        2**64 - 1,
+        0.5,
+        "",
+        "x" * 100,
+        b"",
+        [],
+        {},
+        [[[]]],
+        {"a": {"b": [1, {"c": None}]}},
+        datetime.datetime(1, 1, 1, tzinfo=UTC),
+        datetime.datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+    ]:
         got = through("Any", value)
         assert got == value and type(got) is type(value), (value, got)
     assert through("Any", (1, 2)) == [1, 2]
@@ -128,16 +167,33 @@ def test_what_does_not_fit_is_told_with_its_path():
     wrong("Metric", {**m, "value": {1.0}}, "expected `list`, got `set` - at `$.value`")
     wrong("Metric", {**m, "tags": {"a": 1}}, "expected `str`, got `int` - at `$.tags.a`")
     wrong("Metric", {**m, "tags": {"a b": 1}}, 'at `$.tags["a b"]`')
-    wrong("Metric", {**m, "tags": {1: "a"}}, "expected keys of `str`, got one of `int` - at `$.tags`")
+    wrong(
+        "Metric", {**m, "tags": {1: "a"}}, "expected keys of `str`, got one of `int` - at `$.tags`"
+    )
     wrong("Metric", {**m, "tags": None}, "expected `dict`, got `None` - at `$.tags`")
     wrong("Metric", None, "expected `dict`, got `None` - at `$`")
     wrong("Metric", [m], "expected `dict`, got `list` - at `$`")
-    wrong("Metric", {k: v for k, v in m.items() if k != "name"}, "missing member `name` - at `$`", ValueError)
-    wrong("Metric", {**m, "org_id": 2**63}, "int64, got 9223372036854775808 - at `$.org_id`", OverflowError)
+    wrong(
+        "Metric",
+        {k: v for k, v in m.items() if k != "name"},
+        "missing member `name` - at `$`",
+        ValueError,
+    )
+    wrong(
+        "Metric",
+        {**m, "org_id": 2**63},
+        "int64, got 9223372036854775808 - at `$.org_id`",
+        OverflowError,
+    )
     wrong("Metric", {**m, "org_id": 10**5000}, "got a larger one - at `$.org_id`", OverflowError)
     wrong("Metric", {**m, "value": [10**400]}, "at `$.value[0]`", OverflowError)
     wrong("Metric", {**m, "name": "a\ud800"}, "lone surrogate - at `$.name`", ValueError)
-    wrong("Everything", everything(i8=128), "expected `int` of int8, got 128 - at `$.i8`", OverflowError)
+    wrong(
+        "Everything",
+        everything(i8=128),
+        "expected `int` of int8, got 128 - at `$.i8`",
+        OverflowError,
+    )
     wrong("Everything", everything(u8=-1), "uint8, got -1", OverflowError)
     wrong("Everything", everything(u64=2**64), "uint64, got 18446744073709551616", OverflowError)
     wrong("Everything", everything(u64=-1), "uint64, got -1", OverflowError)
@@ -145,10 +201,19 @@ def test_what_does_not_fit_is_told_with_its_path():
     wrong("Everything", everything(bytes="x"), "expected `bytes`, got `str` - at `$.bytes`")
     wrong("Everything", everything(bytes=bytearray(b"x")), "expected `bytes`, got `bytearray`")
     wrong("Everything", everything(time="2024"), "expected `datetime`, got `str` - at `$.time`")
-    wrong("Everything", everything(time=datetime.datetime(2024, 1, 1)), "with a time zone, got one without - at `$.time`", ValueError)
+    wrong(
+        "Everything",
+        everything(time=datetime.datetime(2024, 1, 1)),
+        "with a time zone, got one without - at `$.time`",
+        ValueError,
+    )
     wrong("Everything", everything(opt=None), "expected `str`, got `None` - at `$.opt`")
     wrong("Everything", everything(inners=[{"name": 1, "next": None}]), "at `$.inners[0].name`")
-    wrong("Everything", everything(inner={"name": "", "next": {"name": "", "next": {"name": 0}}}), "at `$.inner.next.next.name`")
+    wrong(
+        "Everything",
+        everything(inner={"name": "", "next": {"name": "", "next": {"name": 0}}}),
+        "at `$.inner.next.next.name`",
+    )
     wrong("Everything", everything(any={"x": [object()]}), "got `object` - at `$.any.x[0]`")
     wrong("Any", 2**64, "64 bits, got 18446744073709551616 - at `$`", OverflowError)
     wrong("Any", {"a": {2: 3}}, "expected keys of `str`, got one of `int` - at `$.a`")
@@ -177,7 +242,7 @@ def test_depth():
 
 def test_strings_of_every_length():
     """Around the size that the cache takes, and with equal hashes of parts."""
-    for n in list(range(0, 70)) + [1000, 70_000]:
+    for n in [*list(range(70)), 1000, 70000]:
         for c in "aé€\U0001f600":
             s = (c * n)[:n]
             assert through("Any", [s, s + "x", s]) == [s, s + "x", s]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime
 import importlib.machinery
 import importlib.util
+import itertools
 import json
 import os
 import random
@@ -39,7 +41,7 @@ def elements(column):
     values = column[4 + 4 * (n + 1) :]
     if ends[0] != 0 or list(ends) != sorted(ends) or ends[-1] != len(values):
         return None
-    return [values[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    return [values[a:b] for a, b in itertools.pairwise(ends)]
 
 
 def plain(v):
@@ -59,11 +61,17 @@ def plain(v):
 
 def close(a, b):
     if isinstance(a, dict):
-        return isinstance(b, dict) and a.keys() == b.keys() and all(close(v, b[k]) for k, v in a.items())
+        return (
+            isinstance(b, dict)
+            and a.keys() == b.keys()
+            and all(close(v, b[k]) for k, v in a.items())
+        )
     if isinstance(a, list):
         return isinstance(b, list) and len(a) == len(b) and all(map(close, a, b))
     if isinstance(a, float) and isinstance(b, float | int):
-        return a == b or struct.pack("<f", a) == struct.pack("<f", b)  # a float32 has fewer digits in JSON
+        return a == b or struct.pack("<f", a) == struct.pack(
+            "<f", b
+        )  # a float32 has fewer digits in JSON
     return a == b
 
 
@@ -82,10 +90,9 @@ def survives(layout, frame):
         value = codec.build(layout, frame)
     except (ValueError, MemoryError):
         return None
-    try:
+    # A layout may be broken, or a string be none.
+    with contextlib.suppress(ValueError, OverflowError, TypeError):
         codec.encode(layout, value)
-    except (ValueError, OverflowError, TypeError):
-        pass  # a layout that was broken, or a string that is none
     return value
 
 
@@ -101,7 +108,11 @@ def test_goldens():
             # Members that Go leaves out of JSON are on the wire all the same.
             want, got = json.loads(text), plain(value)
             if isinstance(want, dict) and isinstance(got, dict):
-                got = {k: v for k, v in got.items() if k in want or v not in ("", 0, False, None, [], {}, 0.0)}
+                got = {
+                    k: v
+                    for k, v in got.items()
+                    if k in want or v not in ("", 0, False, None, [], {}, 0.0)
+                }
             assert close(got, want) or "omit" in name, (name, text, got)
             assert codec.encode(layout, value) == frame, (name, text)
             seen += 1
@@ -147,10 +158,14 @@ def test_noise():
             frame = bytearray(rnd.choice(frames))
             for _ in range(rnd.randint(1, 3)):
                 if frame:
-                    frame[rnd.randrange(len(frame))] = rnd.choice((0, 1, 2, 3, 8, 9, 127, 128, 255, rnd.randrange(256)))
+                    frame[rnd.randrange(len(frame))] = rnd.choice(
+                        (0, 1, 2, 3, 8, 9, 127, 128, 255, rnd.randrange(256))
+                    )
             survives(layout, bytes(frame))
             broken = bytearray(layout)
-            broken[rnd.randrange(len(broken))] = rnd.choice((0, 1, 2, 14, 15, 16, 17, 255, rnd.randrange(256)))
+            broken[rnd.randrange(len(broken))] = rnd.choice(
+                (0, 1, 2, 14, 15, 16, 17, 255, rnd.randrange(256))
+            )
             survives(bytes(broken), bytes(frame))
             survives(layout[: rnd.randrange(len(layout))], bytes(frame))
 
@@ -159,7 +174,12 @@ def test_counts_do_not_allocate():
     """A count of four billion is refused before any memory is asked for."""
     lists = struct.pack("<IBBI", 2, 14, 0, 1) + bytes([4, 0])
     for layout in (lists, struct.pack("<IBB", 1, 17, 0)):
-        for frame in (b"\xff\xff\xff\xff", b"\x08\xff\xff\xff\xff", b"\x09\xff\xff\xff\xff", b"\x06\xff\xff\xff\xff"):
+        for frame in (
+            b"\xff\xff\xff\xff",
+            b"\x08\xff\xff\xff\xff",
+            b"\x09\xff\xff\xff\xff",
+            b"\x06\xff\xff\xff\xff",
+        ):
             assert survives(layout, frame) is None
     # A list of structs without members takes no bytes at all.
     nothing = struct.pack("<IBBI", 2, 14, 0, 1) + struct.pack("<BBII", 16, 0, 0, 0)
@@ -167,7 +187,11 @@ def test_counts_do_not_allocate():
 
 
 def test_recursive_layouts():
-    direct = struct.pack("<I", 1) + struct.pack("<BBII", 16, 0, 0, 1) + struct.pack("<I1sIB", 1, b"a", 0, 0)
+    direct = (
+        struct.pack("<I", 1)
+        + struct.pack("<BBII", 16, 0, 0, 1)
+        + struct.pack("<I1sIB", 1, b"a", 0, 0)
+    )
     assert survives(direct, b"") is None
     deep = b"\x08\x01\0\0\0" * 10_001 + b"\0"
     try:
@@ -180,7 +204,16 @@ def test_recursive_layouts():
 
 def test_times_without_the_capsule():
     layout = struct.pack("<IBB", 1, 13, 0)
-    all_of_them = [0, 1, -1, 86_399_999_999, -62135596800000000, 253402300799999999, 951782400000000, 4107542399999999]
+    all_of_them = [
+        0,
+        1,
+        -1,
+        86_399_999_999,
+        -62135596800000000,
+        253402300799999999,
+        951782400000000,
+        4107542399999999,
+    ]
     fast = [codec.build(layout, struct.pack("<q", us)) for us in all_of_them]
     codec.plain_clock()
     assert [codec.build(layout, struct.pack("<q", us)) for us in all_of_them] == fast
