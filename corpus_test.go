@@ -340,9 +340,9 @@ func samePlan(t *testing.T, dir string, p *plan.Plan) {
 // python runs the package of the tree, with a package steps that was generated from
 // the Go source.
 type python struct {
-	path  string
-	env   []string
-	steps string // the folder with the generated package
+	path   string
+	env    []string
+	folder string // with the packages levada and steps
 }
 
 func newPython(t *testing.T) *python {
@@ -355,12 +355,28 @@ func newPython(t *testing.T) *python {
 	if _, err := gen.Generate(filepath.Join(corpus, "steps"), out, gen.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	src, err := filepath.Abs("python/src")
+	// The package stands beside them by links, so that its extension is the one that is
+	// built here and not what lies in the tree.
+	src, err := filepath.Abs("python/src/levada")
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := append(os.Environ(), "PYTHONPATH="+src+string(os.PathListSeparator)+out, "PYTHONDONTWRITEBYTECODE=1")
-	return &python{path, env, out}
+	entries, err := os.ReadDir(src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(out, "levada"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) == ".so" || e.Name() == "__pycache__" {
+			continue
+		}
+		if err := os.Symlink(filepath.Join(src, e.Name()), filepath.Join(out, "levada", e.Name())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &python{path, append(os.Environ(), "PYTHONPATH="+out, "PYTHONDONTWRITEBYTECODE=1"), out}
 }
 
 func (p *python) run(args ...string) (stdout, stderr string, err error) {
@@ -459,14 +475,16 @@ func TestCorpusAnswersInGo(t *testing.T) {
 	}
 }
 
-// The Python spelling: its plans, its answers, and what is said about the wrong ones.
-// Each pipeline has an interpreter of its own; the Go steps are in an extension that is
+// The Python spelling: its plans, its answers, and what is said about the wrong ones;
+// beside it the YAML spelling in the same interpreter. Each pipeline has an interpreter of its own; the Go steps are in an extension that is
 // built for the test.
 func TestCorpusInPython(t *testing.T) {
 	py := newPython(t)
-	for _, dir := range pipelines(t, false) {
-		t.Run("plan/"+filepath.Base(dir), func(t *testing.T) { py.plan(t, dir) })
-	}
+	t.Run("plan", func(t *testing.T) {
+		for _, dir := range pipelines(t, false) {
+			t.Run(filepath.Base(dir), func(t *testing.T) { py.plan(t, dir) })
+		}
+	})
 	t.Run("extension", func(t *testing.T) {
 		py.build(t)
 		for _, dir := range pipelines(t, false) {
@@ -479,6 +497,7 @@ func TestCorpusInPython(t *testing.T) {
 }
 
 func (py *python) plan(t *testing.T, dir string) {
+	t.Parallel()
 	file := filepath.Join(dir, "pipeline.py")
 	out, errs, err := py.run("-m", "levada", "plan", file)
 	if err != nil {
@@ -511,10 +530,12 @@ func (py *python) build(t *testing.T) {
 	if out, err := exec.Command("go", "env", "CGO_ENABLED").Output(); err != nil || strings.TrimSpace(string(out)) != "1" {
 		t.Skip("no cgo: the extension can not be built here")
 	}
-	build := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-tags=netgo,osusergo",
-		"-o", filepath.Join(py.steps, "steps", "_native.abi3.so"), filepath.Join(py.steps, gen.Main))
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	for module, source := range map[string]string{"steps": filepath.Join(py.folder, gen.Main), "levada": "./python/ext"} {
+		build := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-tags=netgo,osusergo",
+			"-o", filepath.Join(py.folder, module, "_native.abi3.so"), source)
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
 	}
 }
 
@@ -528,22 +549,38 @@ func (py *python) answers(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := t.TempDir()
-	file, streams := deployment(t, dir, out, p)
-	if _, errs, err := py.run("-m", "levada", "run", filepath.Join(dir, "pipeline.py"), "--config", file, "--drain"); err != nil {
-		t.Fatalf("%v\n%s", err, errs)
-	}
 	_, decided := inGo[filepath.Base(dir)]
-	answers(t, dir, out, streams, !decided)
+	for _, spelling := range []string{"pipeline.py", "pipeline.yaml"} {
+		out := t.TempDir()
+		file, streams := deployment(t, dir, out, p)
+		if _, errs, err := py.run("-m", "levada", "run", filepath.Join(dir, spelling), "--config", file, "--drain"); err != nil {
+			t.Fatalf("%s: %v\n%s", spelling, err, errs)
+		}
+		answers(t, dir, out, streams, !decided)
+		decided = true
+	}
 }
 
 func (py *python) wrong(t *testing.T, dir string) {
+	t.Parallel()
 	py.manifest(t, dir)
 	_, errs, err := py.run("-m", "levada", "check", filepath.Join(dir, "pipeline.py"))
 	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 78 {
 		t.Errorf("expected exit code 78, got %v", err)
 	}
 	golden(t, filepath.Join(dir, "python.txt"), withoutFrames(t, errs))
+
+	_, errs, err = py.run("-m", "levada", "check", filepath.Join(dir, "pipeline.yaml"))
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 78 {
+		t.Errorf("pipeline.yaml: expected exit code 78, got %v", err)
+	}
+	want, err := os.ReadFile(filepath.Join(dir, "yaml.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if errs != "levada: "+string(want) {
+		t.Errorf("pipeline.yaml: %s", differ(errs, "levada: "+string(want)))
+	}
 }
 
 // withoutFrames takes out of a traceback what is not the author's own, and where this
@@ -557,7 +594,7 @@ func withoutFrames(t *testing.T, s string) string {
 	own := true
 	for line := range strings.Lines(strings.ReplaceAll(s, root+string(filepath.Separator), "")) {
 		if strings.HasPrefix(line, `  File "`) {
-			own = !strings.HasPrefix(line, `  File "python/src/`)
+			own = strings.HasPrefix(line, `  File "plan/`)
 		} else if !strings.HasPrefix(line, " ") {
 			own = true
 		}
