@@ -10,12 +10,15 @@ import (
 	"encoding/json/v2"
 	"fmt"
 	"iter"
+	"maps"
 	"os"
+	"strings"
 
 	"github.com/levada-io/levada/internal/bridge"
 	"github.com/levada-io/levada/internal/planner"
 	"github.com/levada-io/levada/internal/program"
 	"github.com/levada-io/levada/internal/runner"
+	"github.com/levada-io/levada/internal/yamlplan"
 	"github.com/levada-io/levada/plan"
 	"github.com/levada-io/levada/record"
 )
@@ -60,15 +63,33 @@ func Register(manifest string, functions ...*Function) {
 		Fingerprint: m.Fingerprint,
 		Functions:   byName,
 		Main:        func(c bridge.MainCall) int { return run(c, &m, byName) },
+		// What Python must import for a pipeline in YAML, before it can be planned.
+		YAMLFunctions: yamlplan.Functions,
 	})
 }
 
-// run carries out a verb for a pipeline that Python wrote.
+// run carries out a verb for a pipeline that Python wrote, or that stands in a YAML
+// file: that is then the argument behind the verb.
 func run(c bridge.MainCall, m *plan.Manifest, functions map[string]*program.Function) int {
-	p, err := plan.Decode([]byte(c.Plan))
+	manifests := []*plan.Manifest{m}
+	if c.Manifest != "" {
+		var py plan.Manifest
+		if err := json.Unmarshal([]byte(c.Manifest), &py); err != nil {
+			return fail(runner.Internal, fmt.Errorf("BUG: manifest of the Python functions: %w", err))
+		}
+		manifests = append(manifests, &py)
+	}
+	var p *plan.Plan
+	var err error
+	argv := c.Argv
+	if c.Plan == "" {
+		p, err = yamlplan.Load(argv[1], manifests...)
+		argv = append([]string{argv[0]}, argv[2:]...)
+	} else {
+		p, err = plan.Decode([]byte(c.Plan))
+	}
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "levada: %v\n", err)
-		return runner.Config
+		return fail(runner.Config, err)
 	}
 	cat := planner.Catalog{
 		Functions:  functions,
@@ -76,24 +97,18 @@ func run(c bridge.MainCall, m *plan.Manifest, functions map[string]*program.Func
 		Types:      map[string]plan.Type{},
 		Python:     c.Python,
 	}
-	manifests := []*plan.Manifest{m}
-	if c.Manifest != "" {
-		var py plan.Manifest
-		if err := json.Unmarshal([]byte(c.Manifest), &py); err != nil {
-			fmt.Fprintf(os.Stderr, "levada: manifest of the Python functions: %v\n", err)
-			return runner.Internal
-		}
-		manifests = append(manifests, &py)
-	}
 	for _, m := range manifests {
 		for _, f := range m.Functions {
 			cat.Signatures[f.Name] = f
 		}
-		for name, t := range m.Types {
-			cat.Types[name] = t
-		}
+		maps.Copy(cat.Types, m.Types)
 	}
 	return runner.Main(context.Background(), runner.Options{
-		Args: c.Argv, Plan: p, Catalog: cat, Signals: c.Stop, Counters: bridge.Counters,
+		Args: argv, Plan: p, Catalog: cat, Signals: c.Stop, Counters: bridge.Counters,
 	})
+}
+
+func fail(code int, err error) int {
+	fmt.Fprintf(os.Stderr, "levada: %s\n", strings.TrimRight(err.Error(), "\n"))
+	return code
 }

@@ -1,5 +1,3 @@
-//go:build levada_command
-
 // Command levada builds, checks and runs pipelines, and brings a Kafka to try them on.
 //
 // The package owns what a person types and reads. What a pipeline means, and what the
@@ -109,7 +107,7 @@ func report(e *env, err error) int {
 	if err == nil {
 		return runner.OK
 	}
-	fmt.Fprintf(e.stderr, "levada: %s\n", strings.TrimRight(err.Error(), "\n"))
+	fmt.Fprintf(e.stderr, "levada: %s\n", strings.TrimRight(runner.Message(err), "\n"))
 	if _, ok := errors.AsType[usageError](err); ok {
 		return runner.Usage
 	}

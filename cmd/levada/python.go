@@ -1,5 +1,3 @@
-//go:build levada_command
-
 package main
 
 import (

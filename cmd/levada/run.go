@@ -1,5 +1,3 @@
-//go:build levada_command
-
 package main
 
 import (
@@ -183,11 +181,19 @@ func open(f *pipelineFlags) (*pipeline, error) {
 			return nil, usage("%s: expected a pipeline file: %v", f.File, errors.Unwrap(err))
 		}
 	case ".yaml", ".yml":
-		var err error
-		if p.plan, err = yamlplan.Load(f.File); err != nil {
+		// Steps from a wheel or in Python are in the reach of an interpreter only.
+		from, err := yamlplan.StepsFrom(f.File)
+		if err != nil {
 			return nil, configError{err}
 		}
-		if !slices.ContainsFunc(p.plan.Requires, func(r string) bool { return strings.HasPrefix(r, "functions:") }) {
+		named, err := yamlplan.Functions(f.File)
+		if err != nil {
+			return nil, configError{err}
+		}
+		if from == "" && len(named) == 0 {
+			if p.plan, err = yamlplan.Load(f.File); err != nil {
+				return nil, configError{err}
+			}
 			return p, nil
 		}
 	default:

@@ -52,7 +52,7 @@ var rules = []struct {
 	{"internal/archtest", nil},
 	{"pyext", []string{
 		"plan", "record", "connector", "codec/...",
-		"internal/bridge/...", "internal/program", "internal/planner", "internal/engine", "internal/runner", "internal/frame",
+		"internal/bridge/...", "internal/program", "internal/planner", "internal/engine", "internal/runner", "internal/frame", "internal/yamlplan",
 	}},
 	{"", []string{
 		"plan", "record", "connector", "codec/...",

@@ -80,8 +80,8 @@ func Code(err error) int {
 	return Internal
 }
 
-// message is an error as the user sees it: with the hint of a connector error.
-func message(err error) string {
+// Message is an error as the user sees it: with the hint of a connector error.
+func Message(err error) string {
 	if e, ok := errors.AsType[*connector.Error](err); ok && e.Hint != "" {
 		return err.Error() + "\nhint: " + e.Hint
 	}

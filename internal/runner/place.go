@@ -26,8 +26,8 @@ func (f *flags) override(d *deploy.Config) {
 	}
 }
 
-// kafkaOptions are the connector's options of a deployment.
-func kafkaOptions(k *deploy.Kafka, log io.Writer) *kafka.Options {
+// KafkaOptions are the connector's options of a deployment.
+func KafkaOptions(k *deploy.Kafka, log io.Writer) *kafka.Options {
 	o := &kafka.Options{
 		Brokers:        k.Brokers,
 		Insecure:       k.Insecure,

@@ -152,7 +152,7 @@ func (ss *sessions) session(ctx context.Context, e program.Endpoint) (connector.
 	key, stream := name, st.Topic
 	switch name {
 	case "kafka":
-		opts = kafkaOptions(&ss.d.Kafka, ss.log)
+		opts = KafkaOptions(&ss.d.Kafka, ss.log)
 	case "file":
 		if stream = st.Path; stream == "" {
 			return nil, "", config(fmt.Errorf("step %q: stream %q: expected a path for the connector file\nhint: streams: {%s: {connector: file, path: ...}}", e.Step, e.Stream, e.Stream))

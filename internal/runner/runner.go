@@ -50,7 +50,7 @@ func Main(ctx context.Context, o Options) int {
 	}
 	err := dispatch(ctx, &o)
 	if err != nil {
-		fmt.Fprintf(o.Stderr, "levada: %s\n", message(err))
+		fmt.Fprintf(o.Stderr, "levada: %s\n", Message(err))
 	}
 	return Code(err)
 }

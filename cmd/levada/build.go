@@ -1,0 +1,145 @@
+package main
+
+import (
+	"encoding/json/v2"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/levada-io/levada/internal/gen"
+	"github.com/levada-io/levada/internal/yamlplan"
+)
+
+type genCmd struct {
+	Dir    string `arg:"" default:"." type:"existingdir" help:"Folder of the Go package."`
+	Out    string `required:"" type:"path" help:"Folder that gets the generated files." placeholder:"FOLDER"`
+	Module string `help:"Name of the Python package; default: that of the Go package." placeholder:"NAME"`
+	Check  bool   `help:"Write nothing; fail where a file would change."`
+}
+
+// Run generates.
+func (c *genCmd) Run(e *env) error {
+	o := gen.Options{Module: c.Module}
+	if c.Check {
+		return generated(e, gen.Check(c.Dir, c.Out, o))
+	}
+	_, err := gen.Generate(c.Dir, c.Out, o)
+	return generated(e, err)
+}
+
+// generated gives a failure of the generator its code. What Go says of the user's
+// package stays as Go says it.
+func generated(e *env, err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*gen.CompileError](err); ok {
+		fmt.Fprintln(e.stderr, err)
+		return exit(78)
+	}
+	return configError{err}
+}
+
+type buildCmd struct {
+	Dir    string `arg:"" default:"." type:"existingdir" help:"Folder of the Go package, with its pyproject.toml."`
+	Native string `help:"Make a static program without Python that runs this YAML pipeline." type:"existingfile" placeholder:"PIPELINE"`
+	Output string `short:"o" help:"The program that --native makes; default: the name of the pipeline file." type:"path" placeholder:"FILE"`
+	Python string `help:"Interpreter that the package is installed for." placeholder:"PATH"`
+}
+
+// Run builds.
+func (c *buildCmd) Run(e *env) error {
+	if c.Native != "" {
+		return c.native(e)
+	}
+	if c.Output != "" {
+		return usage("--output: only with --native; a package is built where Python finds it")
+	}
+	return backend(e, c.Python, "develop", c.Dir)
+}
+
+// native compiles the pipeline and the steps of the package into one program. The
+// generated main stands in an overlay: the user's folder gets no file.
+func (c *buildCmd) native(e *env) error {
+	pkg, err := gen.Scan(c.Dir, gen.Options{})
+	if err != nil {
+		return generated(e, err)
+	}
+	p, err := yamlplan.Load(c.Native, &pkg.Manifest)
+	if err != nil {
+		return configError{err}
+	}
+	text, err := p.Encode()
+	if err != nil {
+		return err
+	}
+	main, err := gen.NativeMain(pkg, text)
+	if err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp("", "levada-build-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	dir, err := filepath.Abs(c.Dir)
+	if err != nil {
+		return err
+	}
+	const folder = "levada_native"
+	overlay, err := json.Marshal(map[string]map[string]string{
+		"Replace": {filepath.Join(dir, folder, "main.go"): filepath.Join(work, "main.go")},
+	})
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(
+		os.WriteFile(filepath.Join(work, "main.go"), main, 0o600),
+		os.WriteFile(filepath.Join(work, "overlay.json"), overlay, 0o600),
+	); err != nil {
+		return err
+	}
+	out := c.Output
+	if out == "" {
+		out = strings.TrimSuffix(filepath.Base(c.Native), filepath.Ext(c.Native))
+	}
+	if out, err = filepath.Abs(out); err != nil {
+		return err
+	}
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-overlay", filepath.Join(work, "overlay.json"), "-o", out, "./"+folder)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Stdout, cmd.Stderr = e.stdout, e.stderr
+	if err := cmd.Run(); err != nil {
+		if _, ok := errors.AsType[*exec.ExitError](err); ok {
+			return exit(78) // Go has said why
+		}
+		return usage("expected the Go toolchain on PATH: %v", err)
+	}
+	return nil
+}
+
+type wheelCmd struct {
+	Dir    string `arg:"" default:"." type:"existingdir" help:"Folder of the Go package, with its pyproject.toml."`
+	Out    string `short:"o" default:"dist" type:"path" help:"Folder that gets the wheel." placeholder:"FOLDER"`
+	Python string `help:"Interpreter that has pip and the levada package." placeholder:"PATH"`
+}
+
+// Run builds a wheel.
+func (c *wheelCmd) Run(e *env) error {
+	return backend(e, c.Python, "wheel", "--out", c.Out, c.Dir)
+}
+
+// backend runs the build backend of an interpreter that has levada.
+func backend(e *env, named string, args ...string) error {
+	p, err := findPython(named)
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(p.path, append([]string{"-m", "levada.build"}, args...)...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.stdin, e.stdout, e.stderr
+	return ofProcess(cmd.Run())
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"encoding/json/v2"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/levada-io/levada/internal/gen"
+	"github.com/levada-io/levada/plan"
+)
+
+type versionCmd struct {
+	JSON bool `name:"json" help:"Print as JSON."`
+}
+
+// Run prints versions.
+func (c *versionCmd) Run(e *env) error {
+	v := struct {
+		Levada string `json:"levada"`
+		Plan   int    `json:"plan"`
+		Go     string `json:"go"`
+	}{gen.Version, plan.Version, runtime.Version()}
+	if !c.JSON {
+		fmt.Fprintf(e.stdout, "levada %s, plan version %d, %s\n", v.Levada, v.Plan, v.Go)
+		return nil
+	}
+	b, err := json.Marshal(v)
+	if err == nil {
+		_, err = fmt.Fprintf(e.stdout, "%s\n", b)
+	}
+	return err
+}
+
+type referenceCmd struct{}
+
+// Run prints the command line as Markdown.
+func (*referenceCmd) Run(e *env) error {
+	fmt.Fprint(e.stdout, "# The levada command\n\nWritten by `make gen`.\n")
+	for _, n := range e.model.Children {
+		if n.Hidden {
+			continue
+		}
+		fmt.Fprintf(e.stdout, "\n## levada %s\n%s\n\n    levada %s\n", n.Name, n.Help, n.Summary())
+		if len(n.Positional)+len(n.Flags) > 0 {
+			fmt.Fprint(e.stdout, "\n| argument or flag | meaning |\n|---|---|\n")
+		}
+		for _, a := range n.Positional {
+			row(e, a.Summary(), a.Help)
+		}
+		for _, f := range n.Flags {
+			if !f.Hidden {
+				row(e, flagName(f), f.Help)
+			}
+		}
+	}
+	return nil
+}
+
+func row(e *env, name, help string) {
+	fmt.Fprintf(e.stdout, "| `%s` | %s |\n", strings.ReplaceAll(name, "|", "\\|"), help)
+}
+
+func flagName(f *kong.Flag) string {
+	name := "--" + f.Name
+	if f.Short != 0 {
+		name = "-" + string(f.Short) + ", " + name
+	}
+	if !f.IsBool() {
+		name += "=" + f.FormatPlaceHolder()
+	}
+	return name
+}
