@@ -109,7 +109,13 @@ func (c *buildCmd) native(e *env) error {
 	if out, err = filepath.Abs(out); err != nil {
 		return err
 	}
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-overlay", filepath.Join(work, "overlay.json"), "-o", out, "./"+folder)
+	module, err := moduleFlags(dir, work)
+	if err != nil {
+		return err
+	}
+	args := append([]string{"build"}, module...)
+	args = append(args, "-trimpath", "-ldflags=-s -w", "-overlay", filepath.Join(work, "overlay.json"), "-o", out, "./"+folder)
+	cmd := exec.Command("go", args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Stdout, cmd.Stderr = e.stdout, e.stderr
@@ -120,6 +126,34 @@ func (c *buildCmd) native(e *env) error {
 		return usage("expected the Go toolchain on PATH: %v", err)
 	}
 	return nil
+}
+
+// moduleFlags let Go add what the generated main needs, and the user's go.mod does not
+// name, to a copy of it.
+func moduleFlags(dir, work string) ([]string, error) {
+	root := dir
+	for {
+		if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
+			break
+		}
+		up := filepath.Dir(root)
+		if up == root {
+			return nil, usage("%s: expected a Go module, found no go.mod here or above\nhint: go mod init example.com/steps", dir)
+		}
+		root = up
+	}
+	for _, name := range []string{"go.mod", "go.sum"} {
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+		// A replacement by a folder is meant from where the go.mod stands, and -modfile
+		// keeps that meaning.
+		if err := os.WriteFile(filepath.Join(work, name), text, 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return []string{"-modfile=" + filepath.Join(work, "go.mod"), "-mod=mod"}, nil
 }
 
 type wheelCmd struct {
