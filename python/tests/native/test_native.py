@@ -112,6 +112,24 @@ def test_an_old_interpreter_is_told_what_it_lacks(module: Path) -> None:
     assert "levada needs CPython 3.11 or later" in got.stderr
 
 
+def debug_interpreter() -> str:
+    """A debug build of CPython on PATH; a distribution's package python3.11-dbg has one."""
+    for name in ("python3.11-dbg", "python3.12-dbg", "python3.13-dbg", "python3-dbg"):
+        path = shutil.which(name)
+        if path and said(path, "-c", "import sys; sys.gettotalrefcount(); print(1)"):
+            return path
+    pytest.skip("no debug build of CPython on PATH")
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c not in ONLY_HERE])
+def test_case_under_a_debug_build(case: str, module: Path) -> None:
+    run_case(debug_interpreter(), case, module)
+
+
+def test_no_reference_is_lost(module: Path) -> None:
+    run_case(debug_interpreter(), "../refs", module)
+
+
 WATCHED = ["callin", "escape", "lanes", "steps", "values"]
 
 
