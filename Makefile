@@ -11,9 +11,10 @@ MAKEFLAGS += --no-print-directory
 export GOTOOLCHAIN ?= go1.27.3
 
 PY := .venv/bin/python
-EXTENSION := python/src/levada/_native.abi3.so
-# Without this an extension would be built for every Python that is tried.
+LEVADA := build/levada
 PIP := $(PY) -m pip --disable-pip-version-check
+EXAMPLE_STEPS := examples/earthquakes/quake_steps examples/metrics/steps
+EXAMPLE_STAMPS := $(EXAMPLE_STEPS:%=build/stamps/%)
 GO_SOURCES := go.mod go.sum $(shell find . -name '*.go' -not -name '*_test.go' -not -path './.venv/*' -not -path './build/*' -not -path '*/testdata/*') \
 	$(shell find internal/bridge abi \( -name '*.c' -o -name '*.h' \) 2>/dev/null)
 # Packages that need neither what `make setup` installs nor a broker of their own.
@@ -26,7 +27,11 @@ help: ## List the targets
 # ---- what there is to build
 
 .PHONY: setup
-setup: build/stamps/venv $(EXTENSION) ## Make .venv and build the extension
+setup: $(LEVADA) build/stamps/python $(EXAMPLE_STAMPS) ## Build everything: the command, .venv, the extension, the example wheels
+
+$(LEVADA): $(GO_SOURCES)
+	@tools/need-go
+	go build -o $@ ./cmd/levada
 
 build/stamps/venv: python/requirements-dev.txt
 	@python=$$(tools/find-python)
@@ -34,9 +39,16 @@ build/stamps/venv: python/requirements-dev.txt
 	$(PIP) install -q -r python/requirements-dev.txt
 	mkdir -p $(@D) && touch $@
 
-$(EXTENSION): $(GO_SOURCES)
+# The Python package is installed editable: its .py files count as they are, and the
+# extension is built anew when Go or C changed.
+build/stamps/python: build/stamps/venv $(GO_SOURCES) python/pyproject.toml python/src/levada/build.py
 	@tools/need-go
-	CGO_ENABLED=1 go build -buildmode=c-shared -trimpath -ldflags="-s -w" -tags netgo,osusergo -o $@ ./python/ext
+	$(PIP) install -q --no-build-isolation --no-deps -e python
+	mkdir -p $(@D) && touch $@
+
+$(EXAMPLE_STAMPS): build/stamps/%: build/stamps/python $(GO_SOURCES)
+	@$(PIP) install -q --no-build-isolation --no-deps --force-reinstall ./$*
+	mkdir -p $(@D) && touch $@
 
 # ---- what people run
 
@@ -46,10 +58,12 @@ test: setup check test-go test-python ## Run every test that needs no real Kafka
 .PHONY: test-go
 test-go: setup ## Run the Go tests
 	@go test $(GO_PACKAGES)
+	for m in $(EXAMPLE_STEPS); do (cd $$m && go vet ./... && go test ./...); done
 
 .PHONY: test-python
 test-python: setup ## Run the Python tests
 	@cd python && ../$(PY) -m pytest -q
+	cd ../examples/metrics/steps && ../../../$(PY) -m pytest -q
 
 .PHONY: test-race
 test-race: setup ## Run the Go tests with the race detector
@@ -97,4 +111,4 @@ fuzz: ## Fuzz everything that reads foreign bytes (FUZZTIME=30s each)
 
 .PHONY: clean
 clean: ## Remove what was built
-	@rm -rf build .venv $(EXTENSION)
+	@rm -rf build .venv python/src/levada/_native.abi3.so
