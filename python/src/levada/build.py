@@ -427,7 +427,8 @@ def _develop_locked(project: _Project) -> str:
     package = generated.name
     home = (project.source if project.is_levada else project.editable) / package
     home.mkdir(parents=True, exist_ok=True)
-    wanted = _files(generated)
+    # The platform's own package is source; only the extension is missing in it.
+    wanted = {} if project.is_levada else _files(generated)
     for name, content in wanted.items():
         path = home / name
         if not path.is_file() or path.read_bytes() != content:
