@@ -2,15 +2,22 @@ module github.com/levada-io/levada/bench
 
 go 1.27
 
-require github.com/levada-io/levada v0.0.0
-
 require (
-	github.com/goccy/go-json v0.12.0 // indirect
-	github.com/klauspost/compress v1.20.3 // indirect
-	github.com/pierrec/lz4/v4 v4.1.33 // indirect
-	github.com/twmb/franz-go v1.22.2 // indirect
-	github.com/twmb/franz-go/pkg/kadm v1.19.0 // indirect
-	github.com/twmb/franz-go/pkg/kmsg v1.15.0 // indirect
+	github.com/goccy/go-json v0.12.0
+	github.com/levada-io/levada v0.0.0
+	github.com/levada-io/levada/bench/crossing/steps v0.0.0
+	github.com/twmb/franz-go v1.22.2
+	github.com/twmb/franz-go/pkg/kadm v1.19.0
 )
 
-replace github.com/levada-io/levada => ../
+require (
+	github.com/klauspost/compress v1.20.3 // indirect
+	github.com/pierrec/lz4/v4 v4.1.33 // indirect
+	github.com/twmb/franz-go/pkg/kmsg v1.15.0 // indirect
+	go.yaml.in/yaml/v4 v4.0.0 // indirect
+)
+
+replace (
+	github.com/levada-io/levada => ../
+	github.com/levada-io/levada/bench/crossing/steps => ./crossing/steps
+)

@@ -14,7 +14,7 @@ type Metric struct {
 	RetentionDays int64             `json:"retention_days"`
 	Type          string            `json:"type"`
 	Value         float64           `json:"value"`
-	Transformed   bool              `json:"transformed"`
+	Transformed   bool              `json:"transformed,omitzero"`
 }
 
 // Attribute is a typed value of a span.

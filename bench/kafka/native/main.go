@@ -3,15 +3,16 @@ package main
 
 import (
 	"github.com/levada-io/levada"
-	metric_steps "github.com/levada-io/levada/examples/metrics/steps"
+
+	bench_steps "github.com/levada-io/levada/bench/crossing/steps"
 )
 
 func main() {
 	p := levada.New("native")
 	p.Source("in", levada.Topic("bench-in")).
-		Parse("parse", levada.JSON[metric_steps.IngestMetric]()).
-		Map("transform", metric_steps.Transform).
-		Serialize("serialize", levada.JSON[metric_steps.Transformed]()).
+		Parse("parse", levada.JSON[bench_steps.Metric]()).
+		Map("transform", bench_steps.Transform).
+		Serialize("serialize", levada.JSON[bench_steps.Metric]()).
 		Sink("out", levada.Topic("bench-out"))
 	levada.Main(p)
 }
