@@ -85,7 +85,7 @@ test-kafka: ## Run the connector's suite against a real Kafka (Java 17, Maven)
 # ---- what keeps the house in order
 
 .PHONY: check
-check: fmt-check lint ## Format, vet, lint
+check: fmt-check lint types ## Format, vet, lint, types
 
 .PHONY: fmt-check
 fmt-check:
@@ -99,6 +99,23 @@ build/staticcheck: tools/go.mod tools/go.sum
 lint: build/staticcheck ## go vet and staticcheck
 	@go vet ./...
 	build/staticcheck -tests=false ./...
+
+.PHONY: types
+types: setup ## mypy, pyright and ruff over the Python package and the examples
+	@cd python
+	../$(PY) -m mypy
+	../$(PY) -m pyright --warnings
+	../$(PY) -m ruff check .
+	../$(PY) -m ruff format --check .
+	for d in earthquakes metrics; do (cd ../examples/$$d && ../../$(PY) -m mypy --strict *.py); done
+
+.PHONY: gen
+gen: ## Write again what is generated
+	@go test . ./plan ./internal/gen -update
+
+.PHONY: bench
+bench: setup ## Measure beside peers, in interleaved rounds (NAME=crossing or NAME=kafka for one)
+	@bench/run $(NAME)
 
 .PHONY: fuzz
 fuzz: ## Fuzz everything that reads foreign bytes (FUZZTIME=30s each)

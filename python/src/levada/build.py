@@ -225,9 +225,7 @@ class _Project:
                     f"pyproject.toml: tool.levada.{key}: there is no such key\nhint: {hint}"
                 )
             if not isinstance(value, str):
-                raise BuildError(
-                    f"pyproject.toml: tool.levada.{key}: expected text, got {value!r}"
-                )
+                raise BuildError(f"pyproject.toml: tool.levada.{key}: expected text, got {value!r}")
         return cls(root, _metadata.checked(document["project"]), options)
 
     @property

@@ -93,8 +93,7 @@ def test_two_processes_build_once(project: Path, python: Path) -> None:
     steps = project / "steps.go"
     steps.write_text(steps.read_text().replace('Type == "c"', 'Type == "d"'))
     both = [
-        subprocess.Popen([python, "-c", USE], stdout=pipe, stderr=pipe, text=True)
-        for _ in range(2)
+        subprocess.Popen([python, "-c", USE], stdout=pipe, stderr=pipe, text=True) for _ in range(2)
     ]
     for p in both:
         out, err = p.communicate(timeout=120)

@@ -24,7 +24,7 @@ def packages(tmp_path: Path) -> Path:
     return folder
 
 
-USER = '''
+USER = """
 from typing import assert_type
 from levada import Filter, FlatMap, Map, Message, Parser
 import metric_steps
@@ -41,9 +41,9 @@ Map("a", function=metric_steps.Transform)
 Filter("b", function=metric_steps.Threshold(limit=1, names=["x"], Max=None))
 FlatMap("c", function=metric_steps.Split())
 Parser[IngestMetric]("d")
-'''
+"""
 
-WRONG = '''
+WRONG = """
 import metric_steps
 from levada import Message
 metric_steps.Threshold(limit="x")
@@ -51,7 +51,7 @@ metric_steps.Threshold(3.5)
 metric_steps.Transform(limit=1)
 metric_steps.Transform()(Message(1))
 metric_steps.Missing()
-'''
+"""
 
 
 def test_mypy(packages: Path, tmp_path: Path) -> None:
