@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/levada-io/levada/codec"
@@ -60,6 +61,9 @@ func dispatch(ctx context.Context, o *Options) error {
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		verb, args = args[0], args[1:]
 	}
+	if !slices.Contains(Verbs, verb) {
+		return usage("unknown verb %q: expected one of %s", verb, strings.Join(Verbs, ", "))
+	}
 	f := &flags{}
 	fs := flag.NewFlagSet("levada "+verb, flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
@@ -95,14 +99,16 @@ func dispatch(ctx context.Context, o *Options) error {
 	}
 	switch verb {
 	case "check":
+		// What only lowering sees, a route key of another type for one, is a mistake too.
+		if _, err := planned.Program(); err != nil {
+			return config(err)
+		}
 		fmt.Fprintf(o.Stdout, "pipeline %s: %d steps, no mistake found\n", o.Plan.Name, len(o.Plan.Steps))
 		return nil
 	case "explain":
 		return explain(o, f, planned, d)
-	case "run":
-		return run(ctx, o, f, planned, d)
 	}
-	return usage("unknown verb %q: expected one of %s", verb, strings.Join(Verbs, ", "))
+	return run(ctx, o, f, planned, d)
 }
 
 // flags are the command line of all verbs; a verb registers those that it uses.
