@@ -52,6 +52,10 @@ $(EXAMPLE_STAMPS): build/stamps/%: build/stamps/python $(GO_SOURCES)
 
 # ---- what people run
 
+.PHONY: demo
+demo: setup ## Run the earthquakes in Python and with one step in Go, and compare
+	@go run ./examples/demo -python $(PY) -levada $(LEVADA) $(DEMOFLAGS)
+
 .PHONY: test
 test: setup check test-go test-python ## Run every test that needs no real Kafka
 
