@@ -57,7 +57,7 @@ demo: setup ## Run the earthquakes in Python and with one step in Go, and compar
 	@go run ./examples/demo -python $(PY) -levada $(LEVADA) $(DEMOFLAGS)
 
 .PHONY: test
-test: setup check test-go test-python ## Run every test that needs no real Kafka
+test: setup check test-go test-python e2e ## Run every test that needs no real Kafka
 
 .PHONY: test-go
 test-go: setup ## Run the Go tests
@@ -78,13 +78,18 @@ test-nocgo: ## Build and test with no C compiler
 	@CGO_ENABLED=0 go build ./...
 	CGO_ENABLED=0 go test $$(CGO_ENABLED=0 go list ./... | grep -v -e /bench)
 
+.PHONY: e2e
+e2e: setup ## Run real processes against the embedded Kafka
+	@go test -tags e2e -count=1 -timeout 15m ./test/e2e
+
 .PHONY: test-kafka
-test-kafka: ## Run the connector's suite against a real Kafka (Java 17, Maven)
+test-kafka: setup ## Run the same, and the connector's suite, against a real Kafka (Java 17, Maven)
 	@if ! command -v java >/dev/null || ! command -v mvn >/dev/null; then
 		echo "test-kafka: NOT RUN: it needs java (17 or newer) and mvn on PATH"
 		exit 0
 	fi
 	LEVADA_REAL_KAFKA=1 go test -count=1 -timeout 15m ./connector/kafka
+	LEVADA_REAL_KAFKA=1 go test -tags e2e -count=1 -timeout 15m ./test/e2e
 
 # ---- what keeps the house in order
 
@@ -102,6 +107,7 @@ build/staticcheck: tools/go.mod tools/go.sum
 .PHONY: lint
 lint: build/staticcheck ## go vet and staticcheck
 	@go vet ./...
+	go vet -tags e2e ./test/...
 	build/staticcheck -tests=false ./...
 
 .PHONY: types

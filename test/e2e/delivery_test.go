@@ -5,6 +5,8 @@ package e2e
 import (
 	"encoding/json/v2"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -197,6 +199,36 @@ func (c *cluster) poll(what string, so func() (bool, error)) {
 			c.t.Fatalf("expected %s, waited in vain: %v", what, err)
 		}
 	}
+}
+
+// A first signal drains, a second one ends it there and then, with a code of its own;
+// what was in hand comes again.
+func TestSecondSignalAborts(t *testing.T) {
+	c := kafka(t)
+	in, out := c.topic(1), c.topic(1)
+	slow := strings.Replace(passOn, "    return msg.payload", `    if msg.payload["id"] == 5:
+        import pathlib, time
+        pathlib.Path("inside").touch()
+        while pathlib.Path("inside").exists():
+            time.sleep(0.01)
+    return msg.payload`, 1)
+	a := newApp(c, slow, map[string]string{"in": in, "out": out}, "")
+	c.produce(numbered(in, 1, 0, 100))
+	p := a.run()
+	inside := filepath.Join(a.dir, "inside")
+	c.poll("the step to be entered", func() (bool, error) {
+		_, err := os.Stat(inside)
+		return err == nil, err
+	})
+	p.signal(syscall.SIGTERM)
+	p.expect("stopping")
+	p.signal(syscall.SIGTERM)
+	p.wait(75)
+	a.write("pipeline.py", strings.TrimPrefix(passOn, "\n"))
+	a.drain()
+	r := c.read(out)
+	r.toEnd(out)
+	complete(t, 100, ids(t, r.recs), true)
 }
 
 // Records of an aborted transaction are never seen, and the position moves over them and

@@ -162,11 +162,12 @@ func (c *cluster) lag(group, topic string) int64 {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	if err := lags[group].Error(); err != nil {
+	described := lags[group]
+	if err := described.Error(); err != nil {
 		c.t.Fatal(err)
 	}
 	var sum int64
-	for _, p := range lags[group].Lag[topic] {
+	for _, p := range described.Lag[topic] {
 		sum += p.Lag
 	}
 	return sum
