@@ -223,6 +223,10 @@ func TestSecondSignalAborts(t *testing.T) {
 	p.signal(syscall.SIGTERM)
 	p.expect("stopping")
 	p.signal(syscall.SIGTERM)
+	p.expect("aborted before the records in flight were delivered")
+	if err := os.Remove(inside); err != nil {
+		t.Fatal(err)
+	}
 	p.wait(75)
 	a.write("pipeline.py", strings.TrimPrefix(passOn, "\n"))
 	a.drain()
