@@ -52,6 +52,7 @@ type variant struct {
 	name, file string
 
 	cpu     time.Duration
+	rss     int64 // highest, in bytes
 	summary summary
 	outputs map[string]uint64 // hash of the output, by id
 	twice   int
@@ -241,6 +242,9 @@ func (v *variant) run(ctx context.Context, admin *kafka.Admin, i int, python, ad
 				return fmt.Errorf("%w\n%s", err, log.Bytes())
 			}
 			v.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+			if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+				v.rss = u.Maxrss << 10
+			}
 			text, err := os.ReadFile(sum)
 			if err != nil {
 				return err
@@ -297,7 +301,7 @@ func (v *variant) read(ctx context.Context, admin *kafka.Admin, i int) error {
 // compare prints the table and the verdict.
 func compare(variants []*variant, ids map[string]bool, n int) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "%d records\trecords/s\tCPU us/record\tcrossings\tGIL us/record\tlost\tduplicated\t\n", n)
+	fmt.Fprintf(w, "%d records\trecords/s\tCPU us/record\tcrossings\tGIL us/record\tMiB\tlost\tduplicated\t\n", n)
 	lost, twice, foreign := 0, 0, 0
 	for _, v := range variants {
 		missing := 0
@@ -308,12 +312,12 @@ func compare(variants []*variant, ids map[string]bool, n int) error {
 		}
 		foreign += len(v.outputs) + missing - len(ids)
 		lost, twice = lost+missing, twice+v.twice
-		fmt.Fprintf(w, "%s\t%.0f\t%.2f\t%d\t%.2f\t%d\t%d\t\n", v.name,
+		fmt.Fprintf(w, "%s\t%.0f\t%.2f\t%d\t%.2f\t%d\t%d\t%d\t\n", v.name,
 			float64(v.summary.RecordsIn)/v.summary.WallSeconds,
 			float64(v.cpu.Nanoseconds())/1000/float64(n),
 			v.summary.Counters.Crossings,
 			float64(v.summary.Counters.GILHold)/1000/float64(n),
-			missing, v.twice)
+			v.rss>>20, missing, v.twice)
 	}
 	if err := w.Flush(); err != nil {
 		return err
