@@ -37,7 +37,7 @@ def test_ctrl_c_while_main_waits():
         code = native.main(['{"signal": true}', ""], "", "", {})
         spent = time.monotonic() - times[0]
         t.join()
-        assert code == 0 and spent < 0.1, spent
+        assert code == 0 and spent < 1, spent
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
