@@ -200,6 +200,9 @@ func (o *Options) base() []kgo.Opt {
 		// A broker that stops accepts connections and closes them at once. Without
 		// this every record in hand would fail there and then.
 		kgo.AlwaysRetryEOF(),
+		// A partition that is resumed is in no fetch until the one that is under way
+		// comes back, and that one waits this long where the others are at their end.
+		kgo.FetchMaxWait(500*time.Millisecond),
 		kgo.Dialer(o.dial),
 	}
 	if s := o.SASL; s != nil {
