@@ -136,6 +136,9 @@ func (e *PanicError) Error() string {
 	return fmt.Sprintf("panic in %s: %v", strings.TrimPrefix(e.Function, "go:"), e.Value)
 }
 
+// Detail is the stack, for whoever shows more than one line.
+func (e *PanicError) Detail() string { return string(e.Stack) }
+
 // each calls f for 0..n-1 and turns a panic into a failure of that element. One
 // deferred call serves the whole chunk, not one per message.
 func (b base) each(n int, f func(i int) error, failed func(i int, err error)) {

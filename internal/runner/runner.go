@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json/jsontext"
 	jsonv2 "encoding/json/v2"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -51,6 +52,13 @@ func Main(ctx context.Context, o Options) int {
 	}
 	err := dispatch(ctx, &o)
 	if err != nil {
+		// A traceback or stack comes first: the last line is what happened, where.
+		if d, ok := errors.AsType[interface {
+			error
+			Detail() string
+		}](err); ok && d.Detail() != "" {
+			fmt.Fprintln(o.Stderr, strings.TrimRight(d.Detail(), "\n"))
+		}
 		fmt.Fprintf(o.Stderr, "levada: %s\n", Message(err))
 	}
 	return Code(err)
