@@ -80,7 +80,7 @@ test-nocgo: ## Build and test with no C compiler
 
 .PHONY: e2e
 e2e: setup ## Run real processes against the embedded Kafka
-	@go test -tags e2e -count=1 -timeout 15m ./test/e2e
+	@go test -tags e2e -count=1 -timeout 15m ./test/...
 
 .PHONY: test-kafka
 test-kafka: setup ## Run the same, and the connector's suite, against a real Kafka (Java 17, Maven)
@@ -89,7 +89,7 @@ test-kafka: setup ## Run the same, and the connector's suite, against a real Kaf
 		exit 0
 	fi
 	LEVADA_REAL_KAFKA=1 go test -count=1 -timeout 15m ./connector/kafka
-	LEVADA_REAL_KAFKA=1 go test -tags e2e -count=1 -timeout 15m ./test/e2e
+	LEVADA_REAL_KAFKA=1 go test -tags e2e -count=1 -timeout 15m ./test/...
 
 # ---- what keeps the house in order
 
