@@ -89,7 +89,7 @@ test-kafka: setup ## Run the same, and the connector's suite, against a real Kaf
 		exit 0
 	fi
 	LEVADA_REAL_KAFKA=1 go test -count=1 -timeout 15m ./connector/kafka
-	LEVADA_REAL_KAFKA=1 go test -tags e2e -count=1 -timeout 15m ./test/...
+	LEVADA_REAL_KAFKA=1 go test -tags e2e -count=1 -timeout 15m ./test/e2e
 
 # ---- what keeps the house in order
 
@@ -121,7 +121,7 @@ types: setup ## mypy, pyright and ruff over the Python package and the examples
 
 .PHONY: gen
 gen: ## Write again what is generated
-	@go test . ./plan ./internal/gen -update
+	@go test . ./plan ./internal/gen ./cmd/levada -update
 
 .PHONY: bench
 bench: setup ## Measure beside peers, in interleaved rounds (NAME=crossing or NAME=kafka for one)
