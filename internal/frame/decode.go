@@ -603,13 +603,13 @@ func (d *decType) reflectMap(r *reader, p unsafe.Pointer) error {
 	}
 	m := reflect.MakeMapWithSize(d.rtype, n)
 	reflect.NewAt(d.rtype, p).Elem().Set(m)
-	key := reflect.New(d.rtype.Key()).Elem()
+	key, v := reflect.New(d.rtype.Key()).Elem(), reflect.New(d.rtype.Elem())
 	for range n {
 		k, err := r.blob()
 		if err != nil {
 			return err
 		}
-		v := reflect.New(d.rtype.Elem())
+		v.Elem().SetZero() // the map has its copy of the last one
 		if err := d.elem.value(r, v.UnsafePointer()); err != nil {
 			return inMember(err, string(k))
 		}

@@ -353,6 +353,13 @@ func (e *memType) list(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) 
 	return buf, nil
 }
 
+// mapSpare is room for the entries of one map.
+type mapSpare struct {
+	keys   []entry[int]
+	values reflect.Value // a slice of the map's elements
+	key    reflect.Value
+}
+
 func (e *memType) reflectMap(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) {
 	m := reflect.NewAt(e.rtype, p).Elem()
 	n := m.Len()
@@ -360,17 +367,34 @@ func (e *memType) reflectMap(buf []byte, p unsafe.Pointer, depth int) ([]byte, e
 	if n == 0 {
 		return buf, nil
 	}
-	// The values are copied out once, so that they have an address.
-	keys := make([]entry[int], 0, n)
-	values := reflect.MakeSlice(reflect.SliceOf(e.rtype.Elem()), n, n)
-	for it, i := m.MapRange(), 0; it.Next() && i < n; i++ {
-		keys = append(keys, entry[int]{it.Key().String(), i})
-		values.Index(i).Set(it.Value())
+	// The values are copied out once, so that they have an address; into room that the
+	// next map of the type uses again.
+	s, ok := e.spare.Get().(*mapSpare)
+	if !ok {
+		s = &mapSpare{key: reflect.New(e.rtype.Key()).Elem()}
 	}
-	sortEntries(keys)
-	base := values.UnsafePointer()
+	if !s.values.IsValid() || s.values.Len() < n {
+		s.values = reflect.MakeSlice(reflect.SliceOf(e.rtype.Elem()), n, n)
+	}
+	used := s.values.Slice(0, n)
+	defer func() {
+		used.Clear()
+		clear(s.keys)
+		s.key.SetZero()
+		if n <= 1024 {
+			e.spare.Put(s)
+		}
+	}()
+	s.keys = s.keys[:0]
+	for it, i := m.MapRange(), 0; it.Next() && i < n; i++ {
+		s.key.SetIterKey(it)
+		s.keys = append(s.keys, entry[int]{s.key.String(), i})
+		used.Index(i).SetIterValue(it)
+	}
+	sortEntries(s.keys)
+	base := used.UnsafePointer()
 	var err error
-	for _, k := range keys {
+	for _, k := range s.keys {
 		buf = appendText(buf, k.key)
 		if buf, err = e.elem.value(buf, unsafe.Add(base, uintptr(k.value)*e.elem.width), depth); err != nil {
 			return buf, inMember(err, k.key)

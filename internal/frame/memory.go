@@ -2,6 +2,7 @@ package frame
 
 import (
 	"reflect"
+	"sync"
 	"unsafe"
 )
 
@@ -45,6 +46,7 @@ type memType struct {
 	extra  *memExtra
 	rtype  reflect.Type // of the value, behind the pointer
 	anys   *anyEncoders
+	spare  sync.Pool // of *mapSpare, for a map by reflection
 }
 
 type memField struct {
