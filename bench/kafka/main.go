@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/levada-io/levada/internal/testing/realkafka"
@@ -34,8 +35,10 @@ func main() {
 	root := flag.String("root", "..", "root of the project, with build/ made")
 	python := flag.String("python", "", "python of the project's environment, with the bench's requirements")
 	result := flag.String("result", "", "file for the results")
+	only := flag.String("only", "", "run the contestants with this in their name; no ratios then")
+	settings := flag.String("settings", "", "more YAML for the deployment of Levada's pipelines")
 	flag.Parse()
-	if err := bench(*n, *rounds, *root, *python, *result); err != nil {
+	if err := bench(*n, *rounds, *root, *python, *result, *only, *settings); err != nil {
 		fmt.Fprintln(os.Stderr, "bench kafka:", err)
 		os.Exit(1)
 	}
@@ -43,7 +46,7 @@ func main() {
 
 const source = "bench-in"
 
-func bench(n, rounds int, root, python, result string) error {
+func bench(n, rounds int, root, python, result, only, settings string) error {
 	ctx := context.Background()
 	k, err := realkafka.Start(ctx, realkafka.Options{})
 	if err != nil {
@@ -84,7 +87,7 @@ func bench(n, rounds int, root, python, result string) error {
 	pipeline := func(name string, command ...string) contestant {
 		return contestant{name, func(b, in, out string, _ int) []string {
 			cfg := filepath.Join(tmp, out+".yaml")
-			text := fmt.Sprintf("kafka: {brokers: [%q], group: %q}\nstreams:\n  bench-in: {topic: %s}\n  bench-out: {topic: %s}\n", b, "group-"+out, in, out)
+			text := fmt.Sprintf("kafka: {brokers: [%q], group: %q}\nstreams:\n  bench-in: {topic: %s}\n  bench-out: {topic: %s}\n%s\n", b, "group-"+out, in, out, settings)
 			if err := os.WriteFile(cfg, []byte(text), 0o600); err != nil {
 				panic("BUG: " + err.Error())
 			}
@@ -99,6 +102,7 @@ func bench(n, rounds int, root, python, result string) error {
 		pipeline("levada-python-of-go", python, "-m", "levada", "run", filepath.Join(dir, "of_go.py")),
 		pipeline("levada-python-bytes", python, "-m", "levada", "run", filepath.Join(dir, "on_bytes.py")),
 	}
+	all = slices.DeleteFunc(all, func(c contestant) bool { return !strings.Contains(c.name, only) })
 	cpu := map[string][]float64{}
 	for r := range rounds {
 		for _, c := range all {
@@ -114,6 +118,10 @@ func bench(n, rounds int, root, python, result string) error {
 			if err := cmd.Run(); err != nil {
 				return fmt.Errorf("%s: %w\n%s", c.name, err, stderr.String())
 			}
+			var rss int64
+			if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+				rss = u.Maxrss >> 10
+			}
 			us := float64((cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Microseconds()) / float64(n)
 			cpu[c.name] = append(cpu[c.name], us)
 			ends, err := adm.ListEndOffsets(ctx, out)
@@ -123,7 +131,7 @@ func bench(n, rounds int, root, python, result string) error {
 			if e, _ := ends.Lookup(out, 0); e.Offset < int64(n) {
 				return fmt.Errorf("%s: wrote %d of %d records", c.name, e.Offset, n)
 			}
-			fmt.Printf("round %d  %-22s %6.2f us CPU per message  %7.0f messages/s\n", r+1, c.name, us, float64(n)/time.Since(began).Seconds())
+			fmt.Printf("round %d  %-22s %6.2f us CPU per message  %7.0f messages/s  %4d MiB\n", r+1, c.name, us, float64(n)/time.Since(began).Seconds(), rss)
 			if _, err := adm.DeleteTopics(ctx, out); err != nil {
 				return err
 			}
@@ -136,6 +144,10 @@ func bench(n, rounds int, root, python, result string) error {
 		s := slices.Sorted(slices.Values(cpu[c.name]))
 		med[c.name] = s[len(s)/2]
 		fmt.Fprintf(&b, "%-22s %6.2f us  (%.2f to %.2f)\n", c.name, med[c.name], s[0], s[len(s)-1])
+	}
+	if only != "" {
+		fmt.Print("\n", b.String())
+		return nil
 	}
 	fmt.Fprintf(&b, "\npython_bytes_extra_us=%.2f\n", med["levada-python-bytes"]-med["python-bytes"])
 	fmt.Fprintf(&b, "passthrough_ratio=%.2f json_ratio=%.2f goccy_ratio=%.2f orjson_ratio=%.2f python_of_go_ratio=%.2f\n",

@@ -290,7 +290,7 @@ func TestPlacement(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"pipeline":"metrics","group":"metrics","brokers":["127.0.0.1:9092"],"lanes":1,` +
-		`"limits":{"in_flight":"16MiB","queue":"2MiB","batch":"64MiB","chunk":1000},` +
+		`"limits":{"in_flight":"16MiB","queue":"4MiB","batch":"64MiB","chunk":1000},` +
 		`"streams":[{"step":"in","stream":"ingest","connector":"kafka","topic":"prod"},` +
 		`{"step":"out","stream":"results","connector":"file","path":"/tmp/r"},` +
 		`{"step":"copy","stream":"copies","connector":"devnull"}]}`
