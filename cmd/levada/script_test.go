@@ -1,17 +1,25 @@
 package main
 
 import (
+	"context"
+	"encoding/json/v2"
 	"errors"
 	"flag"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/levada-io/levada/broker"
+	"github.com/levada-io/levada/connector"
+	"github.com/levada-io/levada/connector/kafka"
+	"github.com/levada-io/levada/record"
 )
 
 var update = flag.Bool("update", false, "write the scripts' golden files anew")
@@ -27,12 +35,29 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("go", "env", "-json", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	caches := map[string]string{}
+	if err := json.Unmarshal(out, &caches); err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:           filepath.Join("testdata", "script"),
 		UpdateScripts: *update,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PYTHON", python)
 			e.Setenv("GOTOOLCHAIN", os.Getenv("GOTOOLCHAIN"))
+			// A script has a home of its own, and Go's caches are not in it.
+			for name, value := range caches {
+				e.Setenv(name, value)
+			}
+			e.Setenv("LEVADA", root)
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
@@ -43,8 +68,11 @@ func TestScripts(t *testing.T) {
 			return err == nil, nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits":  exits,
-			"broker": startEmbedded,
+			"exits":     exits,
+			"broker":    startEmbedded,
+			"nokafka":   startOther,
+			"tombstone": writeNull,
+			"committed": committed,
 		},
 	})
 }
@@ -78,4 +106,63 @@ func startEmbedded(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Setenv("BROKER", b.Addr())
 	ts.Defer(func() { ts.Check(b.Close()) })
+}
+
+// nokafka starts a server on $OTHER that is no Kafka: it greets as one for mail does.
+func startOther(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: nokafka")
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv("OTHER", ln.Addr().String())
+	var served sync.WaitGroup
+	served.Go(func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return // closed
+			}
+			served.Go(func() {
+				defer c.Close()
+				// A peer that is gone already has its answer.
+				_, _ = io.WriteString(c, "220 mail.example.com ESMTP\r\n")
+				_, _ = io.ReadFull(c, make([]byte, 4))
+			})
+		}
+	})
+	ts.Defer(func() {
+		ts.Check(ln.Close())
+		served.Wait()
+	})
+}
+
+// tombstone TOPIC writes a record whose value is null, as no line of text can be.
+func writeNull(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: tombstone TOPIC")
+	}
+	ctx := context.Background()
+	s, err := kafka.Open(ctx, &kafka.Options{Brokers: []string{ts.Getenv("BROKER")}})
+	ts.Check(err)
+	sink, err := s.Sink(ctx, connector.SinkConfig{Step: "tombstone", Stream: args[0]})
+	ts.Check(err)
+	done := make(chan error, 1)
+	sink.Write([]record.Record{{Key: []byte("k")}}, func(err error) { done <- err })
+	ts.Check(errors.Join(sink.Flush(ctx), <-done, s.Close(ctx)))
+}
+
+// committed GROUP TOPIC OFFSET checks where a group would go on in partition 0.
+func committed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: committed GROUP TOPIC OFFSET")
+	}
+	ctx := context.Background()
+	a, err := kafka.NewAdmin(&kafka.Options{Brokers: []string{ts.Getenv("BROKER")}})
+	ts.Check(err)
+	ps, err := a.Positions(ctx, args[1], args[0])
+	ts.Check(errors.Join(err, a.Close(ctx)))
+	if got := strconv.FormatInt(ps[0].Committed, 10); got != args[2] {
+		ts.Fatalf("group %s, %s[0]: expected %s to be committed, got %s", args[0], args[1], args[2], got)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"go/types"
 	"maps"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -139,12 +140,12 @@ func load(dir string, o Options, patterns ...string) ([]*packages.Package, error
 	if err != nil {
 		return nil, err
 	}
-	if len(pkgs) == 0 {
-		return nil, fmt.Errorf("%s: expected a Go package, found none", dir)
-	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
+	}
+	if len(pkgs) == 0 {
+		return nil, fmt.Errorf("%s: expected a Go package, found none%s", abs, whyNone(abs, o, patterns))
 	}
 	for _, p := range pkgs {
 		if len(p.Errors) == 0 {
@@ -153,6 +154,19 @@ func load(dir string, o Options, patterns ...string) ([]*packages.Package, error
 		return nil, &CompileError{Package: p.PkgPath, Text: goText(abs, p)}
 	}
 	return pkgs, nil
+}
+
+// whyNone is what the go command says where it lists nothing, a go.mod that lacks a
+// requirement for one: packages.Load drops that text.
+func whyNone(dir string, o Options, patterns []string) string {
+	cmd := exec.Command("go", slices.Concat([]string{"list"}, o.BuildFlags, patterns)...)
+	cmd.Dir = dir
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); err == nil || stderr.Len() == 0 {
+		return ""
+	}
+	return "\n" + strings.TrimSpace(stderr.String())
 }
 
 // goText is what the go command prints in dir about the errors of p.
