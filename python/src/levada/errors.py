@@ -14,6 +14,7 @@ __all__ = [
     "InvalidPipelineError",
     "LevadaError",
     "Origin",
+    "SettingError",
     "Violation",
 ]
 
@@ -95,6 +96,11 @@ class InvalidPipelineError(LevadaError, ValueError):
 
     def __str__(self) -> str:
         return self.within(None)
+
+
+class SettingError(InvalidPipelineError, TypeError):
+    """A setting that a Go function does not have, or that has another type or range. It
+    is a TypeError too, as with any argument that does not fit."""
 
 
 class ExtensionError(LevadaError, ImportError):

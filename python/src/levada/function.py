@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, NoReturn, TypeVar, cast
 
+from levada.errors import Origin, SettingError, Violation
 from levada.message import Message
 
 __all__ = ["GoFunction"]
@@ -36,23 +37,25 @@ class GoFunction(Generic[In, Out]):
     __levada_extension__: ClassVar[str] = ""
     """The package that holds the compiled module; empty: the one of the class."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *positional: Any, **settings: Any) -> None:
         name = type(self).__name__
         if not hasattr(self, "__levada_function__"):
             raise TypeError(f"{name}: expected a class that levada build has written")
+        known = ", ".join(self.__levada_settings__)
+        if positional:
+            _refuse(f"{name}: expected settings by name, got {positional[0]!r} without one", known)
         for key, value in settings.items():
             if key not in self.__levada_settings__:
-                known = ", ".join(self.__levada_settings__) or "none"
-                raise TypeError(f"{name}: unexpected setting {key!r}\nhint: it has {known}")
+                _refuse(f"{name}: unexpected setting {key!r}", known)
             if wrong := _mismatch(self.__levada_settings__[key], value, f"$.{key}"):
-                raise ValueError(f"{name}: setting {key!r}: {wrong}")
+                _refuse(f"{name}: setting {key!r}: {wrong}")
         if settings:
             from levada import _json
 
             try:
                 _json.canonical(settings)
             except ValueError as e:
-                raise ValueError(f"{name}: {e}") from None
+                _refuse(f"{name}: {e}")
         self._settings: dict[str, Any] = settings
         self._native: Any = None
 
@@ -92,6 +95,13 @@ class GoFunction(Generic[In, Out]):
     def __repr__(self) -> str:
         settings = ", ".join(f"{k}={v!r}" for k, v in self._settings.items())
         return f"{type(self).__module__}.{type(self).__name__}({settings})"
+
+
+def _refuse(text: str, known: str | None = None) -> NoReturn:
+    """Raises the error of a setting, with the author's line; known are the names that
+    there are, where the name is what is wrong."""
+    hint = "" if known is None else f"it has {known or 'no settings'}"
+    raise SettingError(Violation(text, origin=Origin.of_caller(), hint=hint)) from None
 
 
 def _restore(cls: type[GoFunction[Any, Any]], settings: dict[str, Any]) -> GoFunction[Any, Any]:

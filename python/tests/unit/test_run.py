@@ -411,6 +411,23 @@ class TestGoFunction:
         with pytest.raises(error) as raised:
             steps_a.Threshold(**settings)
         assert text in str(raised.value)
+        # Both, since a caller can not know which of the two it will be.
+        assert isinstance(raised.value, TypeError) and isinstance(raised.value, ValueError)
+        assert isinstance(raised.value, levada.LevadaError)
+        line = raised.tb.tb_lineno
+        assert f"test_run.py:{line}: Threshold: " in str(raised.value)
+
+    def test_settings_have_names(self, package: Package) -> None:
+        package("steps_a", built=False)
+        import importlib
+
+        steps_a: Any = importlib.import_module("steps_a")
+        with pytest.raises(TypeError) as raised:
+            steps_a.Threshold(3)
+        want = "Threshold: expected settings by name, got 3 without one\nhint: it has limit, width"
+        assert want in str(raised.value)
+        with pytest.raises(TypeError, match="unexpected setting 'x'\nhint: it has no settings"):
+            steps_a.Transform(x=1)
 
     def test_right_settings(self, package: Package) -> None:
         package("steps_a", built=False)
