@@ -78,9 +78,35 @@ func (l *lowering) encode(n *node, f form) (program.Op, error) {
 	}
 	if f.kind == objects {
 		op, err := l.cat.Python.Run(nil, program.Form{Kind: program.Dynamic})
-		return &pair{op, &printOp{step: n.Name}}, err
+		return &pair{op, &printOp{step: n.Name, result: l.result(n)}}, err
 	}
-	return &printOp{step: n.Name}, nil
+	return &printOp{step: n.Name, result: l.result(n)}, nil
+}
+
+// result is what the Python step that made what n serializes has to return; nil where it
+// was no Python step, or one that does not say.
+func (l *lowering) result(n *node) *result {
+	by := map[string]*node{}
+	for _, m := range l.nodes {
+		by[m.Name] = m
+	}
+	from := by[n.Input]
+	// A Go step in between reads the result, and checks all of it.
+	for from != nil && from.lang != golang && (from.Kind == plan.Filter || from.Kind == plan.Route || from.Kind == plan.Broadcast) {
+		from = by[from.Input]
+	}
+	if from == nil || from.lang != python {
+		return nil
+	}
+	t, err := from.out.Resolve(l.types)
+	if err != nil {
+		return nil
+	}
+	fits, ok := tags[t.Kind]
+	if !ok {
+		return nil
+	}
+	return &result{step: from.Name, want: fits[0], tags: fits[1], nullable: t.Nullable}
 }
 
 // kitOf finds the kit of a Go type among those that functions and codecs brought.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"strings"
 	"unsafe"
 
 	"github.com/levada-io/levada/internal/frame"
 	"github.com/levada-io/levada/internal/program"
+	"github.com/levada-io/levada/plan"
 	"github.com/levada-io/levada/record"
 )
 
@@ -36,6 +38,7 @@ func (o *parseOp) Process(_ context.Context, c *record.Chunk) error {
 // printOp is a serialize of what is no Go value of a known type: frames to JSON.
 type printOp struct {
 	step   string
+	result *result // nil: whatever comes
 	frames framer
 }
 
@@ -53,6 +56,12 @@ func (o *printOp) Process(_ context.Context, c *record.Chunk) error {
 	buf := make([]byte, 0, col.Size()*2)
 	ends := make([]int, 0, col.Len())
 	for i := range col.Len() {
+		if o.result != nil {
+			if err := o.result.check(col.Value(i)); err != nil {
+				bad.add(c, o.result.step)(i, err)
+				continue
+			}
+		}
 		next, err := col.Layout().AppendJSON(buf, col.Value(i))
 		if err != nil {
 			fail(i, err)
@@ -68,6 +77,50 @@ func (o *printOp) Process(_ context.Context, c *record.Chunk) error {
 	}
 	bad.keep(c, out)
 	return nil
+}
+
+// result is what a Python step said that it returns. Its values come as frames of any,
+// which take everything: a forgotten return would become a null that nobody asked for.
+// Only the outermost value is held against it, which costs one byte's look; members are
+// checked where a Go step reads them.
+type result struct {
+	step     string
+	want     string // in Python's words
+	tags     string // those of abi/frame.md that fit
+	nullable bool
+}
+
+// tags are the kinds of an any that fit a type, and what Python calls it.
+var tags = map[plan.TypeKind][2]string{
+	plan.TBool:    {"bool", "\x01\x02"},
+	plan.TInt8:    {"int", "\x03\x04"},
+	plan.TInt16:   {"int", "\x03\x04"},
+	plan.TInt32:   {"int", "\x03\x04"},
+	plan.TInt64:   {"int", "\x03\x04"},
+	plan.TUint8:   {"int", "\x03\x04"},
+	plan.TUint16:  {"int", "\x03\x04"},
+	plan.TUint32:  {"int", "\x03\x04"},
+	plan.TUint64:  {"int", "\x03\x04"},
+	plan.TFloat32: {"float", "\x03\x04\x05"},
+	plan.TFloat64: {"float", "\x03\x04\x05"},
+	plan.TString:  {"str", "\x06"},
+	plan.TBytes:   {"bytes", "\x07"},
+	plan.TList:    {"list", "\x08"},
+	plan.TMap:     {"dict", "\x09"},
+	plan.TStruct:  {"dict", "\x09"},
+	plan.TTime:    {"datetime", "\x0a"},
+}
+
+// pythons are the names of the tags, from 0.
+var pythons = [...]string{"None", "bool", "bool", "int", "int", "float", "str", "bytes", "list", "dict", "datetime"}
+
+// check looks at a value of the layout any.
+func (r *result) check(value []byte) error {
+	tag := value[0]
+	if strings.IndexByte(r.tags, tag) >= 0 || tag == 0 && r.nullable {
+		return nil
+	}
+	return fmt.Errorf("returned value: expected `%s`, got `%s` - at `$`", r.want, pythons[tag])
 }
 
 // valuesOp changes a column into Go values of another type, by member names.
