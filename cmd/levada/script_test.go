@@ -20,6 +20,7 @@ import (
 	"github.com/levada-io/levada/broker"
 	"github.com/levada-io/levada/connector"
 	"github.com/levada-io/levada/connector/kafka"
+	"github.com/levada-io/levada/internal/testing/saslkafka"
 	"github.com/levada-io/levada/record"
 )
 
@@ -72,6 +73,7 @@ func TestScripts(t *testing.T) {
 			"exits":     exits,
 			"broker":    startEmbedded,
 			"nokafka":   startOther,
+			"sasl":      startSASL,
 			"tombstone": writeNull,
 			"committed": committed,
 		},
@@ -136,6 +138,18 @@ func startOther(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(ln.Close())
 		served.Wait()
 	})
+}
+
+// sasl USER PASSWORD TOPIC... starts a Kafka that lets in nobody else; $BROKER is its
+// address.
+func startSASL(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: sasl USER PASSWORD TOPIC...")
+	}
+	addr, stop, err := saslkafka.Start(args[0], args[1], args[2:]...)
+	ts.Check(err)
+	ts.Setenv("BROKER", addr)
+	ts.Defer(stop)
 }
 
 // tombstone TOPIC writes a record whose value is null, as no line of text can be.

@@ -125,6 +125,6 @@ func (s *session) missing(topic string) error {
 	return &connector.Error{
 		Reason: connector.Misconfig, Place: topicPlace(topic),
 		Err:  fmt.Errorf("does not exist on %s", s.opts.place()),
-		Hint: fmt.Sprintf("create it: levada topic create %s --brokers %s", topic, strings.Join(s.opts.Brokers, ",")),
+		Hint: fmt.Sprintf("create it: levada produce %s --create 1 --brokers %s </dev/null", topic, strings.Join(s.opts.Brokers, ",")),
 	}
 }

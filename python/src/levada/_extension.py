@@ -48,8 +48,8 @@ def one_of(packages: tuple[str, ...]) -> str:
             names = " and ".join(packages) if len(packages) == 2 else ", ".join(packages)
             raise ExtensionError(
                 f"expected Go steps of one extension, got those of {names}\n"
-                f"hint: one process holds one Go runtime: "
-                f"levada link {' '.join(packages)} makes one extension of them"
+                "hint: one process holds one Go runtime: "
+                "put the Go steps of these packages into one package and build one wheel"
             )
 
 

@@ -290,7 +290,7 @@ class TestExtension:
         assert capsys.readouterr().err == (
             "levada: expected Go steps of one extension, got those of steps_a and steps_b\n"
             "hint: one process holds one Go runtime: "
-            "levada link steps_a steps_b makes one extension of them\n"
+            "put the Go steps of these packages into one package and build one wheel\n"
         )
         assert not [m for m in sys.modules if m in ("steps_a._native", "steps_b._native")]
 
@@ -298,7 +298,7 @@ class TestExtension:
         package("steps_a")
         package("steps_b")
         assert _extension.load("steps_a") is _extension.load("steps_a")
-        with pytest.raises(ExtensionError, match=r"steps_a and steps_b\nhint: .*levada link"):
+        with pytest.raises(ExtensionError, match=r"steps_a and steps_b\nhint: .*into one package"):
             _extension.load("steps_b")
 
     def test_stale_stub(self, package: Package) -> None:
