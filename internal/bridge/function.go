@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/levada-io/levada/internal/bridge/cpython"
@@ -30,10 +31,17 @@ type function struct {
 	op program.Op
 
 	buffers sync.Pool // *[]byte: results on their way to C, which copies them
+
+	// blank are the records of messages that say nothing of theirs: never written to,
+	// and so shared by all calls.
+	blank atomic.Pointer[[]record.Record]
 }
 
 // keepBuffer is the largest buffer that is kept for the next call.
 const keepBuffer = 1 << 20
+
+// keepBlank is the largest number of blank records that is kept.
+const keepBlank = 1 << 12
 
 func newFunction(fn *program.Function, settings []byte) (*function, error) {
 	if len(settings) == 0 {
@@ -142,7 +150,12 @@ func (f *function) chunk(b cpython.Batch) (*record.Chunk, error) {
 	if frames.Len() != b.N {
 		return nil, fmt.Errorf("BUG: %s: %d frames for %d messages", f.fn.Name, frames.Len(), b.N)
 	}
-	c := &record.Chunk{Recs: make([]record.Record, b.N)}
+	c := &record.Chunk{}
+	if b.Metas == nil {
+		c.Recs = f.blanks(b.N)
+	} else {
+		c.Recs = make([]record.Record, b.N)
+	}
 	col, base := f.fn.In.Make(b.N)
 	c.Col = col
 	var bad error
@@ -164,6 +177,18 @@ func (f *function) chunk(b cpython.Batch) (*record.Chunk, error) {
 		}
 	}
 	return c, nil
+}
+
+func (f *function) blanks(n int) []record.Record {
+	if p := f.blank.Load(); p != nil && len(*p) >= n {
+		return (*p)[:n]
+	}
+	if n > keepBlank {
+		return make([]record.Record, n)
+	}
+	made := make([]record.Record, max(n, 16))
+	f.blank.Store(&made)
+	return made[:n]
 }
 
 // failed is the error of the first message that failed.

@@ -55,9 +55,10 @@ PyObject *levada_str(levada_codec *c, const uint8_t *p, uint32_t n) {
     uint64_t key[4] = {0};
     copy_short((uint8_t *)key, p, n);
     key[3] |= (uint64_t)n << 32;
-    uint64_t h = (key[0] ^ key[3]) * 0x9e3779b97f4a7c15u;
-    h = (h ^ (h >> 32) ^ key[1]) * 0xbf58476d1ce4e5b9u;
-    h = (h ^ (h >> 32) ^ key[2]) * 0x94d049bb133111ebu;
+    /* The products do not wait for each other; the last one carries every bit to the top. */
+    uint64_t h = key[0] * 0x9e3779b97f4a7c15u + key[1] * 0xbf58476d1ce4e5b9u;
+    h ^= key[2] * 0x94d049bb133111ebu + key[3] * 0xd6e8feb86659fd93u;
+    h = (h ^ (h >> 32)) * 0x9e3779b97f4a7c15u;
     levada_cached *e = &c->cache[h >> 53];
     if (e->str && e->key[0] == key[0] && e->key[1] == key[1] && e->key[2] == key[2] && e->key[3] == key[3]) return ref(e->str);
     PyObject *s = PyUnicode_FromStringAndSize((const char *)p, n);

@@ -119,16 +119,17 @@ static int read_attributes(function *f, PyObject *msg, PyObject **a) {
         a[i] = levada_attribute(st, msg, i);
         if (!a[i] && i != M_PAYLOAD && PyErr_ExceptionMatches(PyExc_AttributeError)) {
             PyErr_Clear();
-            a[i] = i == M_HEADERS ? PyList_New(0) : i == M_TOPIC ? ref(st->empty) : i > M_TOPIC ? PyLong_FromLongLong(0) : ref(Py_None);
+            a[i] = levada_unsaid(st, i);
         }
         if (!a[i]) return -1;
     }
     return 0;
 }
 
-/* The metadata of message i. Most batches have none, and none is written then. */
+/* The metadata of message i; a NULL: it says nothing. Most batches have none, and none
+ * is written then. */
 static int put_meta(batch *b, PyObject **a, uint32_t n, uint32_t i, levada_fault *fault) {
-    if (levada_plain_meta(a)) {
+    if (!a || levada_plain_meta(a)) {
         if (!b->metas.p) return 0;
         if (levada_put_no_meta(&b->metas) < 0) return no_memory();
         return end_element(&b->metas, n, i);
@@ -148,7 +149,8 @@ static int put_message(function *f, batch *b, PyObject *msg, uint32_t n, uint32_
     PyObject *a[M_SLOTS] = {0}; /* owned */
     int rc = -1;
     fault->what[0] = 0;
-    if (read_attributes(f, msg, a) < 0) {
+    bool alone = (a[M_PAYLOAD] = levada_only_payload(f->state, msg));
+    if (!alone && read_attributes(f, msg, a) < 0) {
         if (PyErr_ExceptionMatches(PyExc_AttributeError) && !a[M_PAYLOAD]) {
             char got[128];
             PyErr_Clear();
@@ -161,7 +163,7 @@ static int put_message(function *f, batch *b, PyObject *msg, uint32_t n, uint32_
     }
     if (levada_encode(&f->state->codec, f->in, a[M_PAYLOAD], &b->payloads, fault) < 0) goto done;
     if (end_element(&b->payloads, n, i) < 0) goto done;
-    rc = put_meta(b, a, n, i, fault);
+    rc = put_meta(b, alone ? NULL : a, n, i, fault);
 done:
     for (int k = 0; k < M_SLOTS; k++) Py_DecRef(a[k]);
     return rc;

@@ -21,14 +21,39 @@ void levada_find_public(levada_state *st) {
     Py_DecRef(module);
 }
 
+PyObject *levada_unsaid(levada_state *st, int slot) {
+    if (slot == M_HEADERS) return PyList_New(0);
+    if (slot == M_TOPIC) return ref(st->empty);
+    return slot > M_TOPIC ? PyLong_FromLongLong(0) : ref(Py_None);
+}
+
+/* What levada.Message keeps of an attribute, a new reference. NULL: another class, or
+ * another form; an exception may be set. */
+static PyObject *stored(levada_state *st, PyObject *msg, int slot) {
+    if ((PyObject *)typeof_(msg) != st->public_message) return NULL;
+    if (slot == M_PAYLOAD) return PyObject_GetAttr(msg, st->slots[0]);
+    PyObject *meta = PyObject_GetAttr(msg, st->slots[1]); /* owned */
+    PyObject *v = meta == Py_None ? levada_unsaid(st, slot) : NULL;
+    if (meta && !v && flags_(meta) & Py_TPFLAGS_TUPLE_SUBCLASS) v = ref(PyTuple_GetItem(meta, slot - M_KEY));
+    Py_DecRef(meta);
+    return v;
+}
+
 PyObject *levada_attribute(levada_state *st, PyObject *msg, int slot) {
     if (levada_is_message(st, msg)) return levada_message_get((levada_message *)msg, slot);
-    if ((PyObject *)typeof_(msg) == st->public_message) {
-        PyObject *v = PyObject_GetAttr(msg, st->hidden[slot]);
-        if (v) return v;
-        PyErr_Clear();
-    }
+    PyObject *v = stored(st, msg, slot); /* owned */
+    if (v) return v;
+    PyErr_Clear();
     return PyObject_GetAttr(msg, st->names[slot]);
+}
+
+PyObject *levada_only_payload(levada_state *st, PyObject *msg) {
+    if ((PyObject *)typeof_(msg) != st->public_message) return NULL;
+    PyObject *meta = PyObject_GetAttr(msg, st->slots[1]); /* owned */
+    PyObject *payload = meta == Py_None ? PyObject_GetAttr(msg, st->slots[0]) : NULL;
+    if (!payload) PyErr_Clear();
+    Py_DecRef(meta);
+    return payload;
 }
 
 levada_message *levada_message_new(levada_cross *cx, uint32_t i) {

@@ -238,10 +238,9 @@ static void free_module(void *module) {
     drop(&st->current_thread);
     drop(&st->empty);
     drop(&st->package);
-    for (int i = 0; i < M_SLOTS; i++) {
-        drop(&st->names[i]);
-        drop(&st->hidden[i]);
-    }
+    for (int i = 0; i < M_SLOTS; i++) drop(&st->names[i]);
+    drop(&st->slots[0]);
+    drop(&st->slots[1]);
     while (st->layouts) {
         levada_layout *l = st->layouts;
         st->layouts = l->next;
@@ -300,10 +299,9 @@ static int fill(levada_state *st, PyObject *module) {
     static const char *const names[M_SLOTS] = {"payload", "key", "headers", "timestamp", "topic", "partition", "offset"};
     static const uint8_t bytes[] = {1, 0, 0, 0, LEVADA_BYTES, LEVADA_NULLABLE}, any[] = {1, 0, 0, 0, LEVADA_ANY, 0};
     for (int i = 0; i < M_SLOTS; i++) {
-        char hidden[16];
-        snprintf(hidden, sizeof hidden, "_%s", names[i]);
-        if (!(st->names[i] = PyUnicode_InternFromString(names[i])) || !(st->hidden[i] = PyUnicode_InternFromString(hidden))) return -1;
+        if (!(st->names[i] = PyUnicode_InternFromString(names[i]))) return -1;
     }
+    if (!(st->slots[0] = PyUnicode_InternFromString("_payload")) || !(st->slots[1] = PyUnicode_InternFromString("_meta"))) return -1;
     if (!(st->package = PyUnicode_InternFromString("levada"))) return -1;
     if (!(st->empty = PyUnicode_FromStringAndSize("", 0))) return -1;
     if (levada_codec_init(&st->codec) < 0) return -1;

@@ -15,7 +15,7 @@ typedef struct levada_state {
     PyTypeObject *message_type;   /* owned */
     PyTypeObject *function_type;  /* owned */
     PyObject *names[M_SLOTS];     /* interned attribute names, owned */
-    PyObject *hidden[M_SLOTS];    /* the same as levada.Message stores them: "_payload", owned */
+    PyObject *slots[2];           /* what levada.Message stores: "_payload", "_meta"; owned */
     PyObject *package;            /* "levada", owned */
     PyObject *public_message;     /* class levada.Message, owned; NULL: not importable or not looked up */
     PyObject *go_error;           /* class levada.errors.GoError or our own, owned; NULL: not looked up */
@@ -191,9 +191,14 @@ bool levada_is_message(levada_state *st, PyObject *v);
 void levada_find_public(levada_state *st);
 
 /* An attribute of a message of any class, a new reference. Those of levada.Message
- * itself are read where it stores them: its properties are Python functions, and seven
- * calls per message would cost more than the payload. NULL: exception set. */
+ * itself are read where it stores them: its properties are Python functions, whose calls
+ * would cost more than the payload. NULL: exception set. */
 PyObject *levada_attribute(levada_state *st, PyObject *msg, int slot);
+/* What an attribute is where nothing was said, a new reference. */
+PyObject *levada_unsaid(levada_state *st, int slot);
+/* The payload of a levada.Message that says nothing else, a new reference. NULL: not
+ * such a message; no exception is set. */
+PyObject *levada_only_payload(levada_state *st, PyObject *msg);
 
 /* Appends the metadata form of frame.md with key and headers. -1: see fault, or an
  * exception is set. */

@@ -13,6 +13,9 @@ U = TypeVar("U")
 Header = tuple[str, bytes | None]
 """One record header. Keys may repeat; a value may be null."""
 
+_Meta = tuple[bytes | None, tuple[Header, ...], float | None, str, int, int]
+_NO_META: _Meta = (None, (), None, "", 0, 0)
+
 
 class Message(Generic[T_co]):
     """The typed, read-only view of one record.
@@ -24,15 +27,9 @@ class Message(Generic[T_co]):
     says where the record came from and can not be changed.
     """
 
-    __slots__ = (
-        "_headers",
-        "_key",
-        "_offset",
-        "_partition",
-        "_payload",
-        "_timestamp",
-        "_topic",
-    )
+    # What most messages of a test do not have is one None: an extension reads two slots
+    # of a message and not seven.
+    __slots__ = ("_meta", "_payload")
 
     def __init__(
         self,
@@ -45,12 +42,15 @@ class Message(Generic[T_co]):
         offset: int = 0,
     ) -> None:
         self._payload = payload
-        self._key = _key(key)
-        self._headers = tuple(_header(h) for h in headers)
-        self._timestamp = timestamp
-        self._topic = topic
-        self._partition = partition
-        self._offset = offset
+        meta: _Meta = (
+            _key(key),
+            tuple(_header(h) for h in headers),
+            timestamp,
+            topic,
+            partition,
+            offset,
+        )
+        self._meta = None if meta == _NO_META else meta
 
     @property
     def payload(self) -> T_co:
@@ -60,63 +60,57 @@ class Message(Generic[T_co]):
     @property
     def key(self) -> bytes | None:
         """The record key; None where there is none."""
-        return self._key
+        return self._all()[0]
 
     @property
     def headers(self) -> list[Header]:
         """The record headers, in order. The list is a copy."""
-        return list(self._headers)
+        return list(self._all()[1])
 
     @property
     def timestamp(self) -> float | None:
         """The record timestamp in seconds since the epoch; None where there is none."""
-        return self._timestamp
+        return self._all()[2]
 
     @property
     def topic(self) -> str:
         """The topic that the record came from."""
-        return self._topic
+        return self._all()[3]
 
     @property
     def partition(self) -> int:
         """The partition that the record came from."""
-        return self._partition
+        return self._all()[4]
 
     @property
     def offset(self) -> int:
         """The offset of the record in its partition."""
-        return self._offset
+        return self._all()[5]
 
     def with_payload(self, payload: U) -> Message[U]:
         """A message with another payload and the same rest."""
-        return Message(payload, *self._meta())
+        return Message(payload, *self._all())
 
     def with_key(self, key: bytes | None) -> Message[T_co]:
         """A message with another key; None removes it."""
-        return Message(self._payload, key, *self._meta()[1:])
+        return Message(self._payload, key, *self._all()[1:])
 
     def with_header(self, key: str, value: bytes | None) -> Message[T_co]:
         """A message with one header more, after the present ones."""
-        headers = (*self._headers, (key, value))
-        return Message(self._payload, self._key, headers, *self._meta()[2:])
+        meta = self._all()
+        return Message(self._payload, meta[0], (*meta[1], (key, value)), *meta[2:])
 
     def without_header(self, key: str) -> Message[T_co]:
         """A message without the headers of that name."""
-        headers = [h for h in self._headers if h[0] != key]
-        return Message(self._payload, self._key, headers, *self._meta()[2:])
+        meta = self._all()
+        headers = [h for h in meta[1] if h[0] != key]
+        return Message(self._payload, meta[0], headers, *meta[2:])
 
-    def _meta(self) -> tuple[bytes | None, tuple[Header, ...], float | None, str, int, int]:
-        return (
-            self._key,
-            self._headers,
-            self._timestamp,
-            self._topic,
-            self._partition,
-            self._offset,
-        )
+    def _all(self) -> _Meta:
+        return self._meta or _NO_META
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Message, (self._payload, *self._meta()))
+        return (Message, (self._payload, *self._all()))
 
     def __eq__(self, other: object) -> bool:
         # A message of a running pipeline is of another class and equal all the same.
