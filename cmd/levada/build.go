@@ -4,6 +4,7 @@ import (
 	"encoding/json/v2"
 	"errors"
 	"fmt"
+	"go/version"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,12 +23,54 @@ type genCmd struct {
 
 // Run generates.
 func (c *genCmd) Run(e *env) error {
+	if err := needGo(); err != nil {
+		return err
+	}
 	o := gen.Options{Module: c.Module}
 	if c.Check {
-		return generated(e, gen.Check(c.Dir, c.Out, o))
+		return generated(e, gen.Check(folder(c.Dir), c.Out, o))
 	}
-	_, err := gen.Generate(c.Dir, c.Out, o)
+	_, err := gen.Generate(folder(c.Dir), c.Out, o)
 	return generated(e, err)
+}
+
+// folder is the folder of a command: its flags library leaves the default out where a
+// folder has to exist.
+func folder(dir string) string {
+	if dir == "" {
+		return "."
+	}
+	return dir
+}
+
+// needed is the oldest Go that builds steps, advised one that is named to people.
+const needed, advised = "go1.27", "go1.27.3"
+
+// needGo says what to do where Go is missing, or is too old and may not fetch another.
+func needGo() error {
+	if _, err := exec.LookPath("go"); err != nil {
+		return configError{errors.New("expected Go 1.27 or newer, found no go on PATH\n" +
+			"hint: install Go; an older one fetches what it needs by itself")}
+	}
+	cmd := exec.Command("go", "env", "GOVERSION", "GOTOOLCHAIN")
+	cmd.Dir = os.TempDir() // in the module an old Go refuses to say anything
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return configError{fmt.Errorf("expected Go 1.27 or newer, go says: %s", strings.TrimSpace(stderr.String()))}
+	}
+	have, toolchain, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	switch {
+	case version.Compare(have, needed) >= 0:
+		return nil
+	case version.Compare(have, "go1.21") < 0: // it fetches nothing
+		return configError{fmt.Errorf("expected Go 1.27 or newer, got %s\nhint: install Go 1.27", have)}
+	case toolchain == "local":
+		return configError{fmt.Errorf("expected Go 1.27 or newer, got %s, and GOTOOLCHAIN=local keeps it from fetching one\n"+
+			"hint: export GOTOOLCHAIN=%s", have, advised)}
+	}
+	return nil
 }
 
 // generated gives a failure of the generator its code. What Go says of the user's
@@ -58,13 +101,16 @@ func (c *buildCmd) Run(e *env) error {
 	if c.Output != "" {
 		return usage("--output: only with --native; a package is built where Python finds it")
 	}
-	return backend(e, c.Python, "develop", c.Dir)
+	return backend(e, c.Python, "develop", folder(c.Dir))
 }
 
 // native compiles the pipeline and the steps of the package into one program. The
 // generated main stands in an overlay: the user's folder gets no file.
 func (c *buildCmd) native(e *env) error {
-	pkg, err := gen.Scan(c.Dir, gen.Options{})
+	if err := needGo(); err != nil {
+		return err
+	}
+	pkg, err := gen.Scan(folder(c.Dir), gen.Options{})
 	if err != nil {
 		return generated(e, err)
 	}
@@ -85,7 +131,7 @@ func (c *buildCmd) native(e *env) error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	dir, err := filepath.Abs(c.Dir)
+	dir, err := filepath.Abs(folder(c.Dir))
 	if err != nil {
 		return err
 	}
@@ -164,7 +210,7 @@ type wheelCmd struct {
 
 // Run builds a wheel.
 func (c *wheelCmd) Run(e *env) error {
-	return backend(e, c.Python, "wheel", "--out", c.Out, c.Dir)
+	return backend(e, c.Python, "wheel", folder(c.Dir), "--out", c.Out)
 }
 
 // backend runs the build backend of an interpreter that has levada.

@@ -60,6 +60,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Settings = Mapping[str, Any] | None
 
+CONFIG = 78
+"""Exit code of a package that can not be built, as of a pipeline that can not run."""
+
 _ABI = "cp311-abi3"
 _NATIVE = "_native.abi3.so"
 _GENERATOR = "levada.build 0.1.0"
@@ -537,13 +540,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     out = Path(args.out).absolute()
     os.chdir(args.folder)
-    match args.what:
-        case "wheel":
-            print(out / build_wheel(str(out)))
-        case "sdist":
-            print(out / build_sdist(str(out)))
-        case _:
-            print(_told(lambda: _develop(_Project.load()))())
+    try:
+        match args.what:
+            case "wheel":
+                print(out / build_wheel(str(out)))
+            case "sdist":
+                print(out / build_sdist(str(out)))
+            case _:
+                print(_told(lambda: _develop(_Project.load()))())
+    except SystemExit as e:
+        # Of what a hook has told; pip gives it a code of its own.
+        print(e, file=sys.stderr)
+        return CONFIG
     return 0
 
 

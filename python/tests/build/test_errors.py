@@ -31,7 +31,7 @@ def real(command: str) -> str:
 
 def error(folder: Path, tmp_path: Path, **env: str) -> str:
     got = build("wheel", folder, tmp_path / "dist", **env)
-    assert got.code == 1, got
+    assert got.code == 78, got
     assert "Traceback" not in got.err
     return got.err
 
@@ -133,13 +133,13 @@ def test_wrong_options(more: str, want: str, tmp_path: Path) -> None:
 def test_wrong_project(text: str, want: str, tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(text)
     got = build("sdist", tmp_path, tmp_path / "dist")
-    assert got.code == 1
+    assert got.code == 78
     assert got.err.startswith("levada: ") and want in got.err, got.err
 
 
 def test_source_distribution_refuses_what_is_outside(tmp_path: Path) -> None:
     got = build("sdist", STEPS, tmp_path)
-    assert got.code == 1
+    assert got.code == 78
     assert "a source distribution can not hold ../../.., which a replace names" in got.err
 
 
