@@ -437,14 +437,16 @@ func sortedMany[V any](m map[string]V, all []entry[V]) []entry[V] {
 }
 
 func sortEntries[V any](s []entry[V]) {
-	if len(s) > 12 {
+	if len(s) > 24 {
 		slices.SortFunc(s, func(a, b entry[V]) int { return strings.Compare(a.key, b.key) })
 		return
 	}
 	for i := 1; i < len(s); i++ {
-		for j := i; j > 0 && s[j].key < s[j-1].key; j-- {
-			s[j], s[j-1] = s[j-1], s[j]
+		e, j := s[i], i
+		for ; j > 0 && e.key < s[j-1].key; j-- {
+			s[j] = s[j-1]
 		}
+		s[j] = e
 	}
 }
 

@@ -91,6 +91,9 @@ typedef struct {
     levada_buf payloads, metas; /* columns; metas is empty while no message has said anything */
 } batch;
 
+/* The largest buffer that is kept for the next call. */
+enum { LEVADA_SPARE = 1 << 20 };
+
 /* Begins a column of n elements: the count and room for the offsets. */
 static int begin_column(levada_buf *b, uint32_t n) {
     size_t head = 4 + 4 * ((size_t)n + 1);
@@ -278,11 +281,17 @@ static PyObject *results(function *f, const levada_callin *call) {
 static PyObject *call_go(function *f, PyObject *const *msgs, uint32_t n, bool many) {
     LEVADA_ENTRY(NULL);
     batch b = {0};
-    uint8_t scratch[2048];
-    levada_callin call = {.scratch = scratch, .scratch_cap = sizeof scratch};
+    levada_callin call = {0};
     levada_away away;
     PyObject *out = NULL; /* owned */
+    /* Taken away while in use: what a message does may call a function again. */
+    b.payloads = f->state->spare;
+    f->state->spare = (levada_buf){0};
+    b.payloads.len = 0;
     if (put_batch(f, &b, msgs, n, many) < 0) goto done;
+    /* Go copies the arguments before it writes results over them. */
+    call.scratch = b.payloads.p;
+    call.scratch_cap = b.payloads.cap;
     call.in = b.payloads.p;
     call.in_len = b.payloads.len;
     call.n = n;
@@ -301,9 +310,13 @@ static PyObject *call_go(function *f, PyObject *const *msgs, uint32_t n, bool ma
         out = results(f, &call);
     }
 done:
-    levada_buf_free(&b.payloads);
+    if (call.out != b.payloads.p) free(call.out);
+    if (b.payloads.cap > LEVADA_SPARE || f->state->spare.p) {
+        levada_buf_free(&b.payloads);
+    } else {
+        f->state->spare = b.payloads;
+    }
     levada_buf_free(&b.metas);
-    if (call.out != scratch) free(call.out);
     free(call.out_meta);
     free(call.from);
     free(call.text);

@@ -247,6 +247,7 @@ static void free_module(void *module) {
         levada_layout_free(l);
     }
     levada_codec_clear(&st->codec);
+    levada_buf_free(&st->spare);
 }
 
 /* --- load ------------------------------------------------------------------------------------- */

@@ -23,6 +23,7 @@ typedef struct levada_state {
     PyObject *current_thread;     /* threading.current_thread, owned */
     PyObject *empty;              /* "", owned */
     levada_layout *layouts;       /* every layout, until the state goes */
+    levada_buf spare;             /* arguments and results of a call into Go; taken out while one runs */
     levada_layout *bytes;         /* nullable bytes; one of layouts */
     levada_layout *any;           /* one of layouts */
 } levada_state;
@@ -224,7 +225,7 @@ typedef struct {
     const uint8_t *meta; /* metadata column; NULL: none of the messages has any */
     size_t meta_len;
     uint32_t n;
-    uint8_t *scratch; /* room for small results, of the caller */
+    uint8_t *scratch; /* room for results, of the caller; may be where the arguments are */
     size_t scratch_cap;
     /* results, in malloc memory that the caller frees; out may be scratch */
     uint8_t *out;
