@@ -66,11 +66,13 @@ class GoFunction(Generic[In, Out]):
 
     def __call__(self, message: Message[In], /) -> Out:
         """Calls the Go function; a Go error or panic is raised as an exception."""
-        return cast("Out", self._loaded()(message))
+        result: Out = (self._native or self._loaded())(message)
+        return result
 
     def call_batch(self, messages: Iterable[Message[In]], /) -> list[Out]:
         """Calls the Go function for all messages in one crossing."""
-        return cast("list[Out]", self._loaded().call_batch(list(messages)))
+        results: list[Out] = (self._native or self._loaded()).call_batch(messages)
+        return results
 
     def _loaded(self) -> Any:
         if self._native is None:
