@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import statistics
+import struct
 import sys
 import time
 from collections.abc import Callable
@@ -81,6 +82,53 @@ SPAN = {
     ],
     "meta": {"origin": "auto.http", "version": "2.1"},
 }
+
+
+STRING, INT, UINT, FLOAT, BOOL, MAP, STRUCT = 11, 4, 8, 10, 0, 15, 16
+
+
+def metric_layout() -> bytes:
+    """The layout of the metric record as abi/frame.md draws it."""
+    fields = {
+        "org_id": 1,
+        "project_id": 1,
+        "name": 2,
+        "tags": 3,
+        "timestamp": 4,
+        "retention_days": 4,
+        "type": 2,
+        "value": 5,
+        "transformed": 6,
+    }
+
+    def text(s: str) -> bytes:
+        return struct.pack("<I", len(s)) + s.encode()
+
+    root = struct.pack("<BB", STRUCT, 0) + text("Metric") + struct.pack("<I", len(fields))
+    for name, node in fields.items():
+        root += text(name) + struct.pack("<IB", node, name == "transformed")
+    plain = [struct.pack("<BB", kind, 0) for kind in (UINT, STRING, MAP, INT, FLOAT, BOOL)]
+    plain[2] += struct.pack("<I", 2)  # a map of strings
+    return struct.pack("<I", 1 + len(plain)) + root + b"".join(plain)
+
+
+def floor_case(rounds: int) -> tuple[str, str]:
+    """The build half against code written by hand for this one type."""
+    try:
+        import floor
+    except ImportError:
+        return "no C compiler on this machine, so no floor", "floor_ratio=nan"
+    layout, keys = metric_layout(), tuple(map(sys.intern, METRIC))
+    frame = floor.encode(layout, METRIC)
+    took = []
+    for _ in range(rounds):
+        ours, least, built, by_hand = floor.timed(layout, frame, keys, 100_000)
+        if not built == by_hand == METRIC:
+            raise SystemExit("bench crossing: floor: another value than the metric")
+        took.append((ours, least))
+    ours, least = (statistics.median(t[i] for t in took) for i in (0, 1))
+    line = f"build and drop one metric dict: {ours:.0f} ns, code written by hand for it {least:.0f} ns"
+    return line, f"floor_ratio={ours / least:.2f} build_ns={ours:.0f}"
 
 
 def timed(call: Callable[[], object], messages: int) -> float:
@@ -152,13 +200,15 @@ def main() -> int:
         lines.append(
             f"{name:<18} {median[name]:8.0f} ns  ({min(values):.0f} to {max(values):.0f}){ratio}"
         )
-    lines.append("")
+    line, figures = floor_case(args.rounds)
+    lines += ["", line, ""]
     if peer is not None:
-        lines.append(
+        figures = (
             f"metric_ratio={median['metric peer'] / median['metric batch 100']:.2f} "
             f"span_ratio={median['span peer'] / median['span batch 100']:.2f} "
-            f"batch1_ratio={median['metric peer'] / median['metric batch 1']:.2f}"
+            f"batch1_ratio={median['metric peer'] / median['metric batch 1']:.2f} {figures}"
         )
+    lines.append(figures)
     text = "\n".join(lines) + "\n"
     print(text, end="")
     if args.result:

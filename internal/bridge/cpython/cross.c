@@ -173,7 +173,12 @@ static PyObject *class_name(PyObject *type) {
 }
 
 static PyObject *traceback_text(levada_state *st, PyObject *type, PyObject *val, PyObject *tb) {
-    PyObject *lines = PyObject_CallFunctionObjArgs(st->format, type, val ? val : Py_None, tb ? tb : Py_None, NULL); /* owned */
+    if (!st->format) { /* imported when first needed: it takes as long as the rest of the load */
+        PyObject *traceback = PyImport_ImportModule("traceback"); /* owned */
+        st->format = traceback ? PyObject_GetAttrString(traceback, "format_exception") : NULL;
+        Py_DecRef(traceback);
+    }
+    PyObject *lines = st->format ? PyObject_CallFunctionObjArgs(st->format, type, val ? val : Py_None, tb ? tb : Py_None, NULL) : NULL; /* owned */
     PyObject *out = lines ? PyUnicode_Join(st->empty, lines) : NULL;
     Py_DecRef(lines);
     PyErr_Clear();

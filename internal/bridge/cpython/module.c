@@ -313,10 +313,6 @@ static int fill(levada_state *st, PyObject *module) {
     if (threading) st->current_thread = PyObject_GetAttrString(threading, "current_thread");
     Py_DecRef(threading);
     if (!st->current_thread) return -1;
-    PyObject *traceback = PyImport_ImportModule("traceback"); /* owned */
-    if (traceback) st->format = PyObject_GetAttrString(traceback, "format_exception");
-    Py_DecRef(traceback);
-    if (!st->format) return -1;
     st->message_type = make_type(module, &levada_message_spec);
     if (!st->message_type) return -1;
     st->function_type = make_type(module, &levada_function_spec);

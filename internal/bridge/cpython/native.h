@@ -19,7 +19,7 @@ typedef struct levada_state {
     PyObject *package;            /* "levada", owned */
     PyObject *public_message;     /* class levada.Message, owned; NULL: not importable or not looked up */
     PyObject *go_error;           /* class levada.errors.GoError or our own, owned; NULL: not looked up */
-    PyObject *format;             /* traceback.format_exception, owned */
+    PyObject *format;             /* traceback.format_exception, owned; NULL: not needed yet */
     PyObject *current_thread;     /* threading.current_thread, owned */
     PyObject *empty;              /* "", owned */
     levada_layout *layouts;       /* every layout, until the state goes */

@@ -16,10 +16,13 @@ from typing import Any
 
 from levada.errors import ExtensionError
 
-__all__ = ["DEFAULT", "exists", "load", "one_of", "package_of"]
+__all__ = ["DEFAULT", "PLAN_VERSION", "exists", "load", "one_of", "package_of"]
 
 DEFAULT = "levada"
 """The package whose compiled module has no steps of a user."""
+
+PLAN_VERSION = 1
+"""The version of plans and manifests that this package writes."""
 
 _MODULE = "_native"
 
@@ -114,7 +117,6 @@ def _watch_faults() -> None:
 def _fits(package: str, module: ModuleType) -> None:
     """Refuses a module that was built for other types or another release."""
     from levada import __version__
-    from levada._manifest import PLAN_VERSION
 
     native: Any = module
     manifest = json.loads(native.manifest())

@@ -9,12 +9,10 @@ from typing import Any
 
 from levada import _json, _names
 from levada._adapt import Adapted
+from levada._extension import PLAN_VERSION
 from levada._types import Annotations, Table
 
-__all__ = ["PLAN_VERSION", "Manifest", "place"]
-
-PLAN_VERSION = 1
-"""The version of plans and manifests that this package writes."""
+__all__ = ["Manifest", "place"]
 
 
 class Manifest:

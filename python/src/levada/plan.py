@@ -15,7 +15,8 @@ from typing import Any
 
 from levada import _json, _names
 from levada._adapt import adapted
-from levada._manifest import PLAN_VERSION, Manifest, place
+from levada._extension import PLAN_VERSION
+from levada._manifest import Manifest, place
 from levada._types import Annotations, Table, UnsupportedType, read_annotations
 from levada.errors import InvalidPipelineError, Violation
 from levada.function import GoFunction

@@ -53,7 +53,7 @@ NATIVE = """
             return [self.name, self.settings, message.payload]
 
         def call_batch(self, messages):
-            assert isinstance(messages, list)
+            messages = list(messages)
             return [self(m) for m in messages]
 """
 
