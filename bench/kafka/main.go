@@ -16,7 +16,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/levada-io/levada/internal/testing/realkafka"
@@ -118,10 +117,6 @@ func bench(n, rounds int, root, python, result, only, settings string) error {
 			if err := cmd.Run(); err != nil {
 				return fmt.Errorf("%s: %w\n%s", c.name, err, stderr.String())
 			}
-			var rss int64
-			if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-				rss = u.Maxrss >> 10
-			}
 			us := float64((cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Microseconds()) / float64(n)
 			cpu[c.name] = append(cpu[c.name], us)
 			ends, err := adm.ListEndOffsets(ctx, out)
@@ -131,7 +126,7 @@ func bench(n, rounds int, root, python, result, only, settings string) error {
 			if e, _ := ends.Lookup(out, 0); e.Offset < int64(n) {
 				return fmt.Errorf("%s: wrote %d of %d records", c.name, e.Offset, n)
 			}
-			fmt.Printf("round %d  %-22s %6.2f us CPU per message  %7.0f messages/s  %4d MiB\n", r+1, c.name, us, float64(n)/time.Since(began).Seconds(), rss)
+			fmt.Printf("round %d  %-22s %6.2f us CPU per message  %7.0f messages/s\n", r+1, c.name, us, float64(n)/time.Since(began).Seconds())
 			if _, err := adm.DeleteTopics(ctx, out); err != nil {
 				return err
 			}

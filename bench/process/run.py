@@ -89,14 +89,17 @@ def bench_import(work: Path, rounds: int) -> tuple[list[str], str]:
 # --- memory ---------------------------------------------------------------------------
 
 
+MEMORY = ("all Python", "one step in Go")
+
+
 def bench_memory(work: Path, rounds: int) -> tuple[list[str], str]:
     peaks: list[tuple[float, float]] = []
     for _ in range(max(1, rounds // 2)):
         out = subprocess.run(["make", "-s", "demo"], cwd=ROOT, capture_output=True, text=True, check=True)
-        table = {row.split()[0]: row.split() for row in out.stdout.splitlines() if row.split()}
-        header = next(row for row in out.stdout.splitlines() if "MiB" in row)
-        at = [c.strip() for c in re.split(r"\s{2,}", header.strip())].index("MiB")
-        peaks.append(tuple(float(table[name][at]) for name in ("python", "hybrid")))  # type: ignore[arg-type]
+        rows = [re.split(r"\s{2,}", row.strip()) for row in out.stdout.splitlines()]
+        [at] = [row.index("MiB") for row in rows if "MiB" in row]
+        said = {row[0]: float(row[at]) for row in rows if row[0] in MEMORY}
+        peaks.append((said[MEMORY[0]], said[MEMORY[1]]))
     python, hybrid = (statistics.median(p[i] for p in peaks) for i in (0, 1))
     lines = [
         "peak memory (MiB) of `make demo`: 200,000 records of 0.7 kB, one lane, embedded broker in a process of its own",

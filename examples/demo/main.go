@@ -52,7 +52,6 @@ type variant struct {
 	name, file string
 
 	cpu     time.Duration
-	rss     int64 // highest, in bytes
 	summary summary
 	outputs map[string]uint64 // hash of the output, by id
 	twice   int
@@ -62,6 +61,7 @@ type variant struct {
 type summary struct {
 	RecordsIn   int64   `json:"records_in"`
 	WallSeconds float64 `json:"wall_seconds"`
+	PeakMemory  int64   `json:"peak_memory_bytes"`
 	Counters    struct {
 		Crossings int64 `json:"crossings"`
 		GILHold   int64 `json:"gil_hold_ns"`
@@ -242,9 +242,6 @@ func (v *variant) run(ctx context.Context, admin *kafka.Admin, i int, python, ad
 				return fmt.Errorf("%w\n%s", err, log.Bytes())
 			}
 			v.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-			if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-				v.rss = u.Maxrss << 10
-			}
 			text, err := os.ReadFile(sum)
 			if err != nil {
 				return err
@@ -317,7 +314,7 @@ func compare(variants []*variant, ids map[string]bool, n int) error {
 			float64(v.cpu.Nanoseconds())/1000/float64(n),
 			v.summary.Counters.Crossings,
 			float64(v.summary.Counters.GILHold)/1000/float64(n),
-			v.rss>>20, missing, v.twice)
+			v.summary.PeakMemory>>20, missing, v.twice)
 	}
 	if err := w.Flush(); err != nil {
 		return err

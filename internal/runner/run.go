@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -182,7 +184,8 @@ type Summary struct {
 	RecordsIn   int64            `json:"records_in"`
 	RecordsOut  int64            `json:"records_out"`
 	WallSeconds float64          `json:"wall_seconds"`
-	CPUSeconds  float64          `json:"cpu_seconds"` // of the whole process, during the run
+	CPUSeconds  float64          `json:"cpu_seconds"`                // of the whole process, during the run
+	PeakMemory  int64            `json:"peak_memory_bytes,omitzero"` // resident, of the whole process; where the system tells
 	Counters    map[string]int64 `json:"counters,omitempty"`
 }
 
@@ -190,7 +193,7 @@ func summarize(o *Options, f *flags, s engine.Status, wall, cpu time.Duration) e
 	if f.summary == "" {
 		return nil
 	}
-	sum := Summary{RecordsIn: s.RecordsIn, RecordsOut: s.RecordsOut, WallSeconds: wall.Seconds(), CPUSeconds: cpu.Seconds()}
+	sum := Summary{RecordsIn: s.RecordsIn, RecordsOut: s.RecordsOut, WallSeconds: wall.Seconds(), CPUSeconds: cpu.Seconds(), PeakMemory: peakMemory()}
 	if o.Counters != nil {
 		sum.Counters = o.Counters()
 	}
@@ -199,6 +202,22 @@ func summarize(o *Options, f *flags, s engine.Status, wall, cpu time.Duration) e
 		return fmt.Errorf("BUG: summary: %w", err)
 	}
 	return os.WriteFile(f.summary, append(b, '\n'), 0o644)
+}
+
+// peakMemory reads what Linux tells of this program alone: the figure of getrusage may be
+// that of the process which started it.
+func peakMemory() int64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(status), "\nVmHWM:")
+	line, _, _ := strings.Cut(rest, " kB\n")
+	kb, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return kb << 10
 }
 
 func cpuTime() time.Duration {
