@@ -170,6 +170,7 @@ enum {
     X(int, PyObject_SetAttrString, (PyObject *, const char *, PyObject *)) \
     X(PyObject *, PyObject_CallObject, (PyObject *, PyObject *)) \
     X(PyObject *, PyObject_CallFunctionObjArgs, (PyObject *, ...)) \
+    X(PyObject *, PyObject_Vectorcall, (PyObject *, PyObject *const *, size_t, PyObject *)) \
     X(int, PyCallable_Check, (PyObject *)) \
     X(void, PyObject_GC_UnTrack, (void *)) \
     X(void, PyObject_GC_Del, (void *)) \
@@ -233,6 +234,14 @@ LEVADA_PYTHON_DATA(LEVADA_DECLARE_DATA)
 #define Py_None (&_Py_NoneStruct)
 #define Py_True (&_Py_TrueStruct)
 #define Py_False (&_Py_FalseStruct)
+
+/* Calls f with one argument. The entry in front of it is for f, which may use it while the
+ * call lasts: so a bound method needs no copy of its arguments. Every CPython from 3.9 on
+ * has the function, though it is in the stable ABI only since 3.12. */
+static inline PyObject *call_one(PyObject *f, PyObject *arg) {
+    PyObject *args[2] = {NULL, arg};
+    return PyObject_Vectorcall(f, args + 1, 1 | (size_t)1 << (8 * sizeof(size_t) - 1), NULL);
+}
 
 /* A new reference to o. */
 static inline PyObject *ref(PyObject *o) {

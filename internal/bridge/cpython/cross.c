@@ -108,7 +108,7 @@ static PyObject *deep_copy(PyObject *v) {
     }
     PyObject *copy = NULL, *fn = NULL, *out = NULL; /* owned */
     if ((copy = PyImport_ImportModule("copy")) && (fn = PyObject_GetAttrString(copy, "deepcopy"))) {
-        out = PyObject_CallFunctionObjArgs(fn, v, NULL);
+        out = call_one(fn, v);
     }
     Py_DecRef(fn);
     Py_DecRef(copy);
@@ -446,7 +446,7 @@ static int run_steps(levada_cross *cx, levada_message *m, uint32_t element, uint
     for (; k < cx->nsteps; k++) {
         levada_step *step = &cx->steps[k];
         cx->calls++;
-        res = PyObject_CallFunctionObjArgs((PyObject *)step->function, (PyObject *)m, NULL); /* owned */
+        res = call_one((PyObject *)step->function, (PyObject *)m); /* owned */
         if (!res) {
             rc = failed(cx, element, k);
             goto done;
