@@ -2,6 +2,7 @@ package planner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -116,6 +117,9 @@ var pythons = [...]string{"None", "bool", "bool", "int", "int", "float", "str", 
 
 // check looks at a value of the layout any.
 func (r *result) check(value []byte) error {
+	if len(value) == 0 || int(value[0]) >= len(pythons) {
+		return errors.New("BUG: returned value: no frame of any")
+	}
 	tag := value[0]
 	if strings.IndexByte(r.tags, tag) >= 0 || tag == 0 && r.nullable {
 		return nil
