@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/levada-io/levada/internal/bridge"
+	"github.com/levada-io/levada/internal/frame"
 	"github.com/levada-io/levada/internal/planner"
 	"github.com/levada-io/levada/internal/program"
 	"github.com/levada-io/levada/internal/runner"
@@ -46,6 +47,10 @@ func OfSlice[T any, S ~[]V, V any](name string, mk Make[T, S]) *Function {
 func OfSeq[T, V any](name string, mk Make[T, iter.Seq[V]]) *Function {
 	return program.OfSeq(name, mk)
 }
+
+// RegisterMap makes maps from strings to V faster to read and to write. It stands in
+// front of Register.
+func RegisterMap[V any]() { frame.RegisterMap[V]() }
 
 // Register offers the functions of a manifest to the interpreter that loads the
 // extension. A generated main calls it once, while the module loads.

@@ -4,6 +4,7 @@ package bridge
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/levada-io/levada/internal/bridge/cpython"
 	"github.com/levada-io/levada/internal/bridge/process"
@@ -31,9 +32,19 @@ type MainCall struct {
 	Python   *Python
 }
 
+// ballast is memory that nothing touches, and that no page stands for: it counts as
+// alive, so that the collector waits for twice as much. A collection costs about a
+// millisecond however little is alive, and the messages of a step are little.
+var ballast []byte
+
+const ballastSize = 8 << 20
+
 // Serve offers an extension. It is called while the extension loads, before Python can
 // call anything.
 func Serve(e Extension) {
+	if os.Getenv("GOGC") == "" { // who sets it knows how much memory it costs
+		ballast = make([]byte, ballastSize)
+	}
 	cpython.Serve(cpython.Host{
 		Manifest:    e.Manifest,
 		Fingerprint: e.Fingerprint,

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strconv"
 	"time"
+	"unsafe"
 )
 
 // tag is the kind of a value without a declared type; the numbers are those of
@@ -330,51 +331,79 @@ func (r *reader) spellStruct(buf []byte, n *node) ([]byte, error) {
 
 // any reads a Go value: nil, bool, int64, uint64 (above the largest int64), float64,
 // string, []byte, []any, map[string]any or time.Time. Strings and bytes alias r.b.
-func (r *reader) any() (any, error) {
+func (r *reader) any(to *any) error {
 	t, err := r.tag()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	switch t {
 	case tagNull:
-		return nil, nil
+		*to = nil
+		return nil
 	case tagFalse:
-		return false, nil
+		*to = false
+		return nil
 	case tagTrue:
-		return true, nil
-	case tagInt:
-		v, err := r.u64()
-		return int64(v), err
-	case tagUint:
-		v, err := r.u64()
-		return v, err
-	case tagFloat:
-		v, err := r.u64()
-		return math.Float64frombits(v), err
+		*to = true
+		return nil
 	case tagString:
-		v, err := r.blob()
-		return asText(v), err
+		if len(r.texts) == 0 {
+			r.slab = min(max(2*r.slab, 1), 64)
+			r.texts = make([]string, r.slab)
+		}
+		if !r.text(&r.texts[0]) {
+			return errShort()
+		}
+		*(*emptyInterface)(unsafe.Pointer(to)) = emptyInterface{stringWord, unsafe.Pointer(&r.texts[0])}
+		r.texts = r.texts[1:]
+		return nil
 	case tagBytes:
 		v, err := r.blob()
-		return v, err
+		*to = v
+		return err
+	case tagList, tagMap:
+		if err := r.enter(); err != nil {
+			return err
+		}
+		if t == tagMap {
+			*to, err = r.anyMap()
+		} else {
+			*to, err = r.anyList()
+		}
+		r.leave()
+		return err
+	}
+	v, err := r.u64()
+	switch t {
+	case tagInt:
+		*to = int64(v)
+	case tagUint:
+		*to = v
+	case tagFloat:
+		*to = math.Float64frombits(v)
 	case tagTime:
-		v, err := r.u64()
-		return toTime(v), err
+		*to = toTime(v)
 	}
-	if err := r.enter(); err != nil {
-		return nil, err
-	}
-	defer r.leave()
-	if t == tagMap {
-		return r.anyMap()
-	}
+	return err
+}
+
+// emptyInterface is how an any lies in memory.
+type emptyInterface struct{ typ, value unsafe.Pointer }
+
+// stringWord is the first word of an any that holds a string.
+var stringWord = func() unsafe.Pointer {
+	var v any = ""
+	return (*emptyInterface)(unsafe.Pointer(&v)).typ
+}()
+
+func (r *reader) anyList() ([]any, error) {
 	n, err := r.count(listNode)
 	if err != nil {
 		return nil, err
 	}
 	list := make([]any, n)
 	for i := range list {
-		if list[i], err = r.any(); err != nil {
+		if err := r.any(&list[i]); err != nil {
 			return nil, inElement(err, i)
 		}
 	}
@@ -390,13 +419,15 @@ func (r *reader) anyMap() (map[string]any, error) {
 	}
 	m := make(map[string]any, n)
 	for range n {
-		key, err := r.blob()
-		if err != nil {
-			return nil, err
+		var key string
+		if !r.text(&key) {
+			return nil, errShort()
 		}
-		if m[asText(key)], err = r.any(); err != nil {
-			return nil, inMember(err, string(key))
+		var v any
+		if err := r.any(&v); err != nil {
+			return nil, inMember(err, key)
 		}
+		m[key] = v
 	}
 	return m, nil
 }
@@ -407,11 +438,11 @@ func toTime(micros uint64) time.Time { return time.UnixMicro(int64(micros)).UTC(
 // integers are int64, and uint64 above its range.
 func ReadAny(b []byte) (any, error) {
 	r := reader{b: b}
-	v, err := r.any()
-	if err == nil {
-		err = r.end()
+	var v any
+	if err := r.any(&v); err != nil {
+		return nil, err
 	}
-	if err != nil {
+	if err := r.end(); err != nil {
 		return nil, err
 	}
 	return v, nil

@@ -86,6 +86,7 @@ const (
 	decRaw     // anything into JSON text
 	decSpell   // anything else into any
 	decDynamic // any into a type, see dynamic.go
+	decPointer // of a field only
 )
 
 // decType reads values of one layout node into one Go type.
@@ -99,6 +100,7 @@ type decType struct {
 	want     *node // the layout of the Go type
 	rtype    reflect.Type
 	elem     *decType
+	typed    typedMap // of decMap, where its element is registered
 
 	lo int64 // range of an integer
 	hi uint64
@@ -117,6 +119,7 @@ type decField struct {
 	must     bool // the target needs it
 	offset   uintptr
 	dec      *decType // nil: passed over
+	op       decOp    // of dec; decPointer where that is one
 	from     *node
 	keep     bool // goes to the other members
 }
@@ -220,6 +223,7 @@ func (c *decCompiler) fill(d *decType, t reflect.Type) error {
 				d.op = decMapAny
 			}
 		}
+		d.typed = typedMapOf(t.Elem())
 		elem, err := c.compile(from.elem, t.Elem(), want.elem)
 		if err != nil {
 			return inElements(err)
@@ -271,6 +275,9 @@ func (c *decCompiler) structure(d *decType, t reflect.Type) error {
 		f.offset = gs.fields[at].offset
 		if f.dec, err = c.compile(sf.node, gs.fields[at].typ, d.want.fields[at].node); err != nil {
 			return inMember(err, sf.name)
+		}
+		if f.op = f.dec.op; f.dec.ptr {
+			f.op = decPointer
 		}
 	}
 	for i := range d.want.fields {
@@ -361,9 +368,10 @@ func (d *decType) bare(r *reader, p unsafe.Pointer) error {
 		}
 		return d.storeFloat(math.Float64frombits(v), p)
 	case decString:
-		v, err := r.blob()
-		*(*string)(p) = asText(v)
-		return err
+		if !r.text((*string)(p)) {
+			return errShort()
+		}
+		return nil
 	case decBytes:
 		v, err := r.blob()
 		*(*[]byte)(p) = v
@@ -375,9 +383,7 @@ func (d *decType) bare(r *reader, p unsafe.Pointer) error {
 		}
 		return storeTime(v, p)
 	case decAny:
-		v, err := r.any()
-		*(*any)(p) = v
-		return err
+		return r.any((*any)(p))
 	case decRaw:
 		return d.raw(r, p)
 	case decSpell:
@@ -399,14 +405,11 @@ func (d *decType) bare(r *reader, p unsafe.Pointer) error {
 		}
 		m := make(map[string]string, n)
 		for range n {
-			var key, v []byte
-			if key, err = r.blob(); err != nil {
-				return err
+			var key, v string
+			if !r.text(&key) || !r.text(&v) {
+				return errShort()
 			}
-			if v, err = r.blob(); err != nil {
-				return err
-			}
-			m[asText(key)] = asText(v)
+			m[key] = v
 		}
 		*(*map[string]string)(p) = m
 	case decMapInt64:
@@ -431,15 +434,12 @@ func fixedMap[V any](r *reader, from *node, p unsafe.Pointer, of func(uint64) V)
 	}
 	m := make(map[string]V, n)
 	for range n {
-		key, err := r.blob()
-		if err != nil {
-			return err
+		var key string
+		var v uint64
+		if !r.text(&key) || !r.word(&v) {
+			return errShort()
 		}
-		v, err := r.u64()
-		if err != nil {
-			return err
-		}
-		m[asText(key)] = of(v)
+		m[key] = of(v)
 	}
 	*(*map[string]V)(p) = m
 	return nil
@@ -451,7 +451,9 @@ func (d *decType) structure(r *reader, p unsafe.Pointer) error {
 	}
 	for i := range d.fields {
 		f := &d.fields[i]
-		if f.presence {
+		if f.presence && r.off < len(r.b) && r.b[r.off] == present {
+			r.off++
+		} else if f.presence {
 			state, err := r.presence(f.from.nullable, f.optional)
 			if err != nil {
 				return inMember(err, f.name)
@@ -476,17 +478,17 @@ func (d *decType) structure(r *reader, p unsafe.Pointer) error {
 		}
 		q := unsafe.Add(p, f.offset)
 		var err error
-		switch {
-		case f.dec.ptr:
-			err = f.dec.bare(r, q)
-		case f.dec.op == dec64:
-			var v uint64
-			v, err = r.u64()
-			*(*uint64)(q) = v
-		case f.dec.op == decString:
-			var v []byte
-			v, err = r.blob()
-			*(*string)(q) = asText(v)
+		switch f.op {
+		case dec64:
+			if !r.word((*uint64)(q)) {
+				err = errShort()
+			}
+		case decString:
+			if !r.text((*string)(q)) {
+				err = errShort()
+			}
+		case decAny:
+			err = r.any((*any)(q))
 		default:
 			err = f.dec.bare(r, q)
 		}
@@ -566,19 +568,17 @@ func (d *decType) list(r *reader, p unsafe.Pointer) error {
 		case decString:
 			list := make([]string, n)
 			for i := range list {
-				v, err := r.blob()
-				if err != nil {
-					return inElement(err, i)
+				if !r.text(&list[i]) {
+					return inElement(errShort(), i)
 				}
-				list[i] = asText(v)
 			}
 			*(*[]string)(p) = list
 			return nil
 		case dec64:
 			list := make([]uint64, n)
 			for i := range list {
-				if list[i], err = r.u64(); err != nil {
-					return inElement(err, i)
+				if !r.word(&list[i]) {
+					return inElement(errShort(), i)
 				}
 			}
 			*(*[]uint64)(p) = list
@@ -599,6 +599,10 @@ func (d *decType) list(r *reader, p unsafe.Pointer) error {
 func (d *decType) reflectMap(r *reader, p unsafe.Pointer) error {
 	n, err := r.count(d.from)
 	if err != nil {
+		return err
+	}
+	if d.typed != nil {
+		*r, err = d.typed.read(d, *r, n, p)
 		return err
 	}
 	m := reflect.MakeMapWithSize(d.rtype, n)

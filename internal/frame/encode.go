@@ -5,6 +5,7 @@ import (
 	"encoding/json/jsontext"
 	"fmt"
 	"math"
+	"math/bits"
 	"reflect"
 	"slices"
 	"strings"
@@ -178,6 +179,9 @@ func (e *memType) bare(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) 
 	case memMapAny:
 		return e.anys.appendMap(buf, *(*map[string]any)(p), depth)
 	case memMap:
+		if e.typed != nil {
+			return e.typed.write(e, buf, p, depth)
+		}
 		return e.reflectMap(buf, p, depth)
 	}
 	return e.structure(buf, p, depth)
@@ -381,7 +385,7 @@ func (e *memType) reflectMap(buf []byte, p unsafe.Pointer, depth int) ([]byte, e
 		used.Clear()
 		clear(s.keys)
 		s.key.SetZero()
-		if n <= 1024 {
+		if n <= keepEntries {
 			e.spare.Put(s)
 		}
 	}()
@@ -441,13 +445,51 @@ func sortEntries[V any](s []entry[V]) {
 		slices.SortFunc(s, func(a, b entry[V]) int { return strings.Compare(a.key, b.key) })
 		return
 	}
-	for i := 1; i < len(s); i++ {
-		e, j := s[i], i
-		for ; j > 0 && e.key < s[j-1].key; j-- {
-			s[j] = s[j-1]
-		}
-		s[j] = e
+	// Keys of one map often begin alike: what comes behind that tells most of them apart
+	// in one word.
+	var ranks [24]uint64
+	if len(s) == 0 {
+		return
 	}
+	alike := len(s[0].key)
+	for i := 1; i < len(s); i++ {
+		alike = common(s[0].key[:alike], s[i].key)
+	}
+	for i := range s {
+		e, rank, j := s[i], word(s[i].key[alike:]), i
+		for ; j > 0 && (rank < ranks[j-1] || rank == ranks[j-1] && e.key < s[j-1].key); j-- {
+			s[j], ranks[j] = s[j-1], ranks[j-1]
+		}
+		s[j], ranks[j] = e, rank
+	}
+}
+
+// common is the length of the longest common beginning of a and b.
+func common(a, b string) int {
+	x, y := unsafe.Slice(unsafe.StringData(a), len(a)), unsafe.Slice(unsafe.StringData(b), len(b))
+	n, i := min(len(x), len(y)), 0
+	for ; i+8 <= n; i += 8 {
+		if d := le.Uint64(x[i:]) ^ le.Uint64(y[i:]); d != 0 {
+			return i + bits.TrailingZeros64(d)/8
+		}
+	}
+	for i < n && x[i] == y[i] {
+		i++
+	}
+	return i
+}
+
+// word is the first eight bytes of s, zero filled, in the order of strings.
+func word(s string) uint64 {
+	b := unsafe.Slice(unsafe.StringData(s), len(s))
+	if len(b) >= 8 {
+		return binary.BigEndian.Uint64(b)
+	}
+	v := uint64(0)
+	for i, c := range b {
+		v |= uint64(c) << (56 - 8*i)
+	}
+	return v
 }
 
 // appendText writes a string. A byte that is no UTF-8 becomes U+FFFD, as in JSON.

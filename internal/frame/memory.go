@@ -47,6 +47,7 @@ type memType struct {
 	rtype  reflect.Type // of the value, behind the pointer
 	anys   *anyEncoders
 	spare  sync.Pool // of *mapSpare, for a map by reflection
+	typed  typedMap  // of memMap, where its element is registered
 }
 
 type memField struct {
@@ -119,6 +120,7 @@ func (c *memCompiler) compile(t reflect.Type, n *node) (*memType, error) {
 			e.op = memMapAny
 		default:
 			e.op = memMap
+			e.typed = typedMapOf(t.Elem())
 		}
 		elem, err := c.compile(t.Elem(), n.elem)
 		if err != nil {

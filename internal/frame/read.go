@@ -6,6 +6,9 @@ type reader struct {
 	b     []byte
 	off   int
 	depth int
+
+	texts []string // not used yet, for strings in any
+	slab  int      // how many were allocated last
 }
 
 func errShort() error { return errorf("frame: ends in the middle of a value") }
@@ -20,12 +23,37 @@ func (r *reader) u32() (int, error) {
 }
 
 func (r *reader) u64() (uint64, error) {
-	if len(r.b)-r.off < 8 {
+	var v uint64
+	if !r.word(&v) {
 		return 0, errShort()
 	}
-	v := le.Uint64(r.b[r.off:])
-	r.off += 8
 	return v, nil
+}
+
+// word reads eight bytes; false: they are not there. This and text are small enough to be
+// inlined where records are read.
+func (r *reader) word(v *uint64) bool {
+	if len(r.b)-r.off < 8 {
+		return false
+	}
+	*v = le.Uint64(r.b[r.off:])
+	r.off += 8
+	return true
+}
+
+// text reads a string, which aliases r.b; false: it is not there.
+func (r *reader) text(s *string) bool {
+	if len(r.b)-r.off < 4 {
+		return false
+	}
+	from := r.off + 4
+	to := from + int(le.Uint32(r.b[r.off:]))
+	if to > len(r.b) {
+		return false
+	}
+	*s = asText(r.b[from:to])
+	r.off = to
+	return true
 }
 
 func (r *reader) byte() (byte, error) {

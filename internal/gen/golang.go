@@ -19,7 +19,11 @@ func (p *Package) extensionMain() ([]byte, error) {
 	b.WriteString(header("//", p.Manifest.Package))
 	fmt.Fprintf(&b, "\n// Command main is the compiled module of the Python package %s.\npackage main\n\n", p.Manifest.Module)
 	p.imports(&b, modulePath+"/pyext")
-	b.WriteString("func init() {\n\tpyext.Register(manifest,\n")
+	b.WriteString("func init() {\n")
+	for _, elem := range p.elems {
+		fmt.Fprintf(&b, "\tpyext.RegisterMap[%s]()\n", elem)
+	}
+	b.WriteString("\tpyext.Register(manifest,\n")
 	p.registrations(&b, "pyext")
 	b.WriteString("\t)\n}\n\n// The interpreter calls; nothing runs by itself.\nfunc main() {}\n\n")
 	p.adapters(&b)

@@ -35,6 +35,7 @@ type Package struct {
 	structs   []*structure
 	enums     []*enum
 	inline    map[*types.Struct]*structure
+	elems     []string // what the main registers as elements of maps, as Go types, sorted
 }
 
 // function is one step function.
@@ -107,6 +108,7 @@ func Scan(dir string, o Options) (*Package, error) {
 		enumOf:  map[*types.TypeName]*enum{},
 		docs:    docs(pkgs),
 		classes: map[string]string{},
+		elems:   map[string]bool{},
 	}
 	p := &Package{Name: main.Name, Doc: s.packageDoc()}
 	s.scanPackage(p)
@@ -114,6 +116,7 @@ func Scan(dir string, o Options) (*Package, error) {
 		return nil, s.sortedMistakes()
 	}
 	p.structs, p.enums, p.inline = s.structs, s.enums, s.inline
+	p.elems = slices.Sorted(maps.Keys(s.elems))
 	p.Manifest = plan.Manifest{
 		Levada: Version, Plan: plan.Version, Module: module, Package: main.PkgPath,
 		Functions: []plan.FunctionSignature{}, Types: s.types,
@@ -313,6 +316,7 @@ type scanner struct {
 	docs    map[token.Pos]string
 	classes map[string]string // Python class -> what it stands for
 	path    []*types.Named    // named types that are no structs, being scanned
+	elems   map[string]bool   // see Package.elems
 
 	mistakes diag.List
 	order    []token.Position

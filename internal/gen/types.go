@@ -50,6 +50,22 @@ type place struct {
 	part string // its payload, field X
 }
 
+// mapElem notes the element type of a map, if the generated main can name it: a struct
+// of the package, or a pointer to one.
+func (s *scanner) mapElem(t types.Type) {
+	star := ""
+	if ptr, ok := types.Unalias(t).(*types.Pointer); ok {
+		star, t = "*", ptr.Elem()
+	}
+	n, ok := types.Unalias(t).(*types.Named)
+	if !ok || !n.Obj().Exported() || n.Obj().Parent() != s.main.Types.Scope() {
+		return
+	}
+	if _, ok := n.Underlying().(*types.Struct); ok {
+		s.elems[star+"steps."+n.Obj().Name()] = true
+	}
+}
+
 // scan is the plan's type of t; false: a mistake was reported.
 func (s *scanner) scan(t types.Type, at place) (plan.Type, bool) {
 	return s.scanAs(t, at, "")
@@ -108,6 +124,7 @@ func (s *scanner) scanAs(t types.Type, at place, class string) (plan.Type, bool)
 		if hasOwnForm(key) {
 			return s.unsupported(at, t, "its key has a text form of its own")
 		}
+		s.mapElem(u.Elem())
 		return s.container(t, plan.TMap, u.Elem(), at, class)
 	case *types.Struct:
 		return s.structType(t, u, at, class)

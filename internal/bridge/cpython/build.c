@@ -31,29 +31,44 @@ void levada_codec_clear(levada_codec *c) {
     for (int i = 0; i < LEVADA_CACHE; i++) drop(&c->cache[i].str);
 }
 
-/* Copies n <= LEVADA_CACHED bytes in two moves of fixed size that may overlap: a call of
- * memcpy would cost more than the rest of the look-up. */
-static inline void copy_short(uint8_t *to, const uint8_t *p, uint32_t n) {
-    if (n >= 16) {
-        memcpy(to, p, 16);
-        memcpy(to + n - 16, p + n - 16, 16);
-    } else if (n >= 8) {
-        memcpy(to, p, 8);
-        memcpy(to + n - 8, p + n - 8, 8);
+static inline uint64_t load64(const uint8_t *p) {
+    uint64_t v;
+    memcpy(&v, p, 8);
+    return v;
+}
+
+/* Reads n <= LEVADA_CACHED bytes into four words, zero filled. The last word of many is
+ * read so that it ends with the bytes, and shifted: a copy in memory that is read again at
+ * once, in words that do not begin where the copy's moves did, would stall. */
+static inline void words_of(uint64_t w[4], const uint8_t *p, uint32_t n) {
+    w[0] = w[1] = w[2] = w[3] = 0;
+    if (n >= 8) {
+        uint64_t last = load64(p + n - 8);
+        w[0] = load64(p);
+        if (n > 24) {
+            w[1] = load64(p + 8);
+            w[2] = load64(p + 16);
+            w[3] = last >> (8 * (32 - n));
+        } else if (n > 16) {
+            w[1] = load64(p + 8);
+            w[2] = last >> (8 * (24 - n));
+        } else if (n > 8) {
+            w[1] = last >> (8 * (16 - n));
+        }
     } else if (n >= 4) {
-        memcpy(to, p, 4);
-        memcpy(to + n - 4, p + n - 4, 4);
+        uint32_t first, last;
+        memcpy(&first, p, 4);
+        memcpy(&last, p + n - 4, 4);
+        w[0] = first | (uint64_t)last << (8 * (n - 4));
     } else if (n) {
-        to[0] = p[0];
-        to[n >> 1] = p[n >> 1];
-        to[n - 1] = p[n - 1];
+        w[0] = p[0] | (uint64_t)p[n >> 1] << (8 * (n >> 1)) | (uint64_t)p[n - 1] << (8 * (n - 1));
     }
 }
 
 PyObject *levada_str(levada_codec *c, const uint8_t *p, uint32_t n) {
     if (n > LEVADA_CACHED) return PyUnicode_FromStringAndSize((const char *)p, n);
-    uint64_t key[4] = {0};
-    copy_short((uint8_t *)key, p, n);
+    uint64_t key[4];
+    words_of(key, p, n);
     key[3] |= (uint64_t)n << 32;
     /* The products do not wait for each other; the last one carries every bit to the top. */
     uint64_t h = key[0] * 0x9e3779b97f4a7c15u + key[1] * 0xbf58476d1ce4e5b9u;

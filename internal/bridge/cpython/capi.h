@@ -172,6 +172,8 @@ enum {
     X(PyObject *, PyObject_CallFunctionObjArgs, (PyObject *, ...)) \
     X(PyObject *, PyObject_Vectorcall, (PyObject *, PyObject *const *, size_t, PyObject *)) \
     X(int, PyCallable_Check, (PyObject *)) \
+    X(int, PyGC_Disable, (void)) \
+    X(int, PyGC_Enable, (void)) \
     X(void, PyObject_GC_UnTrack, (void *)) \
     X(void, PyObject_GC_Del, (void *)) \
     X(PyObject *, PyType_GenericAlloc, (PyTypeObject *, Py_ssize_t)) \
@@ -211,6 +213,9 @@ enum {
     X(PyObject, _Py_FalseStruct) \
     X(PyTypeObject, PyBool_Type) \
     X(PyTypeObject, PyFloat_Type) \
+    X(PyTypeObject, PyLong_Type) \
+    X(PyTypeObject, PyUnicode_Type) \
+    X(PyTypeObject, PyDict_Type) \
     X(PyTypeObject, PyBaseObject_Type) \
     X(const unsigned long, Py_Version) \
     X(PyObject *, PyExc_AttributeError) \
@@ -251,5 +256,13 @@ static inline PyObject *ref(PyObject *o) {
 
 /* flags_ are the bits by which the built-in types and their subclasses are told. */
 static inline unsigned long flags_(PyObject *o) { return PyType_GetFlags(typeof_(o)); }
+
+/* Nearly all are of the type itself, which costs no call. */
+static inline int is_str(PyObject *o) { return typeof_(o) == &PyUnicode_Type || flags_(o) & Py_TPFLAGS_UNICODE_SUBCLASS; }
+static inline int is_dict(PyObject *o) { return typeof_(o) == &PyDict_Type || flags_(o) & Py_TPFLAGS_DICT_SUBCLASS; }
+/* bool is an int to Python and not to anyone else. */
+static inline int is_int(PyObject *o) {
+    return typeof_(o) == &PyLong_Type || (flags_(o) & Py_TPFLAGS_LONG_SUBCLASS && typeof_(o) != &PyBool_Type);
+}
 
 #endif

@@ -149,11 +149,6 @@ static int any(writer *w, PyObject *v, int depth);
 static int value(writer *w, const levada_node *node, PyObject *v, int depth);
 static int bare(writer *w, const levada_node *node, PyObject *v, int depth);
 
-/* bool is an int to Python and not to anyone else. */
-static bool is_int(PyObject *v, unsigned long flags) {
-    return flags & Py_TPFLAGS_LONG_SUBCLASS && typeof_(v) != &PyBool_Type;
-}
-
 static bool is_float(PyObject *v) {
     return typeof_(v) == &PyFloat_Type || PyType_IsSubtype(typeof_(v), &PyFloat_Type);
 }
@@ -194,7 +189,7 @@ static const struct {
 };
 
 static int integer(writer *w, uint8_t kind, PyObject *v) {
-    if (!is_int(v, flags_(v))) return mismatch(w, "int", v);
+    if (!is_int(v)) return mismatch(w, "int", v);
     int over;
     int64_t i = PyLong_AsLongLongAndOverflow(v, &over);
     if (over) {
@@ -213,7 +208,7 @@ static int floating(writer *w, PyObject *v) {
     double d;
     if (is_float(v)) {
         d = PyFloat_AsDouble(v);
-    } else if (is_int(v, flags_(v))) {
+    } else if (is_int(v)) {
         d = PyLong_AsDouble(v);
         if (d == -1 && PyErr_Occurred()) return out_of_range(w, "the range of float", v);
     } else {
@@ -270,7 +265,7 @@ static int entries(writer *w, const levada_node *node, PyObject *v, PyObject *sk
     if (buf_need(w->out, 4) < 0) return no_memory();
     put32(w->out, 0);
     while (PyDict_Next(v, &pos, &key, &val)) {
-        if (!(flags_(key) & Py_TPFLAGS_UNICODE_SUBCLASS)) return bad_key(w, key);
+        if (!is_str(key)) return bad_key(w, key);
         if (skip) {
             if (PyDict_GetItemWithError(skip, key)) continue;
             if (PyErr_Occurred()) return -1;
@@ -298,10 +293,15 @@ static int entries(writer *w, const levada_node *node, PyObject *v, PyObject *sk
 
 static int structure(writer *w, const levada_node *node, PyObject *v, int depth) {
     const levada_field *f = node->fields;
-    Py_ssize_t found = 0;
+    Py_ssize_t found = 0, pos = 0;
+    bool in_order = true;
     for (uint32_t i = 0; i < node->nfields; i++, f++) {
         const levada_node *fn = &w->nodes[f->node];
-        PyObject *e = PyDict_GetItemWithError(v, f->key); /* borrowed */
+        PyObject *key, *e; /* borrowed */
+        /* A dict that was written down in the order of the fields, or was built here, need
+         * not be searched: the next key is the very one. */
+        if (in_order && !(PyDict_Next(v, &pos, &key, &e) && key == f->key)) in_order = false;
+        if (!in_order) e = PyDict_GetItemWithError(v, f->key);
         if (!e) {
             if (PyErr_Occurred()) return -1; /* a key of the user's with an __eq__ of its own */
             if (!(f->flags & LEVADA_OPTIONAL)) return missing(w, f->key);
@@ -357,7 +357,7 @@ static int bare(writer *w, const levada_node *node, PyObject *v, int depth) {
     case LEVADA_FLOAT64:
         return floating(w, v);
     case LEVADA_STRING:
-        if (!(flags_(v) & Py_TPFLAGS_UNICODE_SUBCLASS)) return mismatch(w, "str", v);
+        if (!is_str(v)) return mismatch(w, "str", v);
         return string(w, v);
     case LEVADA_BYTES:
         if (!(flags_(v) & Py_TPFLAGS_BYTES_SUBCLASS)) return mismatch(w, "bytes", v);
@@ -373,7 +373,7 @@ static int bare(writer *w, const levada_node *node, PyObject *v, int depth) {
         return list(w, &w->nodes[node->elem], v, depth + 1, flags & Py_TPFLAGS_TUPLE_SUBCLASS);
     case LEVADA_MAP:
     case LEVADA_STRUCT:
-        if (!(flags_(v) & Py_TPFLAGS_DICT_SUBCLASS)) return mismatch(w, "dict", v);
+        if (!is_dict(v)) return mismatch(w, "dict", v);
         if (depth >= LEVADA_MAX_DEPTH) return deep(w);
         if (node->kind == LEVADA_STRUCT) return structure(w, node, v, depth + 1);
         return entries(w, &w->nodes[node->elem], v, NULL, depth + 1);
@@ -402,8 +402,8 @@ static int any_int(writer *w, PyObject *v) {
 }
 
 static int any(writer *w, PyObject *v, int depth) {
+    if (is_str(v)) return tag(w, LEVADA_TAG_STRING) < 0 ? -1 : string(w, v);
     unsigned long flags = flags_(v);
-    if (flags & Py_TPFLAGS_UNICODE_SUBCLASS) return tag(w, LEVADA_TAG_STRING) < 0 ? -1 : string(w, v);
     if (flags & Py_TPFLAGS_LONG_SUBCLASS) {
         if (typeof_(v) == &PyBool_Type) return tag(w, v == Py_True ? LEVADA_TAG_TRUE : LEVADA_TAG_FALSE);
         return any_int(w, v);

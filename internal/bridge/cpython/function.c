@@ -307,7 +307,11 @@ static PyObject *call_go(function *f, PyObject *const *msgs, uint32_t n, bool ma
         levada_raise_go(f->state, call.text, call.text_len, many ? call.failed : -1, call.note, call.note_len);
     } else {
         LEVADA_ADD(conversions, call.nout);
+        /* No collection half way: of what is built here nothing is garbage yet. It comes
+         * with the next allocation after that, as it would from CPython 3.12 on anyway. */
+        int collecting = PyGC_Disable();
         out = results(f, &call);
+        if (collecting) PyGC_Enable();
     }
 done:
     if (call.out != b.payloads.p) free(call.out);

@@ -14,6 +14,7 @@ import (
 )
 
 func init() {
+	pyext.RegisterMap[*steps.Node]()
 	pyext.Register(manifest,
 		pyext.Of("go:github.com/levada-io/levada/internal/gen/testdata/types/in.Anything", plain(steps.Anything)),
 		pyext.OfMessage("go:github.com/levada-io/levada/internal/gen/testdata/types/in.Bytes", plain(steps.Bytes)),
