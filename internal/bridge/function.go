@@ -3,6 +3,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"reflect"
@@ -30,11 +31,26 @@ type function struct {
 	mu sync.Mutex
 	op program.Op
 
-	buffers sync.Pool // *[]byte: results on their way to C, which copies them
+	calls sync.Pool // *call
 
 	// blank are the records of messages that say nothing of theirs: never written to,
 	// and so shared by all calls.
 	blank atomic.Pointer[[]record.Record]
+}
+
+// call is what a call needs until its results have been copied, reused by a later one.
+type call struct {
+	of       *function
+	chunk    record.Chunk
+	payloads []byte
+}
+
+// Release implements cpython.Buffers.
+func (l *call) Release() {
+	l.chunk = record.Chunk{}
+	if cap(l.payloads) <= keepBuffer {
+		l.of.calls.Put(l)
+	}
 }
 
 // keepBuffer is the largest buffer that is kept for the next call.
@@ -80,43 +96,48 @@ func (f *function) Signature() cpython.Signature {
 
 // Call implements cpython.Function.
 func (f *function) Call(b cpython.Batch) (cpython.Result, error) {
-	c, err := f.chunk(b)
+	l, ok := f.calls.Get().(*call)
+	if !ok {
+		l = &call{of: f}
+	}
+	r, err := f.call(b, l)
 	if err != nil {
+		l.Release()
 		return cpython.Result{}, err
+	}
+	r.Buffers = l
+	return r, nil
+}
+
+func (f *function) call(b cpython.Batch, l *call) (r cpython.Result, err error) {
+	c := &l.chunk
+	if err := f.fill(c, b); err != nil {
+		return r, err
 	}
 	f.mu.Lock()
 	err = f.op.Process(context.Background(), c)
 	f.mu.Unlock()
 	if err != nil {
-		return cpython.Result{}, err
+		return r, err
 	}
 	if len(c.Failed) > 0 {
-		return cpython.Result{}, f.failed(c)
+		return r, f.failed(c)
 	}
 	base, ok := f.out.Base(c.Col)
 	if !ok {
-		return cpython.Result{}, fmt.Errorf("BUG: %s: column %T", f.fn.Name, c.Col)
+		return r, fmt.Errorf("BUG: %s: column %T", f.fn.Name, c.Col)
 	}
-	r := cpython.Result{N: c.Len()}
+	r.N = c.Len()
 	var bad error
-	buf := f.buffer()
-	r.Payloads, err = f.encoder.AppendColumn(*buf, base, r.N, func(i int, err error) {
+	l.payloads, err = f.encoder.AppendColumn(l.payloads[:0], base, r.N, func(i int, err error) {
 		if bad == nil {
 			bad = &cpython.CallError{Index: f.index(c, c.Source(i)), Err: f.named(fmt.Errorf("result: %w", err))}
 		}
 	})
-	if bad != nil {
-		return r, bad
-	}
-	if err != nil {
+	if err = cmp.Or(bad, err); err != nil {
 		return r, err
 	}
-	r.Done = func() {
-		if cap(r.Payloads) <= keepBuffer {
-			*buf = r.Payloads[:0]
-			f.buffers.Put(buf)
-		}
-	}
+	r.Payloads = l.payloads
 	if f.fn.Meta {
 		m := beginColumn(nil, r.N)
 		for i := range r.N {
@@ -134,23 +155,15 @@ func (f *function) Call(b cpython.Batch) (cpython.Result, error) {
 	return r, nil
 }
 
-func (f *function) buffer() *[]byte {
-	if b, ok := f.buffers.Get().(*[]byte); ok {
-		return b
-	}
-	return new([]byte)
-}
-
-// chunk makes a chunk of a batch; what it holds aliases the batch.
-func (f *function) chunk(b cpython.Batch) (*record.Chunk, error) {
-	frames, err := frame.NewColumn(f.in, b.Payloads)
-	if err != nil {
-		return nil, err
+// fill makes c a chunk of a batch; what it holds aliases the batch.
+func (f *function) fill(c *record.Chunk, b cpython.Batch) error {
+	var frames frame.Column
+	if err := frames.Read(f.in, b.Payloads); err != nil {
+		return err
 	}
 	if frames.Len() != b.N {
-		return nil, fmt.Errorf("BUG: %s: %d frames for %d messages", f.fn.Name, frames.Len(), b.N)
+		return fmt.Errorf("BUG: %s: %d frames for %d messages", f.fn.Name, frames.Len(), b.N)
 	}
-	c := &record.Chunk{}
 	if b.Metas == nil {
 		c.Recs = f.blanks(b.N)
 	} else {
@@ -159,13 +172,13 @@ func (f *function) chunk(b cpython.Batch) (*record.Chunk, error) {
 	col, base := f.fn.In.Make(b.N)
 	c.Col = col
 	var bad error
-	f.decoder.Column(frames, base, func(i int, err error) {
+	f.decoder.Column(&frames, base, func(i int, err error) {
 		if bad == nil {
 			bad = &cpython.CallError{Index: i, Err: f.named(err)}
 		}
 	})
 	if bad != nil {
-		return nil, bad
+		return bad
 	}
 	if b.Metas != nil {
 		r := cut{b: b.Metas[min(len(b.Metas), 4+4*(b.N+1)):]}
@@ -173,10 +186,10 @@ func (f *function) chunk(b cpython.Batch) (*record.Chunk, error) {
 			c.Recs[i] = r.meta()
 		}
 		if r.bad {
-			return nil, errCut
+			return errCut
 		}
 	}
-	return c, nil
+	return nil
 }
 
 func (f *function) blanks(n int) []record.Record {

@@ -59,26 +59,35 @@ type Column struct {
 
 // NewColumn reads the head of a column of layout l. The column aliases b.
 func NewColumn(l *Layout, b []byte) (*Column, error) {
+	c := new(Column)
+	if err := c.Read(l, b); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Read is NewColumn into c.
+func (c *Column) Read(l *Layout, b []byte) error {
 	if len(b) < 4 {
-		return nil, errorf("column of %d bytes", len(b))
+		return errorf("column of %d bytes", len(b))
 	}
 	n := int(le.Uint32(b))
 	if (len(b)-4)/4 < n+1 {
-		return nil, errorf("column of %d elements in %d bytes", n, len(b))
+		return errorf("column of %d elements in %d bytes", n, len(b))
 	}
-	c := &Column{layout: l, ends: b[4 : 4+4*(n+1)], values: b[4+4*(n+1):], n: n}
+	*c = Column{layout: l, ends: b[4 : 4+4*(n+1)], values: b[4+4*(n+1):], n: n}
 	last := uint32(0)
 	for i := range n + 1 {
 		end := le.Uint32(c.ends[4*i:])
 		if end < last || i == 0 && end != 0 {
-			return nil, errorf("column: offset %d of element %d after offset %d", end, i, last)
+			return errorf("column: offset %d of element %d after offset %d", end, i, last)
 		}
 		last = end
 	}
 	if int(last) != len(c.values) {
-		return nil, errorf("column: values end at %d of %d bytes", last, len(c.values))
+		return errorf("column: values end at %d of %d bytes", last, len(c.values))
 	}
-	return c, nil
+	return nil
 }
 
 // ParseColumn reads one JSON text per element. An element that does not fit is reported

@@ -109,6 +109,8 @@ func (*kit[T]) Base(c record.Column) (unsafe.Pointer, bool) {
 // slice returns the values of a column of T.
 func slice[T any](c record.Column) ([]T, bool) {
 	switch c := c.(type) {
+	case *Values[T]: // nearly always, and without boxing the slice
+		return c.V, true
 	case record.Bytes:
 		v, ok := any([][]byte(c)).([]T)
 		return v, ok

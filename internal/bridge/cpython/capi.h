@@ -32,6 +32,7 @@ static inline PyTypeObject *typeof_(const PyObject *o) { return o->ob_type; }
 typedef PyObject *(*PyCFunction)(PyObject *, PyObject *);
 typedef PyObject *(*getter)(PyObject *, void *);
 typedef int (*setter)(PyObject *, PyObject *, void *);
+typedef PyObject *(*descrgetfunc)(PyObject *, PyObject *, PyObject *);
 typedef int (*visitproc)(PyObject *, void *);
 typedef int (*traverseproc)(PyObject *, visitproc, void *);
 typedef int (*inquiry)(PyObject *);
@@ -92,9 +93,9 @@ enum { METH_VARARGS = 1, METH_KEYWORDS = 2, METH_NOARGS = 4, METH_O = 8 };
 
 /* Slots of types and modules. */
 enum {
-    Py_tp_call = 50,
     Py_tp_clear = 51,
     Py_tp_dealloc = 52,
+    Py_tp_descr_get = 54,
     Py_tp_doc = 56,
     Py_tp_getset = 73,
     Py_tp_methods = 64,
@@ -180,6 +181,7 @@ enum {
     X(PyObject *, PyType_FromModuleAndSpec, (PyObject *, PyType_Spec *, PyObject *)) \
     X(void *, PyType_GetModuleState, (PyTypeObject *)) \
     X(unsigned long, PyType_GetFlags, (PyTypeObject *)) \
+    X(void *, PyType_GetSlot, (PyTypeObject *, int)) \
     X(int, PyType_IsSubtype, (PyTypeObject *, PyTypeObject *)) \
     X(PyObject *, PyType_GetName, (PyTypeObject *)) \
     X(PyObject *, PyModuleDef_Init, (PyModuleDef *)) \

@@ -85,8 +85,11 @@ type Result struct {
 	Payloads []byte
 	Metas    []byte  // of a function with Meta
 	From     []int32 // of one with Seq: message of each result
-	Done     func()  // the results have been copied; may be nil
+	Buffers  Buffers // that the results are in; may be nil
 }
+
+// Buffers are released when the results have been copied.
+type Buffers interface{ Release() }
 
 // CallError is the failure of one message of a batch.
 type CallError struct {

@@ -107,8 +107,8 @@ func levadaHostCall(handle C.uintptr_t, call *C.levada_callin) {
 	} else {
 		call.out, call.out_len = cBytes(r.Payloads)
 	}
-	if r.Done != nil {
-		defer r.Done()
+	if r.Buffers != nil {
+		defer r.Buffers.Release()
 	}
 	if r.Metas != nil {
 		call.out_meta, call.out_meta_len = cBytes(r.Metas)

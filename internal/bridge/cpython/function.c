@@ -168,7 +168,7 @@ static int put_message(function *f, batch *b, PyObject *msg, uint32_t n, uint32_
     if (end_element(&b->payloads, n, i) < 0) goto done;
     rc = put_meta(b, alone ? NULL : a, n, i, fault);
 done:
-    for (int k = 0; k < M_SLOTS; k++) Py_DecRef(a[k]);
+    for (int k = 0; k < (alone ? M_KEY : M_SLOTS); k++) Py_DecRef(a[k]);
     return rc;
 }
 
@@ -259,13 +259,14 @@ static PyObject *results_of(function *f, const levada_callin *call, uint32_t i, 
     return list;
 }
 
-/* The results as a list of one value per message. */
-static PyObject *results(function *f, const levada_callin *call) {
+/* The results: the one value of a single message, or a list of one value per message. */
+static PyObject *results(function *f, const levada_callin *call, bool many) {
     uint32_t k = 0;
     if (!f->seq && call->nout != call->n) {
         PyErr_SetString(PyExc_RuntimeError, "BUG: function: another number of results than of messages");
         return NULL;
     }
+    if (!many) return f->seq ? results_of(f, call, 0, &k) : result_at(f, call, 0);
     PyObject *list = PyList_New(call->n); /* owned */
     for (uint32_t i = 0; list && i < call->n; i++) {
         PyObject *v = f->seq ? results_of(f, call, i, &k) : result_at(f, call, i); /* owned, taken over by SetItem */
@@ -277,7 +278,7 @@ static PyObject *results(function *f, const levada_callin *call) {
     return list;
 }
 
-/* Calls Go with n messages, which the caller owns. A list of n results. */
+/* Calls Go with n messages, which the caller owns. The results, as results says. */
 static PyObject *call_go(function *f, PyObject *const *msgs, uint32_t n, bool many) {
     LEVADA_ENTRY(NULL);
     batch b = {0};
@@ -310,7 +311,7 @@ static PyObject *call_go(function *f, PyObject *const *msgs, uint32_t n, bool ma
         /* No collection half way: of what is built here nothing is garbage yet. It comes
          * with the next allocation after that, as it would from CPython 3.12 on anyway. */
         int collecting = PyGC_Disable();
-        out = results(f, &call);
+        out = results(f, &call, many);
         if (collecting) PyGC_Enable();
     }
 done:
@@ -330,18 +331,7 @@ done:
 
 /* --- the type ------------------------------------------------------------------------------ */
 
-static PyObject *call(PyObject *self, PyObject *args, PyObject *kwargs) {
-    if (PyTuple_Size(args) != 1 || (kwargs && PyDict_Size(kwargs) > 0)) {
-        PyErr_SetString(PyExc_TypeError, "expected one message");
-        return NULL;
-    }
-    PyObject *msg = PyTuple_GetItem(args, 0); /* borrowed from args, which the caller owns */
-    PyObject *list = call_go((function *)self, &msg, 1, false); /* owned */
-    PyObject *v = list ? PyList_GetItem(list, 0) : NULL;          /* borrowed */
-    Py_IncRef(v);
-    Py_DecRef(list);
-    return v;
-}
+static PyObject *call(PyObject *self, PyObject *msg) { return call_go((function *)self, &msg, 1, false); }
 
 static PyObject *call_batch(PyObject *self, PyObject *messages) {
     PyObject *list = PySequence_List(messages); /* owned: nothing can change it meanwhile */
@@ -425,12 +415,13 @@ static PyObject *repr(PyObject *self) {
 }
 
 static PyMethodDef methods[] = {
+    {"call", call, METH_O, "Calls the Go function for one message."},
     {"call_batch", call_batch, METH_O, "Calls the Go function for all messages in one crossing."},
     {0},
 };
 
 static PyType_Slot slots[] = {
-    {Py_tp_new, new},           {Py_tp_dealloc, dealloc}, {Py_tp_traverse, traverse}, {Py_tp_call, call},
+    {Py_tp_new, new},           {Py_tp_dealloc, dealloc}, {Py_tp_traverse, traverse},
     {Py_tp_methods, methods},   {Py_tp_repr, repr},
     {Py_tp_doc, "Function(name, settings): a Go function with its settings."},
     {0, NULL},

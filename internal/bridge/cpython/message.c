@@ -17,8 +17,21 @@ void levada_find_public(levada_state *st) {
     PyObject *module = modules && flags_(modules) & Py_TPFLAGS_DICT_SUBCLASS ? PyDict_GetItemWithError(modules, st->package) : NULL;
     Py_IncRef(module); /* owned from here on: the next call may run code */
     if (module) st->public_message = PyObject_GetAttrString(module, "Message");
-    PyErr_Clear();
     Py_DecRef(module);
+    descrgetfunc get[2] = {0};
+    for (int i = 0; st->public_message && i < 2; i++) {
+        st->members[i] = PyObject_GetAttr(st->public_message, st->slots[i]);
+        if (st->members[i]) get[i] = (descrgetfunc)PyType_GetSlot(typeof_(st->members[i]), Py_tp_descr_get);
+    }
+    if (get[0] == get[1]) st->member_get = get[0];
+    PyErr_Clear();
+}
+
+/* What a message of that very class stores, a new reference; without the way through its
+ * class that every look-up of an attribute goes. */
+static PyObject *member(levada_state *st, PyObject *msg, int i) {
+    if (st->member_get) return st->member_get(st->members[i], msg, st->public_message);
+    return PyObject_GetAttr(msg, st->slots[i]);
 }
 
 PyObject *levada_unsaid(levada_state *st, int slot) {
@@ -31,8 +44,8 @@ PyObject *levada_unsaid(levada_state *st, int slot) {
  * another form; an exception may be set. */
 static PyObject *stored(levada_state *st, PyObject *msg, int slot) {
     if ((PyObject *)typeof_(msg) != st->public_message) return NULL;
-    if (slot == M_PAYLOAD) return PyObject_GetAttr(msg, st->slots[0]);
-    PyObject *meta = PyObject_GetAttr(msg, st->slots[1]); /* owned */
+    if (slot == M_PAYLOAD) return member(st, msg, 0);
+    PyObject *meta = member(st, msg, 1); /* owned */
     PyObject *v = meta == Py_None ? levada_unsaid(st, slot) : NULL;
     if (meta && !v && flags_(meta) & Py_TPFLAGS_TUPLE_SUBCLASS) v = ref(PyTuple_GetItem(meta, slot - M_KEY));
     Py_DecRef(meta);
@@ -49,8 +62,8 @@ PyObject *levada_attribute(levada_state *st, PyObject *msg, int slot) {
 
 PyObject *levada_only_payload(levada_state *st, PyObject *msg) {
     if ((PyObject *)typeof_(msg) != st->public_message) return NULL;
-    PyObject *meta = PyObject_GetAttr(msg, st->slots[1]); /* owned */
-    PyObject *payload = meta == Py_None ? PyObject_GetAttr(msg, st->slots[0]) : NULL;
+    PyObject *meta = member(st, msg, 1); /* owned */
+    PyObject *payload = meta == Py_None ? member(st, msg, 0) : NULL;
     if (!payload) PyErr_Clear();
     Py_DecRef(meta);
     return payload;

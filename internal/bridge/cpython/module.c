@@ -204,7 +204,7 @@ static int traverse(PyObject *module, visitproc visit, void *arg) {
     int rc = st ? levada_codec_traverse(&st->codec, visit, arg) : 0;
     if (!st || rc) return rc;
     PyObject *held[] = {(PyObject *)st->message_type, (PyObject *)st->function_type, st->public_message, st->go_error, st->format,
-                        st->current_thread};
+                        st->current_thread, st->members[0], st->members[1]};
     for (size_t i = 0; rc == 0 && i < sizeof held / sizeof *held; i++) rc = held[i] ? visit(held[i], arg) : 0;
     for (levada_layout *l = st->layouts; rc == 0 && l; l = l->next) rc = levada_layout_traverse(l, visit, arg);
     return rc;
@@ -222,6 +222,9 @@ static void drop(PyObject **o) {
 static int clear(PyObject *module) {
     levada_state *st = state_of(module);
     if (!st) return 0;
+    st->member_get = NULL;
+    drop(&st->members[0]);
+    drop(&st->members[1]);
     drop(&st->public_message);
     drop(&st->go_error);
     return 0;

@@ -18,6 +18,8 @@ typedef struct levada_state {
     PyObject *slots[2];           /* what levada.Message stores: "_payload", "_meta"; owned */
     PyObject *package;            /* "levada", owned */
     PyObject *public_message;     /* class levada.Message, owned; NULL: not importable or not looked up */
+    PyObject *members[2];         /* its descriptors of slots, owned */
+    descrgetfunc member_get;      /* of both; NULL: they are no usual ones, and slots is looked up */
     PyObject *go_error;           /* class levada.errors.GoError or our own, owned; NULL: not looked up */
     PyObject *format;             /* traceback.format_exception, owned; NULL: not needed yet */
     PyObject *current_thread;     /* threading.current_thread, owned */

@@ -58,6 +58,7 @@ class GoFunction(Generic[In, Out]):
                 _refuse(f"{name}: {e}")
         self._settings: dict[str, Any] = settings
         self._native: Any = None
+        self._one: Any = None  # bound once: a single message is all overhead
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -66,7 +67,7 @@ class GoFunction(Generic[In, Out]):
 
     def __call__(self, message: Message[In], /) -> Out:
         """Calls the Go function; a Go error or panic is raised as an exception."""
-        result: Out = (self._native or self._loaded())(message)
+        result: Out = (self._one or self._loaded().call)(message)
         return result
 
     def call_batch(self, messages: Iterable[Message[In]], /) -> list[Out]:
@@ -81,6 +82,7 @@ class GoFunction(Generic[In, Out]):
             native = _extension.load(_extension.package_of(type(self)))
             settings = _json.encode(_json.canonical(self._settings))
             self._native = native.Function(self.__levada_function__, settings)
+            self._one = self._native.call
         return self._native
 
     def __reduce__(self) -> tuple[Any, ...]:
