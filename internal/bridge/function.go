@@ -31,33 +31,21 @@ type function struct {
 	mu sync.Mutex
 	op program.Op
 
-	calls sync.Pool // *call
+	spares sync.Pool // *spare
 
 	// blank are the records of messages that say nothing of theirs: never written to,
 	// and so shared by all calls.
 	blank atomic.Pointer[[]record.Record]
 }
 
-// call is what a call needs until its results have been copied, reused by a later one.
-type call struct {
-	of       *function
-	chunk    record.Chunk
-	payloads []byte
+// spare is what a call needs and a later one uses again.
+type spare struct {
+	chunk record.Chunk
+	in    record.Column // the arguments: a function gets copies
 }
 
-// Release implements cpython.Buffers.
-func (l *call) Release() {
-	l.chunk = record.Chunk{}
-	if cap(l.payloads) <= keepBuffer {
-		l.of.calls.Put(l)
-	}
-}
-
-// keepBuffer is the largest buffer that is kept for the next call.
-const keepBuffer = 1 << 20
-
-// keepBlank is the largest number of blank records that is kept.
-const keepBlank = 1 << 12
+// keepMessages is the largest batch that room is kept for.
+const keepMessages = 1 << 12
 
 func newFunction(fn *program.Function, settings []byte) (*function, error) {
 	if len(settings) == 0 {
@@ -95,23 +83,19 @@ func (f *function) Signature() cpython.Signature {
 }
 
 // Call implements cpython.Function.
-func (f *function) Call(b cpython.Batch) (cpython.Result, error) {
-	l, ok := f.calls.Get().(*call)
+func (f *function) Call(b cpython.Batch) (r cpython.Result, err error) {
+	s, ok := f.spares.Get().(*spare)
 	if !ok {
-		l = &call{of: f}
+		s = new(spare)
 	}
-	r, err := f.call(b, l)
-	if err != nil {
-		l.Release()
-		return cpython.Result{}, err
-	}
-	r.Buffers = l
-	return r, nil
-}
-
-func (f *function) call(b cpython.Batch, l *call) (r cpython.Result, err error) {
-	c := &l.chunk
-	if err := f.fill(c, b); err != nil {
+	c := &s.chunk
+	defer func() {
+		*c = record.Chunk{}
+		if b.N <= keepMessages {
+			f.spares.Put(s)
+		}
+	}()
+	if err := f.fill(s, b); err != nil {
 		return r, err
 	}
 	f.mu.Lock()
@@ -129,7 +113,7 @@ func (f *function) call(b cpython.Batch, l *call) (r cpython.Result, err error) 
 	}
 	r.N = c.Len()
 	var bad error
-	l.payloads, err = f.encoder.AppendColumn(l.payloads[:0], base, r.N, func(i int, err error) {
+	r.Payloads, err = f.encoder.AppendColumn(b.Room, base, r.N, func(i int, err error) {
 		if bad == nil {
 			bad = &cpython.CallError{Index: f.index(c, c.Source(i)), Err: f.named(fmt.Errorf("result: %w", err))}
 		}
@@ -137,7 +121,6 @@ func (f *function) call(b cpython.Batch, l *call) (r cpython.Result, err error) 
 	if err = cmp.Or(bad, err); err != nil {
 		return r, err
 	}
-	r.Payloads = l.payloads
 	if f.fn.Meta {
 		m := beginColumn(nil, r.N)
 		for i := range r.N {
@@ -155,8 +138,9 @@ func (f *function) call(b cpython.Batch, l *call) (r cpython.Result, err error) 
 	return r, nil
 }
 
-// fill makes c a chunk of a batch; what it holds aliases the batch.
-func (f *function) fill(c *record.Chunk, b cpython.Batch) error {
+// fill makes a chunk of a batch; what it holds aliases the batch.
+func (f *function) fill(s *spare, b cpython.Batch) error {
+	c := &s.chunk
 	var frames frame.Column
 	if err := frames.Read(f.in, b.Payloads); err != nil {
 		return err
@@ -169,8 +153,8 @@ func (f *function) fill(c *record.Chunk, b cpython.Batch) error {
 	} else {
 		c.Recs = make([]record.Record, b.N)
 	}
-	col, base := f.fn.In.Make(b.N)
-	c.Col = col
+	col, base := f.fn.In.Remake(s.in, b.N)
+	s.in, c.Col = col, col
 	var bad error
 	f.decoder.Column(&frames, base, func(i int, err error) {
 		if bad == nil {
@@ -196,7 +180,7 @@ func (f *function) blanks(n int) []record.Record {
 	if p := f.blank.Load(); p != nil && len(*p) >= n {
 		return (*p)[:n]
 	}
-	if n > keepBlank {
+	if n > keepMessages {
 		return make([]record.Record, n)
 	}
 	made := make([]record.Record, max(n, 16))

@@ -32,12 +32,13 @@ type MainCall struct {
 	Python   *Python
 }
 
-// ballast is memory that nothing touches, and that no page stands for: it counts as
-// alive, so that the collector waits for twice as much. A collection costs about a
-// millisecond however little is alive, and the messages of a step are little.
+// ballast is memory that nothing touches and no page stands for. It counts as alive, so
+// that the collector waits for more garbage: a collection costs about a millisecond
+// however little is alive, and next to nothing is where Python calls a step by itself. A
+// pipeline has a heap of its own and gives the ballast up.
 var ballast []byte
 
-const ballastSize = 8 << 20
+const ballastSize = 16 << 20
 
 // Serve offers an extension. It is called while the extension loads, before Python can
 // call anything.
@@ -56,6 +57,7 @@ func Serve(e Extension) {
 			return newFunction(fn, settings)
 		},
 		Main: func(m cpython.MainCall) (int, error) {
+			ballast = nil
 			py := New(m.Interpreter, m.Functions)
 			return process.Park(func(stop <-chan struct{}) int {
 				py.Start()

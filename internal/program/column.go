@@ -80,6 +80,9 @@ type Kit interface {
 	Type() reflect.Type
 	// Make returns a column of n zero values and the address of the first.
 	Make(n int) (record.Column, unsafe.Pointer)
+	// Remake is Make in the room of old, a column that Make gave and that nobody reads any
+	// more; nil is fine, too.
+	Remake(old record.Column, n int) (record.Column, unsafe.Pointer)
 	// Base returns the address of the first value of a column of this type; false
 	// where the column is another's.
 	Base(c record.Column) (unsafe.Pointer, bool)
@@ -99,6 +102,16 @@ func (*kit[T]) Type() reflect.Type { return reflect.TypeFor[T]() }
 func (k *kit[T]) Make(n int) (record.Column, unsafe.Pointer) {
 	v := make([]T, n)
 	return newColumn(v), unsafe.Pointer(unsafe.SliceData(v))
+}
+
+func (k *kit[T]) Remake(old record.Column, n int) (record.Column, unsafe.Pointer) {
+	c, ok := old.(*Values[T])
+	if !ok || cap(c.V) < n {
+		return k.Make(n)
+	}
+	c.V = c.V[:n]
+	clear(c.V)
+	return c, unsafe.Pointer(unsafe.SliceData(c.V))
 }
 
 func (*kit[T]) Base(c record.Column) (unsafe.Pointer, bool) {

@@ -77,6 +77,7 @@ type Batch struct {
 	N        int
 	Payloads []byte
 	Metas    []byte // nil: none of the messages has any
+	Room     []byte // empty; memory of C for the payloads of the result, while they fit
 }
 
 // Result is what comes back.
@@ -85,11 +86,7 @@ type Result struct {
 	Payloads []byte
 	Metas    []byte  // of a function with Meta
 	From     []int32 // of one with Seq: message of each result
-	Buffers  Buffers // that the results are in; may be nil
 }
-
-// Buffers are released when the results have been copied.
-type Buffers interface{ Release() }
 
 // CallError is the failure of one message of a batch.
 type CallError struct {

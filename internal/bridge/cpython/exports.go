@@ -85,7 +85,10 @@ func levadaHostCall(handle C.uintptr_t, call *C.levada_callin) {
 	var r Result
 	err := guarded(func() (err error) {
 		// One copy; what the function returns or keeps may alias it.
-		in := Batch{N: int(call.n), Payloads: goBytes(call.in, call.in_len), Metas: goBytes(call.meta, call.meta_len)}
+		in := Batch{
+			N: int(call.n), Payloads: goBytes(call.in, call.in_len), Metas: goBytes(call.meta, call.meta_len),
+			Room: unsafe.Slice((*byte)(unsafe.Pointer(call.scratch)), call.scratch_cap)[:0],
+		}
 		r, err = f.Call(in)
 		return err
 	})
@@ -102,13 +105,10 @@ func levadaHostCall(handle C.uintptr_t, call *C.levada_callin) {
 		return
 	}
 	call.nout = C.uint32_t(r.N)
-	if len(r.Payloads) <= int(call.scratch_cap) {
-		call.out, call.out_len = call.scratch, C.size_t(copy(unsafe.Slice((*byte)(unsafe.Pointer(call.scratch)), call.scratch_cap), r.Payloads))
+	if unsafe.Pointer(unsafe.SliceData(r.Payloads)) == unsafe.Pointer(call.scratch) {
+		call.out, call.out_len = call.scratch, C.size_t(len(r.Payloads))
 	} else {
 		call.out, call.out_len = cBytes(r.Payloads)
-	}
-	if r.Buffers != nil {
-		defer r.Buffers.Release()
 	}
 	if r.Metas != nil {
 		call.out_meta, call.out_meta_len = cBytes(r.Metas)

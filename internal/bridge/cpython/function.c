@@ -315,7 +315,10 @@ static PyObject *call_go(function *f, PyObject *const *msgs, uint32_t n, bool ma
         if (collecting) PyGC_Enable();
     }
 done:
-    if (call.out != b.payloads.p) free(call.out);
+    if (call.out && call.out != b.payloads.p) { /* the larger one is kept */
+        free(b.payloads.p);
+        b.payloads = (levada_buf){call.out, 0, call.out_len};
+    }
     if (b.payloads.cap > LEVADA_SPARE || f->state->spare.p) {
         levada_buf_free(&b.payloads);
     } else {
