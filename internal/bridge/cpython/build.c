@@ -200,7 +200,10 @@ static PyObject *entries(builder *b, PyObject *out, const levada_node *node, int
 }
 
 static PyObject *structure(builder *b, const levada_node *node, int depth) {
-    PyObject *out = PyDict_Copy(node->template_); /* owned; every key is there, in order, with None */
+    /* A copy with every key in order, each with None, need not grow; a dict of a few keys
+     * does not grow anyway, and its room comes from CPython's free list. */
+    bool copied = node->nfields > LEVADA_FEW;
+    PyObject *out = copied ? PyDict_Copy(node->template_) : PyDict_New(); /* owned */
     if (!out) return NULL;
     const levada_field *f = node->fields;
     for (uint32_t i = 0; i < node->nfields; i++, f++) {
@@ -212,12 +215,12 @@ static PyObject *structure(builder *b, const levada_node *node, int depth) {
                 truncated();
                 return fail_key(b, out, f->key, NULL);
             }
-            if (presence == LEVADA_NULL) continue;
             if (presence == LEVADA_ABSENT) {
-                if (PyDict_DelItem(out, f->key) < 0) return fail_key(b, out, f->key, NULL);
+                if (copied && PyDict_DelItem(out, f->key) < 0) return fail_key(b, out, f->key, NULL);
                 continue;
             }
-            v = bare(b, fn, depth); /* the one presence byte serves null, too */
+            /* the one presence byte serves null, too */
+            v = presence == LEVADA_NULL ? ref(Py_None) : bare(b, fn, depth);
         } else {
             v = value(b, fn, depth);
         }

@@ -111,6 +111,10 @@ typedef struct levada_layout {
 
 /* --- what is shared by all conversions of one interpreter --------------------------- */
 
+/* The largest struct whose dict is not copied from a template: what the smallest dict of
+ * CPython holds. */
+enum { LEVADA_FEW = 5 };
+
 enum { LEVADA_CACHE = 2048, LEVADA_CACHED = 28 };
 
 typedef struct {
