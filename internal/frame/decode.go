@@ -399,19 +399,7 @@ func (d *decType) bare(r *reader, p unsafe.Pointer) error {
 	case decList:
 		err = d.list(r, p)
 	case decMapString:
-		var n int
-		if n, err = r.count(d.from); err != nil {
-			return err
-		}
-		m := make(map[string]string, n)
-		for range n {
-			var key, v string
-			if !r.text(&key) || !r.text(&v) {
-				return errShort()
-			}
-			m[key] = v
-		}
-		*(*map[string]string)(p) = m
+		err = d.strings(r, p)
 	case decMapInt64:
 		err = fixedMap(r, d.from, p, func(v uint64) int64 { return int64(v) })
 	case decMapFloat64:
@@ -425,6 +413,23 @@ func (d *decType) bare(r *reader, p unsafe.Pointer) error {
 	}
 	r.leave()
 	return err
+}
+
+func (d *decType) strings(r *reader, p unsafe.Pointer) error {
+	n, err := r.count(d.from)
+	if err != nil {
+		return err
+	}
+	m := make(map[string]string, n)
+	for range n {
+		var key, v string
+		if !r.text(&key) || !r.text(&v) {
+			return errShort()
+		}
+		m[key] = v
+	}
+	*(*map[string]string)(p) = m
+	return nil
 }
 
 func fixedMap[V any](r *reader, from *node, p unsafe.Pointer, of func(uint64) V) error {
@@ -486,6 +491,19 @@ func (d *decType) structure(r *reader, p unsafe.Pointer) error {
 		case decString:
 			if !r.text((*string)(q)) {
 				err = errShort()
+			}
+		case decBool:
+			if r.off < len(r.b) && r.b[r.off] <= 1 {
+				*(*byte)(q) = r.b[r.off]
+				r.off++
+			} else {
+				_, err = r.bool()
+			}
+		case decMapString:
+			if r.depth < maxDepth {
+				err = f.dec.strings(r, q)
+			} else {
+				err = errDepth()
 			}
 		case decAny:
 			err = r.any((*any)(q))

@@ -94,8 +94,10 @@ func zeroOf(t reflect.Type) func(p unsafe.Pointer) bool {
 	switch t.Kind() {
 	case reflect.String:
 		return func(p unsafe.Pointer) bool { return *(*string)(p) == "" }
-	case reflect.Int64, reflect.Uint64, reflect.Int, reflect.Uint:
-		return func(p unsafe.Pointer) bool { return *(*int64)(p) == 0 }
+	case reflect.Bool, reflect.Int8, reflect.Uint8:
+		return func(p unsafe.Pointer) bool { return *(*uint8)(p) == 0 }
+	case reflect.Int64, reflect.Uint64, reflect.Int, reflect.Uint, reflect.Float64: // -0 is not zero
+		return func(p unsafe.Pointer) bool { return *(*uint64)(p) == 0 }
 	case reflect.Slice, reflect.Map, reflect.Pointer, reflect.Interface:
 		return func(p unsafe.Pointer) bool { return *(*unsafe.Pointer)(p) == nil }
 	}
@@ -246,6 +248,14 @@ func (e *memType) structure(buf []byte, p unsafe.Pointer, depth int) ([]byte, er
 			case memInt64, memUint64, memFloat64:
 				buf = le.AppendUint64(buf, *(*uint64)(q))
 				continue
+			case memBool:
+				buf = append(buf, *(*byte)(q))
+				continue
+			case memAny:
+				if buf, err = e.anys.append(buf, *(*any)(q), depth); err != nil {
+					return buf, inMember(err, f.name)
+				}
+				continue
 			case memString:
 				buf = appendText(buf, *(*string)(q))
 				continue
@@ -274,6 +284,10 @@ func (e *memType) structure(buf []byte, p unsafe.Pointer, depth int) ([]byte, er
 		}
 		mark := len(buf)
 		buf = append(buf, present)
+		if f.op == memBool && !f.typ.ptr && f.omit&omitEmpty == 0 {
+			buf = append(buf, *(*byte)(q))
+			continue
+		}
 		if buf, err = f.typ.bare(buf, q, depth); err != nil {
 			return buf, inMember(err, f.name)
 		}

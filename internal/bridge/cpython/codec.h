@@ -42,11 +42,41 @@ static inline void put64(levada_buf *b, uint64_t v) {
     b->len += 8;
 }
 
+/* memcpy, which as a call costs more than to copy the few bytes of most strings: two moves
+ * of fixed size that may overlap. */
+static inline void copy_bytes(uint8_t *to, const uint8_t *from, size_t n) {
+    if (n > 32) {
+        __builtin_memcpy(to, from, n);
+    } else if (n >= 16) {
+        uint64_t w[4];
+        __builtin_memcpy(w, from, 16);
+        __builtin_memcpy(w + 2, from + n - 16, 16);
+        __builtin_memcpy(to, w, 16);
+        __builtin_memcpy(to + n - 16, w + 2, 16);
+    } else if (n >= 8) {
+        uint64_t first, last;
+        __builtin_memcpy(&first, from, 8);
+        __builtin_memcpy(&last, from + n - 8, 8);
+        __builtin_memcpy(to, &first, 8);
+        __builtin_memcpy(to + n - 8, &last, 8);
+    } else if (n >= 4) {
+        uint32_t first, last;
+        __builtin_memcpy(&first, from, 4);
+        __builtin_memcpy(&last, from + n - 4, 4);
+        __builtin_memcpy(to, &first, 4);
+        __builtin_memcpy(to + n - 4, &last, 4);
+    } else if (n) {
+        to[0] = from[0];
+        to[n >> 1] = from[n >> 1];
+        to[n - 1] = from[n - 1];
+    }
+}
+
 /* A length and the bytes. -1: out of memory, or longer than 4 GiB. */
 static inline int levada_put_bytes(levada_buf *b, const void *p, size_t n) {
     if (__builtin_expect(n > UINT32_MAX, 0) || buf_need(b, 4 + n) < 0) return -1;
     put32(b, (uint32_t)n);
-    if (n) __builtin_memcpy(b->p + b->len, p, n);
+    copy_bytes(b->p + b->len, p, n);
     b->len += n;
     return 0;
 }

@@ -13,7 +13,7 @@
 // Python into Go also takes.
 package cpython
 
-// #cgo CFLAGS: -std=gnu11 -O2 -fno-plt -Wall -Wextra -I${SRCDIR}/../../../abi -I${SRCDIR}/../process
+// #cgo CFLAGS: -std=gnu11 -O3 -fno-plt -Wall -Wextra -I${SRCDIR}/../../../abi -I${SRCDIR}/../process
 // #include <stdlib.h>
 // #include "native.h"
 import "C"
