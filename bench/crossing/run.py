@@ -4,7 +4,8 @@ The opponent is the usual way of calling a native step: per message json.dumps, 
 in Rust, json.loads, as an extension written with pyo3 and serde_json. Process CPU time
 per message in interleaved rounds. The ratios are what counts: each is the median of the
 ratios within a round, because a machine that others use too is not as fast in one round
-as in the next.
+as in the next. Each of the two records has a process of its own: what a thousand spans at
+once leave of Python's heap would slow down whatever is timed after them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 import platform
 import statistics
 import struct
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -153,41 +155,59 @@ def batched(step: Any, message: Any, size: int, total: int) -> Callable[[], None
     return repeat(step.call_batch, batches)
 
 
+def measure(record: str, rounds: int, n: int) -> dict[str, list[float]]:
+    """Nanoseconds per message of each round, by case, for one of the two records."""
+    payload, step = (
+        (METRIC, bench_steps.Transform()) if record == "metric" else (SPAN, bench_steps.TouchSpan())
+    )
+    message = Message(payload)
+    cases: dict[str, Callable[[], None]] = {}
+    try:
+        import peer
+    except ImportError:
+        pass
+    else:
+        function = peer.transform if record == "metric" else peer.touch_span
+        if json.dumps(function(PlainMessage(payload)), sort_keys=True) != json.dumps(
+            step(message), sort_keys=True
+        ):
+            raise SystemExit(f"bench crossing: {record}: the opponent gives another result")
+        cases["peer"] = repeat(function, [PlainMessage(payload)] * (n // 4))
+    cases["batch 1"] = repeat(step, [message] * n)
+    for size in (10, 100, 1000):
+        cases[f"batch {size}"] = batched(step, message, size, n)
+    took: dict[str, list[float]] = {name: [] for name in cases}
+    for _ in range(rounds):
+        for name, call in cases.items():
+            took[name].append(timed(call, n // 4 if name == "peer" else n))
+    return took
+
+
+def measure_alone(record: str, rounds: int, messages: int) -> dict[str, list[float]]:
+    """As measure, in a process of its own."""
+    command = [sys.executable, __file__, "--record", record]
+    command += ["--rounds", str(rounds), "--messages", str(messages)]
+    said = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+    took: dict[str, list[float]] = json.loads(said)
+    return {f"{record} {name}": values for name, values in took.items()}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--messages", type=int, default=20_000)
+    parser.add_argument("--record", choices=["metric", "span"], help="print its times as JSON")
     parser.add_argument("--result")
     args = parser.parse_args()
-    try:
-        import peer
-    except ImportError:
-        peer = None
-        print("bench crossing: no cargo on this machine, so no opponent and no ratios", file=sys.stderr)
-
-    cases: dict[str, Callable[[], None]] = {}
-    n = args.messages
-    for name, payload, step in (
-        ("metric", METRIC, bench_steps.Transform()),
-        ("span", SPAN, bench_steps.TouchSpan()),
-    ):
-        message = Message(payload)
-        if peer is not None:
-            function = peer.transform if name == "metric" else peer.touch_span
-            if json.dumps(function(PlainMessage(payload)), sort_keys=True) != json.dumps(
-                step(message), sort_keys=True
-            ):
-                raise SystemExit(f"bench crossing: {name}: the opponent gives another result")
-            cases[f"{name} peer"] = repeat(function, [PlainMessage(payload)] * (n // 4))
-        cases[f"{name} batch 1"] = repeat(step, [message] * n)
-        for size in (10, 100, 1000):
-            cases[f"{name} batch {size}"] = batched(step, message, size, n)
-
-    took: dict[str, list[float]] = {name: [] for name in cases}
-    for _ in range(args.rounds):
-        for name, call in cases.items():
-            took[name].append(timed(call, n // 4 if name.endswith("peer") else n))
+    if args.record:
+        print(json.dumps(measure(args.record, args.rounds, args.messages)))
+        return 0
+    took = measure_alone("metric", args.rounds, args.messages)
+    took |= measure_alone("span", args.rounds, args.messages)
     median = {name: statistics.median(values) for name, values in took.items()}
+    compared = "metric peer" in took
+    if not compared:
+        print("bench crossing: no cargo on this machine, so no opponent and no ratios", file=sys.stderr)
 
     def ratio_of(name: str) -> float:
         against = took[f"{name.split()[0]} peer"]
@@ -201,14 +221,14 @@ def main() -> int:
     ]
     for name, values in took.items():
         ratio = ""
-        if peer is not None and not name.endswith("peer"):
+        if compared and not name.endswith("peer"):
             ratio = f"   1/{ratio_of(name):.1f} of the opponent"
         lines.append(
             f"{name:<18} {median[name]:8.0f} ns  ({min(values):.0f} to {max(values):.0f}){ratio}"
         )
     line, figures = floor_case(args.rounds)
     lines += ["", line, ""]
-    if peer is not None:
+    if compared:
         figures = (
             f"metric_ratio={ratio_of('metric batch 100'):.2f} "
             f"span_ratio={ratio_of('span batch 100'):.2f} "

@@ -462,28 +462,19 @@ func sortEntries[V any](s []entry[V]) {
 	if len(s) < 2 {
 		return
 	}
-	// Keys of one map often begin alike: seven bytes of what comes behind that nearly
-	// always tell them apart, and with the index fit into a word.
+	// Keys of one map often begin alike: what comes behind that tells most of them apart
+	// in one word.
 	alike := len(s[0].key)
 	for i := 1; i < len(s); i++ {
 		alike = common(s[0].key[:alike], s[i].key)
 	}
 	var words [24]uint64
 	for i := range s {
-		w, j := word(s[i].key[alike:])&^0xff|uint64(i), i
-		for ; j > 0 && w < words[j-1]; j-- {
-			words[j] = words[j-1]
+		e, w, j := s[i], word(s[i].key[alike:]), i
+		for ; j > 0 && (w < words[j-1] || w == words[j-1] && e.key < s[j-1].key); j-- {
+			s[j], words[j] = s[j-1], words[j-1]
 		}
-		words[j] = w
-	}
-	var old [24]entry[V]
-	copy(old[:], s)
-	for i := range s {
-		e, j := old[words[i]&0xff], i
-		for ; j > 0 && words[i]>>8 == words[j-1]>>8 && e.key < s[j-1].key; j-- {
-			s[j] = s[j-1]
-		}
-		s[j] = e
+		s[j], words[j] = e, w
 	}
 }
 

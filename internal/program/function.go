@@ -206,23 +206,25 @@ func (o *mapOp[T, R, U]) Process(_ context.Context, c *record.Chunk) error {
 		return badColumn[T](o.step, c.Col)
 	}
 	out := make([]U, len(in))
-	plain, _ := any(out).([]R) // not nil: what the function returns is the payload
 	l := loss{c: c, step: o.step}
-	o.each(len(in), func(i int) error {
+	call := func(i int) error {
 		meta := c.Meta(i)
 		r, err := o.fn(record.NewMessage(in[i], meta))
 		if err != nil {
 			return err
 		}
-		if plain != nil {
-			plain[i] = r
-			return nil
-		}
 		u, rec := o.open(r, meta)
 		out[i] = u
 		c.SetMeta(i, rec)
 		return nil
-	}, l.add)
+	}
+	if plain, ok := any(out).([]R); ok { // what the function returns is the payload
+		call = func(i int) (err error) {
+			plain[i], err = o.fn(record.NewMessage(in[i], c.Meta(i)))
+			return err
+		}
+	}
+	o.each(len(in), call, l.add)
 	col := newColumn(out)
 	if v, ok := col.(*Values[U]); ok {
 		v.size = c.Col.Size()

@@ -208,7 +208,7 @@ func goBytes(p *C.uint8_t, n C.size_t) []byte {
 	if p == nil {
 		return nil
 	}
-	return append(make([]byte, 0, n), unsafe.Slice((*byte)(unsafe.Pointer(p)), n)...)
+	return append([]byte{}, unsafe.Slice((*byte)(unsafe.Pointer(p)), n)...) // not cleared first, as made memory is
 }
 
 // cText makes malloc memory of a string; C frees it.

@@ -299,15 +299,14 @@ static PyObject *call_go(function *f, PyObject *const *msgs, uint32_t n, bool ma
     call.failed = -1;
     call.meta = b.metas.p;
     call.meta_len = b.metas.len;
-    LEVADA_ADD(call_ins, 1);
-    LEVADA_ADD(conversions, n);
     levada_away_begin(&away);
     levadaHostCall(f->handle, &call);
     levada_away_end(&away);
+    LEVADA_ADD(call_ins, 1);
+    LEVADA_ADD(conversions, n + (uint64_t)call.nout);
     if (call.failed != -1) {
         levada_raise_go(f->state, call.text, call.text_len, many ? call.failed : -1, call.note, call.note_len);
     } else {
-        LEVADA_ADD(conversions, call.nout);
         /* No collection half way: of what is built here nothing is garbage yet. It comes
          * with the next allocation after that, as it would from CPython 3.12 on anyway. */
         int collecting = PyGC_Disable();
