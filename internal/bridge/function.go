@@ -3,7 +3,6 @@
 package bridge
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"reflect"
@@ -83,7 +82,8 @@ func (f *function) Signature() cpython.Signature {
 }
 
 // Call implements cpython.Function.
-func (f *function) Call(b cpython.Batch) (r cpython.Result, err error) {
+func (f *function) Call(call *cpython.Call) error {
+	b, r := &call.Batch, &call.Result
 	s, ok := f.spares.Get().(*spare)
 	if !ok {
 		s = new(spare)
@@ -96,20 +96,20 @@ func (f *function) Call(b cpython.Batch) (r cpython.Result, err error) {
 		}
 	}()
 	if err := f.fill(s, b); err != nil {
-		return r, err
+		return err
 	}
 	f.mu.Lock()
-	err = f.op.Process(context.Background(), c)
+	err := f.op.Process(context.Background(), c)
 	f.mu.Unlock()
 	if err != nil {
-		return r, err
+		return err
 	}
 	if len(c.Failed) > 0 {
-		return r, f.failed(c)
+		return f.failed(c)
 	}
 	base, ok := f.out.Base(c.Col)
 	if !ok {
-		return r, fmt.Errorf("BUG: %s: column %T", f.fn.Name, c.Col)
+		return fmt.Errorf("BUG: %s: column %T", f.fn.Name, c.Col)
 	}
 	r.N = c.Len()
 	var bad error
@@ -118,8 +118,11 @@ func (f *function) Call(b cpython.Batch) (r cpython.Result, err error) {
 			bad = &cpython.CallError{Index: f.index(c, c.Source(i)), Err: f.named(fmt.Errorf("result: %w", err))}
 		}
 	})
-	if err = cmp.Or(bad, err); err != nil {
-		return r, err
+	if bad != nil {
+		return bad
+	}
+	if err != nil {
+		return err
 	}
 	if f.fn.Meta {
 		m := beginColumn(nil, r.N)
@@ -135,11 +138,11 @@ func (f *function) Call(b cpython.Batch) (r cpython.Result, err error) {
 			r.From = []int32{}
 		}
 	}
-	return r, nil
+	return nil
 }
 
 // fill makes a chunk of a batch; what it holds aliases the batch.
-func (f *function) fill(s *spare, b cpython.Batch) error {
+func (f *function) fill(s *spare, b *cpython.Batch) error {
 	c := &s.chunk
 	var frames frame.Column
 	if err := frames.Read(f.in, b.Payloads); err != nil {

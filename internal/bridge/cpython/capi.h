@@ -93,6 +93,7 @@ enum { METH_VARARGS = 1, METH_KEYWORDS = 2, METH_NOARGS = 4, METH_O = 8 };
 
 /* Slots of types and modules. */
 enum {
+    Py_tp_call = 50,
     Py_tp_clear = 51,
     Py_tp_dealloc = 52,
     Py_tp_descr_get = 54,

@@ -62,7 +62,7 @@ type MainCall struct {
 type Function interface {
 	Signature() Signature
 	// Call runs a batch, without the GIL. An error of one message is a *CallError.
-	Call(Batch) (Result, error)
+	Call(*Call) error
 }
 
 // Signature is how a Function is called: layouts in the bytes form of abi/frame.md.
@@ -86,6 +86,12 @@ type Result struct {
 	Payloads []byte
 	Metas    []byte  // of a function with Meta
 	From     []int32 // of one with Seq: message of each result
+}
+
+// Call is one call of a Function. Nobody keeps it.
+type Call struct {
+	Batch
+	Result Result
 }
 
 // CallError is the failure of one message of a batch.

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"runtime/cgo"
 	"runtime/debug"
+	"sync"
 	"unsafe"
 )
 
@@ -79,19 +80,25 @@ func levadaHostFunction(st *C.levada_state, name *C.char, nameLen C.size_t, sett
 	}
 }
 
+// calls are of *Call: two large structs, by value, would cost more than the pool.
+var calls = sync.Pool{New: func() any { return new(Call) }}
+
 //export levadaHostCall
 func levadaHostCall(handle C.uintptr_t, call *C.levada_callin) {
 	f := cgo.Handle(handle).Value().(Function)
-	var r Result
-	err := guarded(func() (err error) {
+	c := calls.Get().(*Call)
+	defer func() {
+		*c = Call{}
+		calls.Put(c)
+	}()
+	err := guarded(func() error {
+		c.N = int(call.n)
 		// One copy; what the function returns or keeps may alias it.
-		in := Batch{
-			N: int(call.n), Payloads: goBytes(call.in, call.in_len), Metas: goBytes(call.meta, call.meta_len),
-			Room: unsafe.Slice((*byte)(unsafe.Pointer(call.scratch)), call.scratch_cap)[:0],
-		}
-		r, err = f.Call(in)
-		return err
+		c.Payloads, c.Metas = goBytes(call.in, call.in_len), goBytes(call.meta, call.meta_len)
+		c.Room = unsafe.Slice((*byte)(unsafe.Pointer(call.scratch)), call.scratch_cap)[:0]
+		return f.Call(c)
 	})
+	r := &c.Result
 	if err != nil {
 		call.failed = -2
 		note := ""

@@ -99,7 +99,7 @@ static int begin_column(levada_buf *b, uint32_t n) {
     size_t head = 4 + 4 * ((size_t)n + 1);
     if (buf_need(b, head) < 0) return -1;
     put32(b, n);
-    memset(b->p + b->len, 0, head - 4);
+    put32(b, 0); /* of the others, each is written when its element ends */
     b->len = head;
     return 0;
 }
@@ -333,7 +333,16 @@ done:
 
 /* --- the type ------------------------------------------------------------------------------ */
 
+/* The method needs no tuple of arguments; it is what levada.GoFunction calls. */
 static PyObject *call(PyObject *self, PyObject *msg) { return call_go((function *)self, &msg, 1, false); }
+
+static PyObject *called(PyObject *self, PyObject *args, PyObject *kwargs) {
+    if (PyTuple_Size(args) != 1 || (kwargs && PyDict_Size(kwargs) > 0)) {
+        PyErr_SetString(PyExc_TypeError, "expected one message");
+        return NULL;
+    }
+    return call(self, PyTuple_GetItem(args, 0)); /* borrowed from args, which the caller owns */
+}
 
 static PyObject *call_batch(PyObject *self, PyObject *messages) {
     PyObject *list = PySequence_List(messages); /* owned: nothing can change it meanwhile */
@@ -423,7 +432,7 @@ static PyMethodDef methods[] = {
 };
 
 static PyType_Slot slots[] = {
-    {Py_tp_new, new},           {Py_tp_dealloc, dealloc}, {Py_tp_traverse, traverse},
+    {Py_tp_new, new},           {Py_tp_dealloc, dealloc}, {Py_tp_traverse, traverse}, {Py_tp_call, called},
     {Py_tp_methods, methods},   {Py_tp_repr, repr},
     {Py_tp_doc, "Function(name, settings): a Go function with its settings."},
     {0, NULL},

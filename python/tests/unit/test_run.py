@@ -49,12 +49,12 @@ NATIVE = """
         def __init__(self, name, settings):
             self.name, self.settings = name, settings
 
-        def __call__(self, message):
+        def call(self, message):
             return [self.name, self.settings, message.payload]
 
         def call_batch(self, messages):
             messages = list(messages)
-            return [self(m) for m in messages]
+            return [self.call(m) for m in messages]
 """
 
 STEPS = """
