@@ -77,9 +77,15 @@ func (t *mapOf[V]) write(e *memType, buf []byte, p unsafe.Pointer, depth int) ([
 	}
 	sortEntries(s.keys)
 	var err error
+	plain := e.elem.op == memStruct && !e.elem.ptr && depth < maxDepth // the most frequent one
 	for _, k := range s.keys {
 		buf = appendText(buf, k.key)
-		if buf, err = e.elem.value(buf, unsafe.Pointer(&s.values[k.value]), depth); err != nil {
+		if plain {
+			buf, err = e.elem.structure(buf, unsafe.Pointer(&s.values[k.value]), depth+1)
+		} else {
+			buf, err = e.elem.value(buf, unsafe.Pointer(&s.values[k.value]), depth)
+		}
+		if err != nil {
 			err = inMember(err, k.key)
 			break
 		}
