@@ -124,6 +124,11 @@ func (f *function) Call(call *cpython.Call) error {
 	if err != nil {
 		return err
 	}
+	if again, ok := f.op.(program.Recycler); ok && b.N <= keepMessages {
+		f.mu.Lock()
+		again.Recycle(c.Col)
+		f.mu.Unlock()
+	}
 	if f.fn.Meta {
 		m := beginColumn(nil, r.N)
 		for i := range r.N {

@@ -92,7 +92,7 @@ func newFunction[T, R, U, V any](name string, mk Make[T, R], open func(R, *recor
 		}
 		return Bound{
 			Map: func(step string) Op {
-				return &mapOp[T, R, U]{base{step, name}, fn, open}
+				return &mapOp[T, R, U]{base: base{step, name}, fn: fn, open: open}
 			},
 			Filter: func(step string) (Op, error) {
 				b, ok := any(open).(func(R, *record.Record) (bool, *record.Record))
@@ -194,10 +194,24 @@ func (l *loss) drop(col record.Column) {
 	l.c.Keep(good, col.Select(good))
 }
 
+// Recycler is an operator that can use a column that it gave again. Whoever runs it may
+// tell it that nobody reads the column any more.
+type Recycler interface{ Recycle(record.Column) }
+
 type mapOp[T, R, U any] struct {
 	base
 	fn   func(record.Message[T]) (R, error)
 	open func(R, *record.Record) (U, *record.Record)
+
+	spare []U
+}
+
+// Recycle implements Recycler.
+func (o *mapOp[T, R, U]) Recycle(c record.Column) {
+	if v, ok := c.(*Values[U]); ok {
+		clear(v.V)
+		o.spare = v.V
+	}
 }
 
 func (o *mapOp[T, R, U]) Process(_ context.Context, c *record.Chunk) error {
@@ -205,7 +219,11 @@ func (o *mapOp[T, R, U]) Process(_ context.Context, c *record.Chunk) error {
 	if !ok {
 		return badColumn[T](o.step, c.Col)
 	}
-	out := make([]U, len(in))
+	out := o.spare
+	if o.spare = nil; cap(out) < len(in) {
+		out = make([]U, len(in))
+	}
+	out = out[:len(in)]
 	l := loss{c: c, step: o.step}
 	call := func(i int) error {
 		meta := c.Meta(i)
