@@ -433,13 +433,14 @@ func sorted[V any](m map[string]V, few *[8]entry[V]) []entry[V] {
 		return sortedMany(m, nil)
 	}
 	n := 0
+	var words [len(few)]uint64
 	for k, v := range m {
-		i := n
-		for i > 0 && k < few[(i-1)&7].key {
-			few[i&7] = few[(i-1)&7]
+		i, w := n, word(k)
+		for i > 0 && (w < words[(i-1)&7] || w == words[(i-1)&7] && k < few[(i-1)&7].key) {
+			few[i&7], words[i&7] = few[(i-1)&7], words[(i-1)&7]
 			i--
 		}
-		few[i&7] = entry[V]{k, v}
+		few[i&7], words[i&7] = entry[V]{k, v}, w
 		n++
 	}
 	return few[:n]
@@ -496,8 +497,11 @@ func common(a, b string) int {
 // word is the first eight bytes of s, zero filled, in the order of strings.
 func word(s string) uint64 {
 	b := unsafe.Slice(unsafe.StringData(s), len(s))
-	if len(b) >= 8 {
+	switch {
+	case len(b) >= 8:
 		return binary.BigEndian.Uint64(b)
+	case len(b) >= 4:
+		return uint64(binary.BigEndian.Uint32(b))<<32 | uint64(binary.BigEndian.Uint32(b[len(b)-4:]))<<(64-8*len(b))
 	}
 	v := uint64(0)
 	for i, c := range b {
