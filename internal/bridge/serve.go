@@ -57,7 +57,7 @@ func Serve(e Extension) {
 			return newFunction(fn, settings)
 		},
 		Main: func(m cpython.MainCall) (int, error) {
-			ballast = nil
+			_, ballast = ballast, nil
 			py := New(m.Interpreter, m.Functions)
 			return process.Park(func(stop <-chan struct{}) int {
 				py.Start()

@@ -1,0 +1,138 @@
+package frame
+
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"pgregory.net/rapid"
+)
+
+// Two types with the same members: only the maps of one are registered.
+type (
+	registered struct {
+		Text string      `json:"text"`
+		Any  any         `json:"any"`
+		More *registered `json:"more,omitempty"`
+	}
+	reflected struct {
+		Text string     `json:"text"`
+		Any  any        `json:"any"`
+		More *reflected `json:"more,omitempty"`
+	}
+	key  string
+	maps struct {
+		Plain   map[string]registered  `json:"plain"`
+		Pointer map[string]*registered `json:"pointer"`
+		Named   map[key]registered     `json:"named"`
+	}
+	reflectedMaps struct {
+		Plain   map[string]reflected  `json:"plain"`
+		Pointer map[string]*reflected `json:"pointer"`
+		Named   map[key]reflected     `json:"named"`
+	}
+)
+
+// TestTypedMaps holds a map that is registered against one that goes by reflection: the
+// same bytes, the same values, the same errors.
+func TestTypedMaps(t *testing.T) {
+	RegisterMap[registered]()
+	RegisterMap[*registered]()
+	enc, encReflected := encoder[maps](t), encoder[reflectedMaps](t)
+	dec, decReflected := decoder[maps](t, enc.Layout()), decoder[reflectedMaps](t, encReflected.Layout())
+	if enc.root.fields[0].typ.typed == nil || encReflected.root.fields[0].typ.typed != nil {
+		t.Fatal("the one is not registered, or the other is")
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		keys := rapid.SliceOfNDistinct(rapid.OneOf(texts, rapid.StringMatching(`attribute\.(number\.)?[0-9]{0,3}`)), 0, 40, rapid.ID).Draw(t, "keys")
+		var v maps
+		var w reflectedMaps
+		for i, k := range keys {
+			if i == 0 {
+				v = maps{map[string]registered{}, map[string]*registered{}, map[key]registered{}}
+				w = reflectedMaps{map[string]reflected{}, map[string]*reflected{}, map[key]reflected{}}
+			}
+			inner := rapid.SampledFrom([]any{nil, true, int64(-1), uint64(1 << 63), 0.5, "text", []byte("b"), []any{"x", "y"}, map[string]any{"k": "v"}}).Draw(t, "any")
+			v.Plain[k], w.Plain[k] = registered{Text: k, Any: inner}, reflected{Text: k, Any: inner}
+			v.Named[key(k)], w.Named[key(k)] = registered{More: &registered{Text: k}}, reflected{More: &reflected{Text: k}}
+			if v.Pointer[k], w.Pointer[k] = nil, nil; i%3 > 0 {
+				v.Pointer[k], w.Pointer[k] = &registered{Any: k}, &reflected{Any: k}
+			}
+		}
+		b, err := enc.Append(nil, unsafe.Pointer(&v))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b2, err := encReflected.Append(nil, unsafe.Pointer(&w)); err != nil || !bytes.Equal(b, b2) {
+			t.Fatalf("registered %x\nreflected %x (%v)", b, b2, err)
+		}
+		cut := rapid.IntRange(0, len(b)).Draw(t, "cut")
+		for _, b := range [][]byte{b, b[:cut]} {
+			var got maps
+			var other reflectedMaps
+			err, err2 := dec.Value(b, unsafe.Pointer(&got)), decReflected.Value(b, unsafe.Pointer(&other))
+			if fmt.Sprint(err) != fmt.Sprint(err2) {
+				t.Fatalf("cut to %d of %d: registered %v, reflected %v", len(b), cut, err, err2)
+			}
+			if err != nil {
+				continue
+			}
+			again, _ := enc.Append(nil, unsafe.Pointer(&got))
+			if !bytes.Equal(again, b) || !sameMaps(got, other) {
+				t.Fatalf("registered %+v\nreflected %+v", got, other)
+			}
+		}
+	})
+}
+
+func sameMaps(a maps, b reflectedMaps) bool {
+	spell := func(v any) string { return strings.ReplaceAll(fmt.Sprintf("%#v", v), "registered", "reflected") }
+	for k, v := range a.Pointer {
+		if w, ok := b.Pointer[k]; !ok || (v == nil) != (w == nil) || v != nil && spell(*v) != spell(*w) {
+			return false
+		}
+	}
+	for k, v := range a.Named {
+		if w, ok := b.Named[k]; !ok || v.More == nil || w.More == nil || v.More.Text != w.More.Text {
+			return false
+		}
+	}
+	for k, v := range a.Plain {
+		if !reflect.DeepEqual(v.Any, b.Plain[k].Any) || v.Text != b.Plain[k].Text {
+			return false
+		}
+	}
+	return len(a.Pointer) == len(b.Pointer) && len(a.Named) == len(b.Named) && len(a.Plain) == len(b.Plain)
+}
+
+// TestSortedEntries holds the order of keys against that of strings, where they begin
+// alike, where one is the beginning of another, and where a zero byte is all that tells.
+func TestSortedEntries(t *testing.T) {
+	near := rapid.StringMatching(`(attribute\.)?(number\.)?[ab\x00]{0,9}`)
+	rapid.Check(t, func(t *rapid.T) {
+		keys := rapid.SliceOfNDistinct(rapid.OneOf(texts, near), 0, 50, rapid.ID).Draw(t, "keys")
+		m := map[string]int{}
+		var list []entry[int]
+		for i, k := range keys {
+			m[k] = i
+			list = append(list, entry[int]{k, i})
+		}
+		want := slices.Sorted(slices.Values(keys))
+		sortEntries(list)
+		var few [8]entry[int]
+		for name, got := range map[string][]entry[int]{"sortEntries": list, "sorted": sorted(m, &few)} {
+			if len(got) != len(want) {
+				t.Fatalf("%s: %d of %d", name, len(got), len(want))
+			}
+			for i, e := range got {
+				if e.key != want[i] || e.value != m[e.key] {
+					t.Fatalf("%s: %q at %d, expected %q", name, e.key, i, want[i])
+				}
+			}
+		}
+	})
+}
