@@ -194,7 +194,7 @@ def measure_alone(record: str, rounds: int, messages: int) -> dict[str, list[flo
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--messages", type=int, default=20_000)
     parser.add_argument("--record", choices=["metric", "span"], help="print its times as JSON")
     parser.add_argument("--result")

@@ -43,7 +43,17 @@ func main() {
 	}
 }
 
-const source = "bench-in"
+const (
+	source = "bench-in"
+	few    = "bench-few" // what start-up alone costs is measured on
+	nFew   = 1000
+)
+
+// The same pipeline, all of whose steps are in Go, in two spellings.
+const (
+	spelledGo     = "levada-go"
+	spelledPython = "levada-python-of-go"
+)
 
 func bench(n, rounds int, root, python, result, only, settings string) error {
 	ctx := context.Background()
@@ -59,11 +69,14 @@ func bench(n, rounds int, root, python, result, only, settings string) error {
 	}
 	defer cl.Close()
 	adm := kadm.NewClient(cl)
-	if _, err := adm.CreateTopic(ctx, 1, 1, nil, source); err != nil {
+	if _, err := adm.CreateTopics(ctx, 1, 1, nil, source, few); err != nil {
 		return err
 	}
-	size, err := load(ctx, cl, n)
+	size, err := load(ctx, cl, source, n)
 	if err != nil {
+		return err
+	}
+	if _, err := load(ctx, cl, few, nFew); err != nil {
 		return err
 	}
 	tmp, err := os.MkdirTemp("", "levada-bench-")
@@ -97,39 +110,53 @@ func bench(n, rounds int, root, python, result, only, settings string) error {
 	all := []contestant{
 		loop("raw"), loop("jsonv2"), loop("goccy"), pyloop("json"), pyloop("orjson"), pyloop("bytes"),
 		pipeline("levada-passthrough", filepath.Join(root, "build", "levada"), "run", filepath.Join(dir, "passthrough.yaml")),
-		pipeline("levada-go", filepath.Join(root, "build", "bench", "native"), "run"),
-		pipeline("levada-python-of-go", python, "-m", "levada", "run", filepath.Join(dir, "of_go.py")),
+		pipeline(spelledGo, filepath.Join(root, "build", "bench", "native"), "run"),
+		pipeline(spelledPython, python, "-m", "levada", "run", filepath.Join(dir, "of_go.py")),
 		pipeline("levada-python-bytes", python, "-m", "levada", "run", filepath.Join(dir, "on_bytes.py")),
 	}
 	all = slices.DeleteFunc(all, func(c contestant) bool { return !strings.Contains(c.name, only) })
-	cpu := map[string][]float64{}
+	// run carries out a contestant on a topic of n records: the CPU time of the process.
+	run := func(c contestant, topic, out string, n int) (time.Duration, error) {
+		if _, err := adm.CreateTopic(ctx, 1, 1, nil, out); err != nil {
+			return 0, err
+		}
+		args := c.args(brokers, topic, out, n)
+		cmd := exec.Command(args[0], args[1:]...)
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
+		if err := cmd.Run(); err != nil {
+			return 0, fmt.Errorf("%s: %w\n%s", c.name, err, stderr.String())
+		}
+		ends, err := adm.ListEndOffsets(ctx, out)
+		if err != nil {
+			return 0, err
+		}
+		if e, _ := ends.Lookup(out, 0); e.Offset < int64(n) {
+			return 0, fmt.Errorf("%s: wrote %d of %d records", c.name, e.Offset, n)
+		}
+		_, err = adm.DeleteTopics(ctx, out)
+		return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), err
+	}
+	cpu, apart := map[string][]float64{}, map[string][]float64{}
 	for r := range rounds {
 		for _, c := range all {
 			out := fmt.Sprintf("out-%s-%d", c.name, r)
-			if _, err := adm.CreateTopic(ctx, 1, 1, nil, out); err != nil {
-				return err
-			}
-			args := c.args(brokers, source, out, n)
-			cmd := exec.Command(args[0], args[1:]...)
-			var stderr strings.Builder
-			cmd.Stderr = &stderr
 			began := time.Now()
-			if err := cmd.Run(); err != nil {
-				return fmt.Errorf("%s: %w\n%s", c.name, err, stderr.String())
-			}
-			us := float64((cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Microseconds()) / float64(n)
-			cpu[c.name] = append(cpu[c.name], us)
-			ends, err := adm.ListEndOffsets(ctx, out)
+			took, err := run(c, source, out, n)
 			if err != nil {
 				return err
 			}
-			if e, _ := ends.Lookup(out, 0); e.Offset < int64(n) {
-				return fmt.Errorf("%s: wrote %d of %d records", c.name, e.Offset, n)
-			}
+			us := float64(took.Microseconds()) / float64(n)
+			cpu[c.name] = append(cpu[c.name], us)
 			fmt.Printf("round %d  %-22s %6.2f us CPU per message  %7.0f messages/s\n", r+1, c.name, us, float64(n)/time.Since(began).Seconds())
-			if _, err := adm.DeleteTopics(ctx, out); err != nil {
+			if c.name != spelledGo && c.name != spelledPython {
+				continue
+			}
+			start, err := run(c, few, out+"-few", nFew)
+			if err != nil {
 				return err
 			}
+			apart[c.name] = append(apart[c.name], float64((took-start).Microseconds())/float64(n-nFew))
 		}
 	}
 	med := map[string]float64{}
@@ -137,17 +164,22 @@ func bench(n, rounds int, root, python, result, only, settings string) error {
 	fmt.Fprintf(&b, "Kafka to Kafka, one partition, %d records of %d B, medians of %d interleaved rounds\n%s, %d CPUs; a real Kafka, its CPU not counted\n\n", n, size, rounds, runtime.Version(), runtime.NumCPU())
 	for _, c := range all {
 		s := slices.Sorted(slices.Values(cpu[c.name]))
-		med[c.name] = s[len(s)/2]
+		med[c.name] = median(s)
 		fmt.Fprintf(&b, "%-22s %6.2f us  (%.2f to %.2f)\n", c.name, med[c.name], s[0], s[len(s)-1])
 	}
 	if only != "" {
 		fmt.Print("\n", b.String())
 		return nil
 	}
-	fmt.Fprintf(&b, "\npython_bytes_extra_us=%.2f\n", med["levada-python-bytes"]-med["python-bytes"])
+	same := make([]float64, rounds) // how much the spelling costs, once it runs
+	for r := range same {
+		same[r] = apart[spelledPython][r] / apart[spelledGo][r]
+	}
+	fmt.Fprintf(&b, "\nstart-up apart: %s %.2f us, %s %.2f us\n", spelledGo, median(apart[spelledGo]), spelledPython, median(apart[spelledPython]))
+	fmt.Fprintf(&b, "\npython_bytes_extra_us=%.2f same_ratio=%.2f\n", med["levada-python-bytes"]-med["python-bytes"], median(same))
 	fmt.Fprintf(&b, "passthrough_ratio=%.2f json_ratio=%.2f goccy_ratio=%.2f orjson_ratio=%.2f python_of_go_ratio=%.2f\n",
-		med["levada-passthrough"]/med["raw"], med["levada-go"]/med["jsonv2"], med["levada-go"]/med["goccy"],
-		med["levada-python-of-go"]/med["python-orjson"], med["levada-python-of-go"]/med["python-json"])
+		med["levada-passthrough"]/med["raw"], med[spelledGo]/med["jsonv2"], med[spelledGo]/med["goccy"],
+		med[spelledPython]/med["python-orjson"], med[spelledPython]/med["python-json"])
 	fmt.Print("\n", b.String())
 	if result != "" {
 		return os.WriteFile(result, []byte(b.String()), 0o644)
@@ -155,8 +187,13 @@ func bench(n, rounds int, root, python, result, only, settings string) error {
 	return nil
 }
 
-// load writes n metric records and returns their average size.
-func load(ctx context.Context, cl *kgo.Client, n int) (int, error) {
+func median(v []float64) float64 {
+	s := slices.Sorted(slices.Values(v))
+	return s[len(s)/2]
+}
+
+// load writes n metric records to a topic and returns their average size.
+func load(ctx context.Context, cl *kgo.Client, topic string, n int) (int, error) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	total := 0
 	var failed error
@@ -174,7 +211,7 @@ func load(ctx context.Context, cl *kgo.Client, n int) (int, error) {
 			return 0, err
 		}
 		total += len(b)
-		cl.Produce(ctx, &kgo.Record{Topic: source, Value: b}, func(_ *kgo.Record, err error) {
+		cl.Produce(ctx, &kgo.Record{Topic: topic, Value: b}, func(_ *kgo.Record, err error) {
 			if err != nil {
 				failed = err
 			}
