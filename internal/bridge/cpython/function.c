@@ -308,8 +308,9 @@ static PyObject *call_go(function *f, PyObject *const *msgs, uint32_t n, bool ma
         levada_raise_go(f->state, call.text, call.text_len, many ? call.failed : -1, call.note, call.note_len);
     } else {
         /* No collection half way: of what is built here nothing is garbage yet. It comes
-         * with the next allocation after that, as it would from CPython 3.12 on anyway. */
-        int collecting = PyGC_Disable();
+         * with the next allocation after that, as it would from CPython 3.12 on anyway.
+         * Making a message runs Python, and may let other threads run: not then. */
+        int collecting = !f->meta && PyGC_Disable();
         out = results(f, &call, many);
         if (collecting) PyGC_Enable();
     }

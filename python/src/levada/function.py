@@ -39,6 +39,17 @@ class GoFunction(Generic[In, Out]):
             """Calls the Go function; a Go error or panic is raised as an exception."""
             ...
 
+    else:
+
+        def __getattr__(self, name: str) -> Any:
+            # inspect looks for a function in the class, and there is none.
+            if name == "__signature__":
+                import inspect
+
+                message = inspect.Parameter("message", inspect.Parameter.POSITIONAL_ONLY)
+                return inspect.Signature([message])
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
     __levada_function__: ClassVar[str]
     """The canonical name, ``go:<import path>.<Name>``."""
 

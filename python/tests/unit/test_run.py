@@ -4,6 +4,7 @@ that notes what it is called with; the real one is tested in tests/native."""
 from __future__ import annotations
 
 import faulthandler
+import inspect
 import json
 import os
 import subprocess
@@ -360,6 +361,11 @@ class TestGoFunction:
         assert step.call_batch(iter([Message(1)])) == [one]
         assert step.settings == {"names": ["b"], "limit": 3.0}
         assert repr(step) == "steps_a.Threshold(names=['b'], limit=3.0)"
+        for one_step in (steps_a.Transform(), transform):  # before it is loaded, and after
+            assert callable(one_step)
+            assert str(inspect.signature(one_step)) == "(message, /)"
+            assert not hasattr(one_step, "other")
+        assert "settings" in str(inspect.signature(steps_a.Transform))
 
     def test_it_is_a_value(self, package: Package) -> None:
         package("steps_a")
