@@ -28,11 +28,6 @@ class GoFunction(Generic[In, Out]):
     against ``__levada_settings__`` at once.
     """
 
-    # What is called is in a slot of the instance: once the module is loaded, the compiled
-    # function itself, with no frame of Python in front of it. For one message that frame
-    # would be a twentieth of the time.
-    __slots__ = ("__call__", "__dict__", "__weakref__")
-
     if TYPE_CHECKING:
 
         def __call__(self, message: Message[In], /) -> Out:
@@ -40,6 +35,10 @@ class GoFunction(Generic[In, Out]):
             ...
 
     else:
+        # What is called is in a slot of the instance: once the module is loaded, the
+        # compiled function itself, with no frame of Python in front of it. For one message
+        # that frame would be a twentieth of the time.
+        __slots__ = ("__call__", "__dict__", "__weakref__")
 
         def __getattr__(self, name: str) -> Any:
             # inspect looks for a function in the class, and there is none.
