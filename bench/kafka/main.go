@@ -56,6 +56,9 @@ const (
 )
 
 func bench(n, rounds int, root, python, result, only, settings string) error {
+	if n <= nFew {
+		return fmt.Errorf("-n: expected more than %d records, got %d", nFew, n)
+	}
 	ctx := context.Background()
 	k, err := realkafka.Start(ctx, realkafka.Options{})
 	if err != nil {
