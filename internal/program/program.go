@@ -99,6 +99,8 @@ type Program struct {
 	Threads bool
 	// Origins are the places in the author's source, by step: "metrics.py:12".
 	Origins map[string]string
+	// Policies are what becomes of failing messages, by step. A step without one fails.
+	Policies map[string]Policy
 	// NewStage makes the first stage, with all behind it, for one lane: operators
 	// have state and are never shared between lanes.
 	NewStage func(lane int) (*Stage, error)
