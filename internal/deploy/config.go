@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,9 +23,41 @@ type Config struct {
 	Streams map[string]Stream // by logical name
 	Lanes   int
 	Limits  Limits
+	// Memory is the budget of the whole process; 0: none beyond Limits.
+	Memory Size
+	// DeadLetter is where messages go that a step can not handle; nil: nowhere.
+	DeadLetter *DeadLetter
+	Health     Health
+	Stall      Stall
 
-	// places are "file:line:col" of the entries in Streams.
+	// places are "file:line:col" of what Match compares with the plan, by path:
+	// "streams.orders", "dead_letter.topic".
 	places map[string]string
+}
+
+// DeadLetter is the stream of messages that a step can not handle, and how many of
+// them are so many that going on would only drain the source into it.
+type DeadLetter struct {
+	Connector string // kafka or file
+	Topic     string // of kafka
+	Path      string // of file
+	// MaxConsecutive is the number of records of one partition in a row; 0: no limit.
+	MaxConsecutive int
+	// MaxRatio is dead letters per record, from 0 to 1; 0: no limit.
+	MaxRatio float64
+}
+
+// Health says where a process tells whether it lives and is ready.
+type Health struct {
+	Listen string // host:port; empty: no server
+	Expose bool   // other machines may ask
+	File   string // touched while the process is live; empty: none
+}
+
+// Stall says how long nothing may move where there is something to do.
+type Stall struct {
+	ReportAfter time.Duration
+	ExitAfter   time.Duration // 0: never
 }
 
 // Kafka says how to reach the cluster, for every stream in it.
@@ -34,14 +67,20 @@ type Kafka struct {
 	Start          string   // where the group has no commit
 	Protocol       string
 	SessionTimeout time.Duration
-	InstanceID     string
-	Unreachable    time.Duration // how long brokers may be away
-	Partitioner    string
-	Compression    string
-	TLS            *TLS  // nil: none
-	SASL           *SASL // nil: none
-	Insecure       bool  // SASL without TLS is wanted
+	OutOfRange     string // where the records of a commit are no longer there
+	// InstanceID makes the member static; it may contain Ordinal, for whoever starts
+	// several processes of one deployment.
+	InstanceID  string
+	Unreachable time.Duration // how long brokers may be away
+	Partitioner string
+	Compression string
+	TLS         *TLS  // nil: none
+	SASL        *SASL // nil: none
+	Insecure    bool  // SASL without TLS is wanted
 }
+
+// Ordinal is what stands in an instance id for the number of the process.
+const Ordinal = "{ordinal}"
 
 // TLS is the encryption of connections. Empty files: those of the system, no client
 // certificate.
@@ -116,26 +155,40 @@ func (s Size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 func Default() *Config {
 	return &Config{
 		Kafka: Kafka{
-			Brokers: []string{"127.0.0.1:9092"}, Start: "earliest", Protocol: "cooperative-sticky", SessionTimeout: 10 * time.Second,
+			Brokers: []string{"127.0.0.1:9092"}, Start: "earliest", OutOfRange: "fail", Protocol: "cooperative-sticky", SessionTimeout: 10 * time.Second,
 			Unreachable: 5 * time.Minute, Partitioner: "murmur2", Compression: "snappy",
 		},
 		Streams: map[string]Stream{},
 		Lanes:   1,
 		Limits:  Limits{InFlight: 16 << 20, Queue: 4 << 20, Batch: 64 << 20, Chunk: 1000},
+		Stall:   Stall{ReportAfter: 30 * time.Second, ExitAfter: 10 * time.Minute},
 	}
 }
+
+// The limits of a dead-letter stream about which nothing else is said.
+const (
+	defaultMaxConsecutive = 1000
+	defaultMaxRatio       = 0.25
+)
 
 // The values that a setting may have. The first is the default.
 var (
 	starts       = []string{"earliest", "latest"}
+	outOfRanges  = []string{"fail", "earliest", "latest"}
 	protocols    = []string{"cooperative-sticky", "range", "kip848"}
 	partitioners = []string{"murmur2", "crc32"}
 	compressions = []string{"snappy", "none", "gzip", "lz4", "zstd"}
 	mechanisms   = []string{"SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"}
 	connectors   = []string{"kafka", "file", "devnull"}
+	// Nothing may be thrown away under the name of a dead letter.
+	letterConnectors = []string{"kafka", "file"}
 )
 
-const maxLanes = 1024
+const (
+	maxLanes = 1024
+	// minMemory is below what the runtime of a process takes that holds nothing yet.
+	minMemory Size = 32 << 20
+)
 
 // Validate reports everything that is wrong with the values, each with its path:
 // what is left to check when the command line has changed some of them.
@@ -170,11 +223,15 @@ func (c *Config) check(wrong func(path, hint, format string, args ...any)) {
 		}
 	}
 	oneOf("kafka.start", k.Start, starts)
+	oneOf("kafka.out_of_range", k.OutOfRange, outOfRanges)
 	oneOf("kafka.protocol", k.Protocol, protocols)
 	oneOf("kafka.partitioner", k.Partitioner, partitioners)
 	oneOf("kafka.compression", k.Compression, compressions)
 	if k.SessionTimeout < time.Second {
 		wrong("kafka.session_timeout", "", "expected at least 1s, got %v", k.SessionTimeout)
+	}
+	if rest := strings.ReplaceAll(k.InstanceID, Ordinal, ""); strings.ContainsAny(rest, "{}") {
+		wrong("kafka.instance_id", "", "expected no placeholder but %s, got %q", Ordinal, k.InstanceID)
 	}
 	if k.Unreachable < time.Second {
 		wrong("kafka.unreachable_budget", "", "expected at least 1s, got %v", k.Unreachable)
@@ -223,6 +280,63 @@ func (c *Config) check(wrong func(path, hint, format string, args ...any)) {
 	large("limits.in_flight", c.Limits.InFlight)
 	large("limits.queue", c.Limits.Queue)
 	large("limits.batch", c.Limits.Batch)
+	if c.Memory != 0 && c.Memory < minMemory {
+		wrong("memory", "", "expected at least %s, got %s", minMemory, c.Memory)
+	}
+	c.checkDeadLetter(wrong, oneOf)
+	c.checkHealth(wrong)
+	if s := c.Stall; s.ReportAfter <= 0 {
+		wrong("stall.report_after", "", "expected a time above zero, got %v", s.ReportAfter)
+	} else if s.ExitAfter < 0 {
+		wrong("stall.exit_after", "0s is never", "expected no negative time, got %v", s.ExitAfter)
+	} else if s.ExitAfter != 0 && s.ExitAfter < s.ReportAfter {
+		wrong("stall.exit_after", "0s is never", "expected at least report_after, %v, got %v", s.ReportAfter, s.ExitAfter)
+	}
+}
+
+func (c *Config) checkDeadLetter(wrong func(path, hint, format string, args ...any), oneOf func(path, got string, want []string)) {
+	const section = "dead_letter"
+	d := c.DeadLetter
+	if d == nil {
+		return
+	}
+	switch {
+	case !slices.Contains(letterConnectors, d.Connector):
+		oneOf(section+".connector", d.Connector, letterConnectors)
+	case d.Connector == "kafka" && d.Path != "":
+		wrong(section+".path", "add connector: file", "the connector kafka has no path")
+	case d.Connector == "kafka" && d.Topic == "":
+		wrong(section, "topic: metrics-dlq, or connector: file with a path", "expected a topic, got none")
+	case d.Connector == "file" && d.Topic != "":
+		wrong(section+".topic", "", "the connector file has no topic")
+	case d.Connector == "file" && d.Path == "":
+		wrong(section, "", "expected a path for the connector file, got none")
+	}
+	if d.MaxConsecutive < 0 {
+		wrong(section+".max_consecutive", "0 is no limit", "expected no negative number, got %d", d.MaxConsecutive)
+	}
+	if !(d.MaxRatio >= 0 && d.MaxRatio <= 1) { // a NaN is neither
+		wrong(section+".max_ratio", "0.25 is one in four, 0 is no limit", "expected 0 to 1, got %v", d.MaxRatio)
+	}
+}
+
+func (c *Config) checkHealth(wrong func(path, hint, format string, args ...any)) {
+	h := c.Health
+	if h.Listen == "" {
+		if h.Expose {
+			wrong("health.expose", "listen: 0.0.0.0:8080", "expected listen beside it, got none")
+		}
+		return
+	}
+	host, port, err := net.SplitHostPort(h.Listen)
+	if n, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil || strconv.FormatUint(n, 10) != port {
+		wrong("health.listen", "127.0.0.1:8080", "expected host:port, got %q", h.Listen)
+		return
+	}
+	if ip := net.ParseIP(host); !h.Expose && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		wrong("health.listen", "127.0.0.1:"+port+", or expose: true where the network is trusted",
+			"expected a loopback address, %q can be reached from other machines", h.Listen)
+	}
 }
 
 // Stream is the physical stream of a logical one; without a word about it the topic is
@@ -256,30 +370,93 @@ func (c *Config) Match(p *plan.Plan) error {
 		if hint == "" {
 			hint = "its streams are " + strings.Join(known, ", ")
 		}
-		place := "streams." + name
-		if at := c.places[name]; at != "" {
-			place = at + ": " + place
-		}
 		list = append(list, diag.Diagnostic{
-			Code: "unknown-stream", Place: place, Message: fmt.Sprintf("pipeline %q has no such stream", p.Name), Hint: hint,
+			Code: "unknown-stream", Place: c.place("streams." + name), Message: fmt.Sprintf("pipeline %q has no such stream", p.Name), Hint: hint,
 		})
 	}
+	if d := c.deadLetterClash(p); d != nil {
+		list = append(list, *d)
+	}
 	return list.Err()
+}
+
+// place is the path of a setting, behind its line where it comes from a file.
+func (c *Config) place(path string) string {
+	if at := c.places[path]; at != "" {
+		return at + ": " + path
+	}
+	return path
+}
+
+// deadLetterClash finds a step that reads or writes what dead letters go to: they
+// would come back as input, or stand among results.
+func (c *Config) deadLetterClash(p *plan.Plan) *diag.Diagnostic {
+	d := c.DeadLetter
+	if d == nil {
+		return nil
+	}
+	member, target := "topic", d.Topic
+	if d.Connector == "file" {
+		member, target = "path", d.Path
+	}
+	for _, step := range placed(c, p) {
+		is := step.Topic
+		if d.Connector == "file" {
+			is = step.Path
+		}
+		if step.Connector != d.Connector || is == "" || is != target {
+			continue
+		}
+		does := "writes"
+		if step.kind == plan.Source {
+			does = "reads"
+		}
+		return &diag.Diagnostic{
+			Code: "dead-letter-stream", Place: c.place("dead_letter." + member),
+			Message: fmt.Sprintf("expected a %s of its own, step %q %s %q", member, step.Step, does, target),
+		}
+	}
+	return nil
 }
 
 // Placement is a plan placed by a deployment, for people to read.
 type Placement struct {
 	Pipeline string   `json:"pipeline"`
 	Group    string   `json:"group"`
+	Instance string   `json:"instance_id,omitempty"`
 	Brokers  []string `json:"brokers"`
-	Lanes    int      `json:"lanes"`
-	Limits   struct {
+	// OutOfRange is what happens where the records of a commit are no longer there.
+	OutOfRange string `json:"out_of_range"`
+	Lanes      int    `json:"lanes"`
+	Memory     Size   `json:"memory,omitzero"`
+	Limits     struct {
 		InFlight Size `json:"in_flight"`
 		Queue    Size `json:"queue"`
 		Batch    Size `json:"batch"`
 		Chunk    int  `json:"chunk"`
 	} `json:"limits"`
-	Streams []PlacedStream `json:"streams"`
+	Stall struct {
+		ReportAfter string `json:"report_after"`
+		ExitAfter   string `json:"exit_after"`
+	} `json:"stall"`
+	Health     *PlacedHealth     `json:"health,omitempty"`
+	DeadLetter *PlacedDeadLetter `json:"dead_letter,omitempty"`
+	Streams    []PlacedStream    `json:"streams"`
+}
+
+// PlacedHealth is where the process tells how it is.
+type PlacedHealth struct {
+	Listen string `json:"listen,omitempty"`
+	File   string `json:"file,omitempty"`
+}
+
+// PlacedDeadLetter is where messages go that can not be handled.
+type PlacedDeadLetter struct {
+	Connector      string  `json:"connector"`
+	Topic          string  `json:"topic,omitempty"`
+	Path           string  `json:"path,omitempty"`
+	MaxConsecutive int     `json:"max_consecutive"`
+	MaxRatio       float64 `json:"max_ratio"`
 }
 
 // PlacedStream is a source or sink with what it reads or writes.
@@ -289,15 +466,33 @@ type PlacedStream struct {
 	Connector string `json:"connector"`
 	Topic     string `json:"topic,omitempty"`
 	Path      string `json:"path,omitempty"`
+
+	kind plan.Kind
 }
 
 // Placement applies the deployment to a plan.
 func (c *Config) Placement(p *plan.Plan) *Placement {
-	out := &Placement{Pipeline: p.Name, Group: c.Kafka.Group, Brokers: c.Kafka.Brokers, Lanes: c.Lanes}
+	out := &Placement{
+		Pipeline: p.Name, Group: c.Kafka.Group, Instance: c.Kafka.InstanceID, Brokers: c.Kafka.Brokers,
+		OutOfRange: c.Kafka.OutOfRange, Lanes: c.Lanes, Memory: c.Memory, Streams: placed(c, p),
+	}
 	if out.Group == "" {
 		out.Group = p.Name
 	}
 	out.Limits.InFlight, out.Limits.Queue, out.Limits.Batch, out.Limits.Chunk = c.Limits.InFlight, c.Limits.Queue, c.Limits.Batch, c.Limits.Chunk
+	out.Stall.ReportAfter, out.Stall.ExitAfter = c.Stall.ReportAfter.String(), c.Stall.ExitAfter.String()
+	if h := c.Health; h.Listen != "" || h.File != "" {
+		out.Health = &PlacedHealth{h.Listen, h.File}
+	}
+	if d := c.DeadLetter; d != nil {
+		out.DeadLetter = &PlacedDeadLetter{d.Connector, d.Topic, d.Path, d.MaxConsecutive, d.MaxRatio}
+	}
+	return out
+}
+
+// placed are the sources and sinks of the plan with what the deployment makes of them.
+func placed(c *Config, p *plan.Plan) []PlacedStream {
+	var out []PlacedStream
 	for _, step := range p.Steps {
 		if step.Kind != plan.Source && step.Kind != plan.Sink {
 			continue
@@ -309,7 +504,7 @@ func (c *Config) Placement(p *plan.Plan) *Placement {
 		if s.Connector != "kafka" {
 			s.Topic = ""
 		}
-		out.Streams = append(out.Streams, PlacedStream{step.Name, step.Stream, s.Connector, s.Topic, s.Path})
+		out = append(out, PlacedStream{step.Name, step.Stream, s.Connector, s.Topic, s.Path, step.Kind})
 	}
 	return out
 }

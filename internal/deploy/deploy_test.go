@@ -36,9 +36,10 @@ kafka:
   brokers: [a:9092, "b:9093"]
   group: metrics
   start: latest
+  out_of_range: earliest
   protocol: range
   session_timeout: 30s
-  instance_id: metrics-0
+  instance_id: "metrics-{ordinal}"
   unreachable_budget: 1h30m
   partitioner: crc32
   compression: zstd
@@ -50,6 +51,10 @@ streams:
   out: {connector: file, path: out.jsonl}
 lanes: ${env:LANES}
 limits: {in_flight: 1GiB, chunk: 500, queue: 100000, batch: 3 MiB}
+memory: 2GiB
+dead_letter: {topic: metrics-dlq, max_consecutive: 10, max_ratio: 1}
+health: {listen: "0.0.0.0:8080", expose: true, file: /tmp/health.txt}
+stall: {report_after: 1m, exit_after: 0s}
 `)
 	c, err := Load(path, environment(map[string]string{"PASSWORD": "hunter2", "LANES": "4"}))
 	if err != nil {
@@ -61,14 +66,19 @@ limits: {in_flight: 1GiB, chunk: 500, queue: 100000, batch: 3 MiB}
 	c.Kafka.SASL.Password, c.places = nil, nil
 	want := &Config{
 		Kafka: Kafka{
-			Brokers: []string{"a:9092", "b:9093"}, Group: "metrics", Start: "latest", Protocol: "range", SessionTimeout: 30 * time.Second,
-			InstanceID: "metrics-0", Unreachable: 90 * time.Minute, Partitioner: "crc32", Compression: "zstd", Insecure: true,
+			Brokers: []string{"a:9092", "b:9093"}, Group: "metrics", Start: "latest", OutOfRange: "earliest", Protocol: "range", SessionTimeout: 30 * time.Second,
+			InstanceID: "metrics-{ordinal}", Unreachable: 90 * time.Minute, Partitioner: "crc32", Compression: "zstd", Insecure: true,
 			TLS:  &TLS{CA: "/ca.pem", Cert: "/c.pem", Key: "/k.pem", ServerName: "kafka"},
 			SASL: &SASL{Mechanism: "SCRAM-SHA-512", Username: "alice"},
 		},
 		Streams: map[string]Stream{"in": {Topic: "prod-in"}, "out": {Connector: "file", Path: "out.jsonl"}},
 		Lanes:   4,
 		Limits:  Limits{InFlight: 1 << 30, Chunk: 500, Queue: 100000, Batch: 3 << 20},
+
+		Memory:     2 << 30,
+		DeadLetter: &DeadLetter{Connector: "kafka", Topic: "metrics-dlq", MaxConsecutive: 10, MaxRatio: 1},
+		Health:     Health{Listen: "0.0.0.0:8080", Expose: true, File: "/tmp/health.txt"},
+		Stall:      Stall{ReportAfter: time.Minute},
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", c, want)
@@ -96,6 +106,38 @@ func TestBrokersMayBeOneTextAndTLSABoolean(t *testing.T) {
 	}
 	if fmt.Sprint(c.Kafka.Brokers) != "[a:1 b:2]" || c.Kafka.TLS == nil {
 		t.Errorf("got %+v", c.Kafka)
+	}
+}
+
+func TestDeadLetterDefaults(t *testing.T) {
+	for in, want := range map[string]DeadLetter{
+		"dead_letter: {topic: dlq}": {Connector: "kafka", Topic: "dlq", MaxConsecutive: 1000, MaxRatio: 0.25},
+		"dead_letter: {connector: file, path: d.jsonl, max_ratio: '${env:RATIO}'}": {Connector: "file", Path: "d.jsonl", MaxConsecutive: 1000, MaxRatio: 0.5},
+		"dead_letter: {topic: dlq, max_consecutive: 0, max_ratio: 0}":              {Connector: "kafka", Topic: "dlq"},
+	} {
+		c, err := parse("d.yaml", []byte(in), environment(map[string]string{"RATIO": "0.5"}))
+		if err != nil {
+			t.Errorf("%s: %v", in, err)
+		} else if *c.DeadLetter != want {
+			t.Errorf("%s: got %+v", in, *c.DeadLetter)
+		}
+	}
+}
+
+func TestHealthListensOnLoopbackUnlessToldOtherwise(t *testing.T) {
+	for in, ok := range map[string]bool{
+		"127.0.0.1:8080": true, "127.1.2.3:0": true, "[::1]:80": true, "localhost:80": true,
+		":8080": false, "0.0.0.0:80": false, "10.0.0.1:80": false, "[::]:80": false, "health:80": false, "localhost.example:80": false,
+	} {
+		c := Default()
+		c.Health.Listen = in
+		if err := c.Validate(); (err == nil) != ok {
+			t.Errorf("%s: %v", in, err)
+		}
+		c.Health.Expose = true
+		if err := c.Validate(); err != nil {
+			t.Errorf("%s, exposed: %v", in, err)
+		}
 	}
 }
 
@@ -150,6 +192,82 @@ hint: did you mean "64MiB"?
 d.yaml:10:10: limits.chunk: expected an integer, got "many" [wrong-type]
    10 |   chunk: many
       |          ^~~~`},
+		{"dead letter", "dead_letter:\n  topik: x\n  max_consecutive: -1\n  max_ratio: 1.5\n", `
+d.yaml:2:3: dead_letter: unknown key "topik" [unknown-key]
+    2 |   topik: x
+      |   ^~~~~
+hint: did you mean "topic"?
+d.yaml:2:3: dead_letter: expected a topic, got none [wrong-value]
+    2 |   topik: x
+      |   ^
+hint: topic: metrics-dlq, or connector: file with a path
+d.yaml:3:20: dead_letter.max_consecutive: expected at least 0, got -1 [wrong-value]
+    3 |   max_consecutive: -1
+      |                    ^~
+d.yaml:4:14: dead_letter.max_ratio: expected 0 to 1, got 1.5 [wrong-value]
+    4 |   max_ratio: 1.5
+      |              ^~~
+hint: 0.25 is one in four, 0 is no limit`},
+		{"dead letter as text", "dead_letter: metrics-dlq\n", `
+d.yaml:1:14: dead_letter: expected a map, got "metrics-dlq" [wrong-type]
+    1 | dead_letter: metrics-dlq
+      |              ^~~~~~~~~~~
+hint: dead_letter: {topic: metrics-dlq}`},
+		{"dead letter into nothing", "dead_letter: {connector: devnull}\n", `
+d.yaml:1:26: dead_letter.connector: expected one of kafka, file, got "devnull" [wrong-value]
+    1 | dead_letter: {connector: devnull}
+      |                          ^~~~~~~`},
+		{"dead letter as a path of kafka", "dead_letter: {path: x, max_ratio: .nan}\n", `
+d.yaml:1:21: dead_letter.path: the connector kafka has no path [wrong-value]
+    1 | dead_letter: {path: x, max_ratio: .nan}
+      |                     ^
+hint: add connector: file
+d.yaml:1:35: dead_letter.max_ratio: expected a decimal number, got .nan [wrong-value]
+    1 | dead_letter: {path: x, max_ratio: .nan}
+      |                                   ^~~~`},
+		{"health and stall", "health: {listen: ':8080', files: /tmp/h}\nstall:\n  report_after: 0s\n  exit_after: -1s\n", `
+d.yaml:1:18: health.listen: expected a loopback address, ":8080" can be reached from other machines [wrong-value]
+    1 | health: {listen: ':8080', files: /tmp/h}
+      |                  ^~~~~~~
+hint: 127.0.0.1:8080, or expose: true where the network is trusted
+d.yaml:1:27: health: unknown key "files" [unknown-key]
+    1 | health: {listen: ':8080', files: /tmp/h}
+      |                           ^~~~~
+hint: did you mean "file"?
+d.yaml:3:17: stall.report_after: expected a duration such as 10s, 5m or 1h30m, got "0s" [wrong-value]
+    3 |   report_after: 0s
+      |                 ^~
+d.yaml:4:15: stall.exit_after: expected a duration such as 10s, 5m or 1h30m, got "-1s" [wrong-value]
+    4 |   exit_after: -1s
+      |               ^~~`},
+		{"contradictions", "health: {listen: localhost}\nstall: {report_after: 1m, exit_after: 30s}\nmemory: 1MiB\nkafka:\n  out_of_range: latst\n  instance_id: 'm-{ordnal}'\n", `
+d.yaml:1:18: health.listen: expected host:port, got "localhost" [wrong-value]
+    1 | health: {listen: localhost}
+      |                  ^~~~~~~~~
+hint: 127.0.0.1:8080
+d.yaml:2:39: stall.exit_after: expected at least report_after, 1m0s, got 30s [wrong-value]
+    2 | stall: {report_after: 1m, exit_after: 30s}
+      |                                       ^~~
+hint: 0s is never
+d.yaml:3:9: memory: expected at least 32MiB, got 1MiB [wrong-value]
+    3 | memory: 1MiB
+      |         ^~~~
+d.yaml:5:17: kafka.out_of_range: expected one of fail, earliest, latest, got "latst" [wrong-value]
+    5 |   out_of_range: latst
+      |                 ^~~~~
+hint: did you mean "latest"?
+d.yaml:6:16: kafka.instance_id: expected no placeholder but {ordinal}, got "m-{ordnal}" [wrong-value]
+    6 |   instance_id: 'm-{ordnal}'
+      |                ^~~~~~~~~~~~`},
+		{"no budget and exposed nothing", "memory: 0\nhealth: {expose: true}\n", `
+d.yaml:1:9: memory: expected at least 32MiB, got 0 [wrong-value]
+    1 | memory: 0
+      |         ^
+hint: leave it out for no budget
+d.yaml:2:18: health.expose: expected listen beside it, got none [wrong-value]
+    2 | health: {expose: true}
+      |                  ^~~~
+hint: listen: 0.0.0.0:8080`},
 		{"streams", "streams:\n  a: {connector: file}\n  b: {connector: kafka, path: x}\n  c: prod-c\n  d: {connector: kafak}\n", `
 d.yaml:2:6: streams.a: expected a path for the connector file, got none [wrong-value]
     2 |   a: {connector: file}
@@ -280,8 +398,32 @@ hint: did you mean "results"?`
 	}
 }
 
+// Dead letters that come back as input, or stand among results, are refused by what a
+// stream is called in the end, not by its name in the plan.
+func TestMatchRefusesADeadLetterStreamThatThePipelineUses(t *testing.T) {
+	for name, c := range map[string]struct{ in, want string }{
+		"source": {"streams: {ingest: {topic: prod}}\ndead_letter:\n  topic: prod\n",
+			`d.yaml:3:10: dead_letter.topic: expected a topic of its own, step "in" reads "prod" [dead-letter-stream]`},
+		"sink": {"dead_letter: {topic: results}",
+			`d.yaml:1:22: dead_letter.topic: expected a topic of its own, step "out" writes "results" [dead-letter-stream]`},
+		"file": {"streams: {results: {connector: file, path: r}}\ndead_letter: {connector: file, path: r}",
+			`d.yaml:2:38: dead_letter.path: expected a path of its own, step "out" writes "r" [dead-letter-stream]`},
+		"another topic":      {"streams: {ingest: {topic: prod}}\ndead_letter: {topic: ingest}", "<nil>"},
+		"topic of a devnull": {"dead_letter: {topic: copies}", "<nil>"},
+	} {
+		d, err := parse("d.yaml", []byte(c.in), environment(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(d.Match(pipeline())); got != c.want {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, got, c.want)
+		}
+	}
+}
+
 func TestPlacement(t *testing.T) {
-	c, err := parse("d.yaml", []byte("streams: {ingest: {topic: prod}, results: {connector: file, path: /tmp/r}}"), environment(nil))
+	c, err := parse("d.yaml", []byte("streams: {ingest: {topic: prod}, results: {connector: file, path: /tmp/r}}\nmemory: 1GiB\n"+
+		"kafka: {instance_id: 'm-{ordinal}'}\ndead_letter: {topic: dlq}\nhealth: {listen: 127.0.0.1:1}\nstall: {exit_after: 0s}"), environment(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,8 +431,9 @@ func TestPlacement(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"pipeline":"metrics","group":"metrics","brokers":["127.0.0.1:9092"],"lanes":1,` +
-		`"limits":{"in_flight":"16MiB","queue":"4MiB","batch":"64MiB","chunk":1000},` +
+	want := `{"pipeline":"metrics","group":"metrics","instance_id":"m-{ordinal}","brokers":["127.0.0.1:9092"],"out_of_range":"fail","lanes":1,"memory":"1GiB",` +
+		`"limits":{"in_flight":"16MiB","queue":"4MiB","batch":"64MiB","chunk":1000},"stall":{"report_after":"30s","exit_after":"0s"},"health":{"listen":"127.0.0.1:1"},` +
+		`"dead_letter":{"connector":"kafka","topic":"dlq","max_consecutive":1000,"max_ratio":0.25},` +
 		`"streams":[{"step":"in","stream":"ingest","connector":"kafka","topic":"prod"},` +
 		`{"step":"out","stream":"results","connector":"file","path":"/tmp/r"},` +
 		`{"step":"copy","stream":"copies","connector":"devnull"}]}`
@@ -300,7 +443,7 @@ func TestPlacement(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"kafka: {brokers: a:1}", "limits: {queue: 1GiB}", "streams: {a: {topic: ${env:X}}}", "lanes: x"} {
+	for _, s := range []string{"kafka: {brokers: a:1}", "limits: {queue: 1GiB}", "streams: {a: {topic: ${env:X}}}", "lanes: x", "dead_letter: {topic: d, max_ratio: .5}", "stall: {exit_after: 0}", "memory: 1GiB"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -132,16 +132,64 @@ func (r *reader) document(n *yamldoc.Node) {
 	r.fields(n, "", map[string]func(*yamldoc.Node, string){
 		"kafka":   r.kafka,
 		"streams": r.streams,
-		"lanes":   r.int(&c.Lanes),
+		"lanes":   r.int(&c.Lanes, 1),
 		"limits": func(n *yamldoc.Node, path string) {
 			r.fields(n, path, map[string]func(*yamldoc.Node, string){
 				"in_flight": r.size(&c.Limits.InFlight),
 				"queue":     r.size(&c.Limits.Queue),
 				"batch":     r.size(&c.Limits.Batch),
-				"chunk":     r.int(&c.Limits.Chunk),
+				"chunk":     r.int(&c.Limits.Chunk, 1),
+			})
+		},
+		"memory":      r.memory,
+		"dead_letter": r.deadLetter,
+		"health": func(n *yamldoc.Node, path string) {
+			r.fields(n, path, map[string]func(*yamldoc.Node, string){
+				"listen": r.text(&c.Health.Listen),
+				"expose": r.bool(&c.Health.Expose),
+				"file":   r.text(&c.Health.File),
+			})
+		},
+		"stall": func(n *yamldoc.Node, path string) {
+			r.fields(n, path, map[string]func(*yamldoc.Node, string){
+				"report_after": r.duration(&c.Stall.ReportAfter),
+				"exit_after":   r.durationOrZero(&c.Stall.ExitAfter),
 			})
 		},
 	})
+}
+
+// memory reads the budget. Zero would read as "none", which is said by leaving it out.
+func (r *reader) memory(n *yamldoc.Node, path string) {
+	r.size(&r.c.Memory)(n, path)
+	if r.c.Memory == 0 && !r.wrong[n] {
+		r.bad(n, "wrong-value", "leave it out for no budget", "%s: expected at least %s, got %s", path, minMemory, n.Shown())
+	}
+}
+
+func (r *reader) deadLetter(n *yamldoc.Node, path string) {
+	if n.Kind == yamldoc.Text && n.Reference == "" {
+		r.bad(n, "wrong-type", "dead_letter: {topic: "+n.Text+"}", "%s: expected a map, got %s", path, n.Shown())
+		return
+	}
+	d := &DeadLetter{Connector: letterConnectors[0], MaxConsecutive: defaultMaxConsecutive, MaxRatio: defaultMaxRatio}
+	located := func(to *string) func(*yamldoc.Node, string) {
+		read := r.text(to)
+		return func(n *yamldoc.Node, path string) {
+			r.c.places[path] = fmt.Sprintf("%s:%d:%d", r.Name, n.Line, n.Column)
+			read(n, path)
+		}
+	}
+	r.fields(n, path, map[string]func(*yamldoc.Node, string){
+		"connector":       r.text(&d.Connector),
+		"topic":           located(&d.Topic),
+		"path":            located(&d.Path),
+		"max_consecutive": r.int(&d.MaxConsecutive, 0),
+		"max_ratio":       r.number(&d.MaxRatio),
+	})
+	if n.Kind == yamldoc.Map {
+		r.c.DeadLetter = d
+	}
 }
 
 // foreign are the names that other clients have for what stands here.
@@ -168,6 +216,7 @@ func (r *reader) kafka(n *yamldoc.Node, path string) {
 		"group":              r.text(&k.Group),
 		"start":              r.text(&k.Start),
 		"protocol":           r.text(&k.Protocol),
+		"out_of_range":       r.text(&k.OutOfRange),
 		"session_timeout":    r.duration(&k.SessionTimeout),
 		"instance_id":        r.text(&k.InstanceID),
 		"unreachable_budget": r.duration(&k.Unreachable),
@@ -227,7 +276,7 @@ func (r *reader) streams(n *yamldoc.Node, path string) {
 	for i, key := range n.Keys {
 		place, v := path+"."+key.Text, n.Values[i]
 		r.at[place] = v
-		r.c.places[key.Text] = fmt.Sprintf("%s:%d:%d", r.Name, key.Line, key.Column)
+		r.c.places[place] = fmt.Sprintf("%s:%d:%d", r.Name, key.Line, key.Column)
 		var s Stream
 		r.fields(v, place, map[string]func(*yamldoc.Node, string){
 			"connector": r.text(&s.Connector), "topic": r.text(&s.Topic), "path": r.text(&s.Path),
@@ -286,9 +335,9 @@ func (r *reader) list(to *[]string) func(*yamldoc.Node, string) {
 	}
 }
 
-func (r *reader) int(to *int) func(*yamldoc.Node, string) {
+func (r *reader) int(to *int, low int64) func(*yamldoc.Node, string) {
 	return func(n *yamldoc.Node, path string) {
-		v, ok := r.Integer(n, path, 1)
+		v, ok := r.Integer(n, path, low)
 		if !ok || int64(int(v)) != v {
 			r.mark(n)
 			return
@@ -309,6 +358,31 @@ func (r *reader) duration(to *time.Duration) func(*yamldoc.Node, string) {
 			return
 		}
 		*to = d
+	}
+}
+
+// durationOrZero reads a duration of which zero has a meaning.
+func (r *reader) durationOrZero(to *time.Duration) func(*yamldoc.Node, string) {
+	read := r.duration(to)
+	return func(n *yamldoc.Node, path string) {
+		if n.Kind == yamldoc.Int || n.Kind == yamldoc.Text {
+			if d, err := time.ParseDuration(n.Text); err == nil && d == 0 {
+				*to = 0
+				return
+			}
+		}
+		read(n, path)
+	}
+}
+
+func (r *reader) number(to *float64) func(*yamldoc.Node, string) {
+	return func(n *yamldoc.Node, path string) {
+		v, ok := r.Number(n, path)
+		if !ok {
+			r.mark(n)
+			return
+		}
+		*to = v
 	}
 }
 

@@ -415,6 +415,19 @@ func (f *File) Integer(n *Node, place string, low int64) (int64, bool) {
 	return v, true
 }
 
+// Number reads a finite number: 0.25, 1.
+func (f *File) Number(n *Node, place string) (float64, bool) {
+	if n.Reference == "" && n.Kind != Int && !f.Is(n, place, Float) {
+		return 0, false
+	}
+	v, err := strconv.ParseFloat(n.Text, 64)
+	if n.Kind == List || n.Kind == Map || err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+		f.Problem(n, "wrong-value", "", "%sexpected a decimal number, got %s", in(place), n.Shown())
+		return 0, false
+	}
+	return v, true
+}
+
 // Boolean reads true or false.
 func (f *File) Boolean(n *Node, place string) (bool, bool) {
 	if n.Reference != "" && (n.Text == "true" || n.Text == "false") {
