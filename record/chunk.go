@@ -42,9 +42,11 @@ type Releaser interface {
 // Failure is an element that a step could not handle. The operator takes it out of
 // the chunk and reports it; the engine applies the step's policy.
 type Failure struct {
-	Source *Record // record that the element came from
-	Step   string  // name of the step
-	Err    error
+	Source  *Record // record that the element came from
+	Step    string  // name of the step
+	Err     error
+	Element int  // of the chunk as the operator got it
+	Call    bool // a function of the user failed: called again, it may not
 }
 
 // Chunk is the engine's unit of work: what was queued, over several partitions.
@@ -56,6 +58,9 @@ type Chunk struct {
 	Recs   []Record  // source records
 	Origin []int32   // element -> index in Recs; nil: element i is record i
 	Over   []*Record // metadata that a step has set, per element; nil: none has
+	// Trace leads each element back to the one that the running operator got; nil: it is
+	// the same one. The engine sets it, Keep keeps it.
+	Trace  []int32
 	Col    Column
 	Failed []Failure // elements taken out by an operator because they failed
 }
@@ -90,10 +95,19 @@ func (c *Chunk) SetMeta(i int, rec *Record) {
 	c.Over[i] = rec
 }
 
-// Fail reports that element i could not be handled. The operator then leaves it out
-// of what it Keeps.
-func (c *Chunk) Fail(i int, step string, err error) {
-	c.Failed = append(c.Failed, Failure{Source: c.Source(i), Step: step, Err: err})
+// Fail reports that element i could not be handled, and never can: its bytes are at
+// fault. The operator then leaves it out of what it Keeps.
+func (c *Chunk) Fail(i int, step string, err error) { c.fail(i, step, err, false) }
+
+// FailCall is Fail where a function of the user failed.
+func (c *Chunk) FailCall(i int, step string, err error) { c.fail(i, step, err, true) }
+
+func (c *Chunk) fail(i int, step string, err error, call bool) {
+	f := Failure{Source: c.Source(i), Step: step, Err: err, Element: i, Call: call}
+	if c.Trace != nil {
+		f.Element = int(c.Trace[i])
+	}
+	c.Failed = append(c.Failed, f)
 }
 
 // Keep reduces the lineage of the chunk to the elements at idx and makes col their
@@ -113,6 +127,13 @@ func (c *Chunk) Keep(idx []int32, col Column) {
 			over[k] = c.Over[i]
 		}
 		c.Over = over
+	}
+	if c.Trace != nil {
+		trace := make([]int32, len(idx))
+		for k, i := range idx {
+			trace[k] = c.Trace[i]
+		}
+		c.Trace = trace
 	}
 	c.Origin = origin
 	c.Col = col

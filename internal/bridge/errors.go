@@ -13,6 +13,7 @@ type PythonError struct {
 	Type      string // class of the exception; empty: a result that does not fit
 	Message   string
 	Traceback string // as Python prints it; empty: none
+	Retry     bool   // a RetryableError: worth another call
 }
 
 func (e *PythonError) Error() string {
@@ -24,6 +25,9 @@ func (e *PythonError) Error() string {
 	}
 	return e.Type + ": " + e.Message
 }
+
+// Retryable says whether another call may help, for record.Retryable.
+func (e *PythonError) Retryable() bool { return e.Retry }
 
 // Detail is the traceback, for whoever shows more than one line.
 func (e *PythonError) Detail() string { return strings.TrimRight(e.Traceback, "\n") }
@@ -66,7 +70,7 @@ func failures(b []byte, n int) ([]failure, error) {
 	r := cut{b: b}
 	out := make([]failure, 0, n)
 	for range n {
-		out = append(out, failure{r.u32(), r.u32(), &PythonError{r.text(), r.text(), r.text()}})
+		out = append(out, failure{r.u32(), r.u32(), &PythonError{Retry: r.u32() != 0, Type: r.text(), Message: r.text(), Traceback: r.text()}})
 		if r.bad {
 			return nil, errCut
 		}

@@ -193,7 +193,11 @@ func (o *run) cross(ctx context.Context, c *record.Chunk, take func(cpython.Resu
 		return err
 	}
 	for _, f := range lost {
-		c.Fail(f.element, o.name(f.step), f.err)
+		if f.err.Type == "" { // the result has no place in what comes next
+			c.Fail(f.element, o.name(f.step), f.err)
+		} else {
+			c.FailCall(f.element, o.name(f.step), f.err)
+		}
 	}
 	return take(r)
 }

@@ -175,6 +175,22 @@ func (l *loss) add(i int, err error) {
 	l.bad = append(l.bad, int32(i))
 }
 
+// call is add where the function of the user failed.
+func (l *loss) call(i int, err error) {
+	if _, unknown := err.(keyError); unknown {
+		l.add(i, err)
+		return
+	}
+	l.c.FailCall(i, l.step, err)
+	l.bad = append(l.bad, int32(i))
+}
+
+// keyError is a routing key that leads nowhere. The function did its work: called again,
+// it would return the same one.
+type keyError struct{ key any }
+
+func (e keyError) Error() string { return fmt.Sprintf("no case for %#v and no otherwise", e.key) }
+
 // drop takes the failed elements out of the chunk; col has one element per element
 // of the chunk.
 func (l *loss) drop(col record.Column) {
@@ -242,7 +258,7 @@ func (o *mapOp[T, R, U]) Process(_ context.Context, c *record.Chunk) error {
 			return err
 		}
 	}
-	o.each(len(in), call, l.add)
+	o.each(len(in), call, l.call)
 	col := newColumn(out)
 	if v, ok := col.(*Values[U]); ok {
 		v.size = c.Col.Size()
@@ -273,7 +289,7 @@ func (o *filterOp[T, R]) Process(_ context.Context, c *record.Chunk) error {
 			keep = append(keep, int32(i))
 		}
 		return nil
-	}, func(i int, err error) { c.Fail(i, o.step, err) })
+	}, func(i int, err error) { c.FailCall(i, o.step, err) })
 	if len(keep) < len(in) {
 		c.Keep(keep, c.Col.Select(keep))
 	}
@@ -311,7 +327,7 @@ func (o *flatMapOp[T, R, U, V]) Process(_ context.Context, c *record.Chunk) erro
 		// A flat map is atomic per message: what an iterator yielded before it panicked
 		// is taken back.
 		out = out[:len(from)]
-		c.Fail(i, o.step, err)
+		c.FailCall(i, o.step, err)
 	})
 	col := newColumn(out)
 	if v, ok := col.(*Values[V]); ok {
@@ -366,11 +382,11 @@ func (o *router[T, R, U]) Route(_ context.Context, c *record.Chunk) ([]int32, er
 			to = o.otherwise
 		}
 		if to < 0 {
-			return fmt.Errorf("no case for %#v and no otherwise", key)
+			return keyError{key}
 		}
 		out = append(out, to)
 		return nil
-	}, l.add)
+	}, l.call)
 	l.drop(c.Col)
 	return out, nil
 }

@@ -185,10 +185,21 @@ static PyObject *traceback_text(levada_state *st, PyObject *type, PyObject *val,
     return out;
 }
 
-static int begin_error(levada_cross *cx, uint32_t element, uint32_t step) {
-    if (buf_need(&cx->errors, 8 + 3 * 4) < 0) return -1;
+/* Whether an exception asks for another call: levada.RetryableError and what derives from
+ * it say so by an attribute of the class, which needs no import here. */
+static bool asks_again(PyObject *type) {
+    PyObject *mark = PyObject_GetAttrString(type, "__levada_retry__"); /* owned */
+    bool yes = mark == Py_True;
+    PyErr_Clear();
+    Py_DecRef(mark);
+    return yes;
+}
+
+static int begin_error(levada_cross *cx, uint32_t element, uint32_t step, bool again) {
+    if (buf_need(&cx->errors, 12 + 3 * 4) < 0) return -1;
     put32(&cx->errors, element);
     put32(&cx->errors, step);
+    put32(&cx->errors, again);
     cx->nerrors++;
     return 0;
 }
@@ -200,7 +211,7 @@ static int failed(levada_cross *cx, uint32_t element, uint32_t step) {
     PyErr_Fetch(&type, &val, &tb);
     PyErr_NormalizeException(&type, &val, &tb);
     int stop = type && (PyErr_GivenExceptionMatches(type, PyExc_KeyboardInterrupt) || PyErr_GivenExceptionMatches(type, PyExc_SystemExit));
-    if (begin_error(cx, element, step) < 0) {
+    if (begin_error(cx, element, step, type && asks_again(type)) < 0) {
         stop = 1; /* no memory to say what happened: the run can not go on */
     } else {
         PyObject *name = type ? class_name(type) : NULL;                            /* owned */
@@ -222,7 +233,7 @@ static int misfit(levada_cross *cx, uint32_t element, uint32_t step, const levad
     char text[1024];
     if (!fault->what[0]) return failed(cx, element, step);
     levada_fault_text(fault, text, sizeof text);
-    if (begin_error(cx, element, step) < 0) return -1;
+    if (begin_error(cx, element, step, false) < 0) return -1;
     put32(&cx->errors, 0); /* no exception: a conversion */
     if (levada_put_bytes(&cx->errors, text, strlen(text)) < 0) return -1;
     if (buf_need(&cx->errors, 4) < 0) return -1;
