@@ -38,6 +38,9 @@ const (
 type Options struct {
 	// Addr is host:port on the loopback interface; empty means a free port.
 	Addr string
+	// Advertise is the host:port that clients are told to connect to, where something
+	// stands between them and the broker; empty means its own.
+	Advertise string
 	// Dir keeps the data over restarts; empty means a temporary folder that Close
 	// removes.
 	Dir string
@@ -107,7 +110,12 @@ func Start(opts Options) (*Broker, error) {
 				return nil, err
 			}
 			b.addr = ln.Addr().String()
-			return &guardListener{Listener: ln, log: opts.Log}, nil
+			advertised, err := told(opts.Advertise, ln.Addr())
+			if err != nil {
+				ln.Close()
+				return nil, err
+			}
+			return &guardListener{Listener: ln, advertised: advertised, log: opts.Log}, nil
 		}),
 		kfake.WithLogger(logger(opts.Log)),
 		kfake.BrokerConfigs(map[string]string{
@@ -153,7 +161,19 @@ func loopback(addr string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// Addr is the host:port that clients connect to.
+// told is the address that the broker tells clients.
+func told(advertise string, own net.Addr) (net.Addr, error) {
+	if advertise == "" {
+		return own, nil
+	}
+	addr, err := net.ResolveTCPAddr("tcp", advertise)
+	if err != nil {
+		return nil, fmt.Errorf("advertised address %q: expected host:port: %w", advertise, err)
+	}
+	return addr, nil
+}
+
+// Addr is the host:port that the broker listens on.
 func (b *Broker) Addr() string { return b.addr }
 
 // CreateTopic creates a topic.

@@ -119,6 +119,25 @@ func TestSurvivesWhatIsNoRequest(t *testing.T) {
 	}
 }
 
+// What a client is told counts after its first connection, whatever that was to.
+func TestAdvertise(t *testing.T) {
+	b := start(t, broker.Options{Topics: map[string]int32{"t": 1}, Advertise: "127.0.0.1:1"})
+	dialed := make(chan string, 100)
+	cl := client(t, b.Addr(), kgo.ConsumeTopics("t"), kgo.Dialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
+		select {
+		case dialed <- addr:
+		default:
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, b.Addr())
+	}))
+	if err := cl.ProduceSync(testContext(t), &kgo.Record{Topic: "t", Value: []byte("v")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	if first, second := <-dialed, <-dialed; first != b.Addr() || second != "127.0.0.1:1" {
+		t.Errorf("connected to %s and %s, want %s and what it was told", first, second, b.Addr())
+	}
+}
+
 func TestKeepsFolder(t *testing.T) {
 	dir := t.TempDir()
 	opts := broker.Options{Dir: dir, Topics: map[string]int32{"kept": 2}}
@@ -171,6 +190,7 @@ func TestStartErrors(t *testing.T) {
 		"no port":          {broker.Options{Addr: "127.0.0.1"}, "expected host:port"},
 		"port in use":      {broker.Options{Addr: busy.Addr().String()}, "address already in use"},
 		"folder is a file": {broker.Options{Dir: file}, "not a directory"},
+		"told nonsense":    {broker.Options{Advertise: "nowhere"}, "expected host:port"},
 		"no partitions":    {broker.Options{Topics: map[string]int32{"t": 0}}, "at least 1 partition"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -30,7 +30,8 @@ const (
 // guardListener hands out connections on which only whole, plausible frames arrive.
 type guardListener struct {
 	net.Listener
-	log func(format string, args ...any)
+	advertised net.Addr
+	log        func(format string, args ...any)
 
 	mu   sync.Mutex // guards the two below
 	last string     // what was logged, and when
@@ -53,6 +54,9 @@ func (l *guardListener) refuse(peer net.Addr, why error) {
 		l.log("broker: %v sent what is not a Kafka request: %v; connection closed", peer, why)
 	}
 }
+
+// Addr is what the broker behind the guard tells its clients.
+func (l *guardListener) Addr() net.Addr { return l.advertised }
 
 func (l *guardListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
