@@ -139,21 +139,24 @@ type Sink interface {
 	//
 	// # Errors
 	//
-	// done gets a *RecordError where one record is at fault (too large).
+	// done gets RecordErrors where records are at fault (too large), and nothing else is:
+	// all others of the Write are acknowledged.
 	Write(recs []record.Record, done func(error))
 	// Flush returns when everything handed over is acknowledged or failed.
 	Flush(ctx context.Context) error
 }
 
-// RecordError says that one record of a Write can not be stored, however often it
-// is tried.
+// RecordError is a record of a Write that can not be stored, however often it is tried.
 type RecordError struct {
 	Index int // in the slice given to Write
 	Err   error
 }
 
-func (e *RecordError) Error() string { return e.Err.Error() }
-func (e *RecordError) Unwrap() error { return e.Err }
+// RecordErrors are all such records of a Write, by index; there is at least one.
+type RecordErrors []RecordError
+
+func (e RecordErrors) Error() string { return e[0].Err.Error() }
+func (e RecordErrors) Unwrap() error { return e[0].Err }
 
 // Reason classifies an Error; each leads to one exit code.
 type Reason int

@@ -216,9 +216,9 @@ func (e *exercise) tooLarge(t *testing.T) {
 	done := make(chan error, 2)
 	w.sink.Write(recs, func(err error) { done <- err })
 	w.flush()
-	rerr, ok := errors.AsType[*connector.RecordError](<-done)
-	if !ok || rerr.Index != 1 {
-		t.Errorf("got %#v, want a *RecordError for record 1", rerr)
+	rerr, ok := errors.AsType[connector.RecordErrors](<-done)
+	if !ok || len(rerr) != 1 || rerr[0].Index != 1 {
+		t.Errorf("got %#v, want RecordErrors for record 1", rerr)
 	}
 	if len(done) > 0 {
 		t.Error("done was called again")

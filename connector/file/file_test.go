@@ -106,9 +106,9 @@ func TestSinkAppends(t *testing.T) {
 	if err := write("a", "b"); err != nil {
 		t.Fatal(err)
 	}
-	rerr, ok := errors.AsType[*connector.RecordError](write("c", "d\ne"))
-	if !ok || rerr.Index != 1 {
-		t.Errorf("a newline gives %v, want a *RecordError for record 1", rerr)
+	rerr, ok := errors.AsType[connector.RecordErrors](write("c", "d\ne", "f"))
+	if !ok || len(rerr) != 1 || rerr[0].Index != 1 {
+		t.Errorf("a newline gives %v, want RecordErrors for record 1", rerr)
 	}
 	if err := sink.Flush(t.Context()); err != nil {
 		t.Fatal(err)
@@ -124,7 +124,7 @@ func TestSinkAppends(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := string(b), "torn\na\nb\n"; got != want {
+	if got, want := string(b), "torn\na\nb\nc\nf\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -54,28 +54,31 @@ func (s *sink) Write(recs []record.Record, done func(error)) {
 }
 
 func (s *sink) write(recs []record.Record) error {
-	for i := range recs {
-		if bytes.IndexByte(recs[i].Value, '\n') >= 0 {
-			return &connector.RecordError{Index: i, Err: errors.New("expected a value without a newline, for a file of lines")}
-		}
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.bad != nil {
 		return s.bad
 	}
 	s.buf = s.buf[:0]
+	var refused connector.RecordErrors
 	for i := range recs {
+		if bytes.IndexByte(recs[i].Value, '\n') >= 0 {
+			refused = append(refused, connector.RecordError{Index: i, Err: errors.New("expected a value without a newline, for a file of lines")})
+			continue
+		}
 		s.buf = append(s.buf, recs[i].Value...)
 		s.buf = append(s.buf, '\n')
 	}
-	if len(s.buf) == 0 {
-		return nil
+	if len(s.buf) > 0 {
+		if _, err := s.file.Write(s.buf); err != nil {
+			s.bad = failed(s.file.Name(), err, "")
+			return s.bad
+		}
 	}
-	if _, err := s.file.Write(s.buf); err != nil {
-		s.bad = failed(s.file.Name(), err, "")
+	if refused != nil {
+		return refused
 	}
-	return s.bad
+	return nil
 }
 
 // Flush implements connector.Sink.

@@ -366,9 +366,9 @@ func testSmallTopicLimit(t *testing.T, c *cluster) {
 	recs[7].Value = []byte(strings.Repeat("x", 3000))
 	done := make(chan error, 1)
 	k.Write(recs, func(err error) { done <- err })
-	rerr, ok := (<-done).(*connector.RecordError)
-	if !ok || rerr.Index != 7 || !strings.Contains(rerr.Error(), "MESSAGE_TOO_LARGE") {
-		t.Errorf("got %v, want a *RecordError for record 7", rerr)
+	rerr, ok := (<-done).(connector.RecordErrors)
+	if !ok || len(rerr) != 1 || rerr[0].Index != 7 || !strings.Contains(rerr.Error(), "MESSAGE_TOO_LARGE") {
+		t.Errorf("got %v, want RecordErrors for record 7", rerr)
 	}
 	if err := k.Flush(t.Context()); err != nil {
 		t.Fatal(err)

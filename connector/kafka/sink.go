@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -35,9 +36,8 @@ type ack struct {
 	left atomic.Int64
 
 	mu    sync.Mutex // guards all below
-	err   error      // of the first that failed
-	index int        // of the one at fault, where it is one
-	size  int        // of that one
+	err   error      // of the first that failed otherwise than for its size
+	large []int      // those that are too large, or were in a batch that was
 }
 
 // Write implements connector.Sink. What the records point to belongs to the client
@@ -89,18 +89,17 @@ func (a *ack) settle(r *kgo.Record, err error) {
 func (a *ack) fail(r *kgo.Record, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.err == nil {
-		a.err, a.index = err, -1
-	}
-	if !errors.Is(err, kerr.MessageTooLarge) || !errors.Is(a.err, kerr.MessageTooLarge) {
+	if !errors.Is(err, kerr.MessageTooLarge) {
+		if a.err == nil {
+			a.err = err
+		}
 		return
 	}
-	// A broker may refuse a whole batch: then the largest record is at fault, if any.
+	// The client refuses a record by itself. A broker whose limit was lowered since we
+	// asked refuses the whole batch: whoever is in it can not be stored as things are.
 	for i := range a.recs {
 		if &a.recs[i] == r {
-			if size := len(r.Key) + len(r.Value); a.index < 0 || size > a.size {
-				a.index, a.size = i, size
-			}
+			a.large = append(a.large, i)
 			return
 		}
 	}
@@ -110,23 +109,31 @@ func (a *ack) fail(r *kgo.Record, err error) {
 func (a *ack) verdict() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.err == nil {
-		return nil
+	switch {
+	case a.err != nil:
+		return a.k.judge(a.err)
+	case a.large != nil:
+		if herr := a.k.s.health.err(); herr != nil {
+			return herr // the records failed since the session did
+		}
+		slices.Sort(a.large)
+		out := make(connector.RecordErrors, len(a.large))
+		for k, i := range a.large {
+			out[k] = connector.RecordError{Index: i, Err: &connector.Error{
+				Reason: connector.DataGap, Place: topicPlace(a.k.topic), Err: kerr.MessageTooLarge,
+				Hint: "the topic's max.message.bytes bounds a record; raise it there or make the record smaller",
+			}}
+		}
+		return out
 	}
-	return a.k.judge(a.err, a.index)
+	return nil
 }
 
-func (k *sink) judge(err error, index int) error {
+func (k *sink) judge(err error) error {
 	if herr := k.s.health.err(); herr != nil {
 		return herr // the records failed since the session did
 	}
 	place := topicPlace(k.topic)
-	if errors.Is(err, kerr.MessageTooLarge) {
-		return &connector.RecordError{Index: index, Err: &connector.Error{
-			Reason: connector.DataGap, Place: place, Err: err,
-			Hint: "the topic's max.message.bytes bounds a record; raise it there or make the record smaller",
-		}}
-	}
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
 		return k.s.missing(k.topic)
 	}

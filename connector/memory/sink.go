@@ -20,10 +20,26 @@ func (k *sink) Write(recs []record.Record, done func(error)) {
 	s.mu.Lock()
 	st := k.stream
 	err := st.refuse
+	good := recs
+	var refused connector.RecordErrors
 	for i := range recs {
 		if st.limit > 0 && len(recs[i].Value) > st.limit {
-			err = &connector.RecordError{Index: i, Err: fmt.Errorf("value of %d bytes, the stream takes %d", len(recs[i].Value), st.limit)}
-			break
+			if refused == nil {
+				good = slices.Clone(recs[:i])
+			}
+			refused = append(refused, connector.RecordError{Index: i, Err: fmt.Errorf("value of %d bytes, the stream takes %d", len(recs[i].Value), st.limit)})
+		} else if refused != nil {
+			good = append(good, recs[i])
+		}
+	}
+	recs = good
+	if refused != nil {
+		all := done
+		done = func(err error) {
+			if err == nil {
+				err = refused
+			}
+			all(err)
 		}
 	}
 	if err == nil {

@@ -15,6 +15,7 @@ type batchExit struct {
 	step  string
 	limit program.Limit
 	next  *node
+	dump  *step                 // makes JSON of what fails behind it; nil: nothing can
 	open  map[*partition]*batch // never empty ones
 	held  int64                 // bytes
 
@@ -223,7 +224,7 @@ func (b *batchExit) flush(p *partition) {
 	o := b.open[p]
 	delete(b.open, p)
 	b.drop(o)
-	w := &work{Chunk: &record.Chunk{
+	w := &work{batch: b, Chunk: &record.Chunk{
 		Spans: o.spans,
 		Recs:  []record.Record{{Topic: p.Topic, Partition: p.ID, Offset: o.first, Timestamp: o.latest}},
 		Col:   o.pieces[0].(record.Batcher).Batch(o.pieces),

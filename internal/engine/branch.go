@@ -16,30 +16,26 @@ type routeExit struct {
 	branches []*node
 }
 
-// routed splits a chunk over the branches of a route. Every fragment answers for all
-// offsets of the chunk: they are finished when all of them are.
+// routed decides for every element of a chunk which branch it takes, and sends it there.
 func (l *lane) routed(r *routeExit, w *work) {
-	var to []int32
-	err := l.call(r.at, func(ctx context.Context) (err error) {
-		to, err = r.router.Route(ctx, w.Chunk)
-		if err == nil && len(to) != w.Len() {
-			err = fmt.Errorf("BUG: %d answers for %d elements", len(to), w.Len())
+	f := func(ctx context.Context, w *work) (err error) {
+		w.to, err = r.router.Route(ctx, w.Chunk)
+		if err == nil && len(w.to) != w.Len() {
+			err = fmt.Errorf("BUG: %d answers for %d elements", len(w.to), w.Len())
 		}
 		return err
-	})
-	if err != nil {
-		w.abandon()
-		l.e.fail(err)
-		return
 	}
-	if len(w.Failed) > 0 {
-		left := l.poisoned(w)
-		kept := make([]int32, len(left))
-		for k, i := range left {
-			kept[k] = to[i]
-		}
-		to = kept
+	next := func(w *work) { l.dealt(r, w) }
+	if l.apply(r.at, w, f, next) {
+		next(w)
 	}
+}
+
+// dealt splits a chunk over the branches that a router has found. Every fragment answers
+// for all offsets of the chunk: they are finished when all of them are.
+func (l *lane) dealt(r *routeExit, w *work) {
+	to := w.to
+	w.to = nil
 	idx := make([][]int32, len(r.branches))
 	for i, b := range to {
 		idx[b] = append(idx[b], int32(i))

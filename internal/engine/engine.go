@@ -28,8 +28,12 @@ type Config struct {
 	// Source opens the source and has it report to the assignee.
 	Source func(connector.Assignee) (connector.Source, error)
 	Sinks  []connector.Sink // in the order of Program.Sinks
-	Lanes  int              // default 1
-	Limits Limits
+	// DeadLetters takes the messages that the policy program.DeadLetter is for; nil where
+	// no step has it.
+	DeadLetters      connector.Sink
+	DeadLetterLimits DeadLetterLimits
+	Lanes            int // default 1
+	Limits           Limits
 	// Drain stops the run at the end of what the source holds when it starts. The
 	// source must be a connector.Ender.
 	Drain bool
@@ -84,7 +88,9 @@ type Engine struct {
 	limits Limits
 	clock  Clock
 	lanes  []*lane
-	sinks  []*outlet
+	sinks  []*outlet // and graves
+	graves *outlet   // of dead letters; nil: none
+	losses losses
 
 	source connector.Source // set under mu, before the poller starts and the first commit
 	polls  poller
@@ -127,6 +133,11 @@ func New(cfg Config) (*Engine, error) {
 	if len(cfg.Sinks) != len(cfg.Program.Sinks) {
 		return nil, fmt.Errorf("BUG: %d sinks for a program with %d", len(cfg.Sinks), len(cfg.Program.Sinks))
 	}
+	for step, p := range cfg.Program.Policies {
+		if p.OnError == program.DeadLetter && cfg.DeadLetters == nil {
+			return nil, fmt.Errorf("BUG: step %q has dead letters, and nothing takes them", step)
+		}
+	}
 	if cfg.Clock == nil {
 		cfg.Clock = systemClock{}
 	}
@@ -143,6 +154,11 @@ func New(cfg Config) (*Engine, error) {
 			Sink: s, e: e, step: cfg.Program.Sinks[i].Step,
 			limit: max(1, e.limits.InFlightBytes/int64(len(cfg.Sinks))),
 		})
+	}
+	e.losses.limits = cfg.DeadLetterLimits
+	if cfg.DeadLetters != nil {
+		e.graves = &outlet{Sink: cfg.DeadLetters, e: e, step: deadLetters, limit: max(1, e.limits.InFlightBytes/int64(len(cfg.Sinks)))}
+		e.sinks = append(e.sinks, e.graves)
 	}
 	for i := range max(1, cfg.Lanes) {
 		stage, err := cfg.Program.NewStage(i)

@@ -20,11 +20,15 @@ import (
 // program. Order holds within it. It never blocks: what a sink does not take waits in
 // the queue of that sink's exit, while timers and other branches are served.
 type lane struct {
-	e    *Engine
-	id   int
-	root *node
-	exit []*sinkExit  // all of the lane, in the order of the program
-	hold []*batchExit // likewise
+	e      *Engine
+	id     int
+	root   *node
+	exit   []*sinkExit  // all of the lane, in the order of the program, then graves
+	hold   []*batchExit // likewise
+	graves *sinkExit    // takes dead letters; nil: nobody does
+
+	same []int32  // 0, 1, 2, ...: the trace of a chunk that an operator gets
+	dead []*trial // that the chunk at hand lost to the dead letters
 
 	started chan error
 	done    chan struct{}
@@ -50,7 +54,19 @@ type task struct {
 type step struct {
 	names  []string
 	op     program.Op
+	again  bool // one of them has a retry
+	buries bool // one of them has dead letters
 	labels context.Context
+}
+
+func (l *lane) step(op program.Op, names []string) *step {
+	s := &step{names: names, op: op}
+	for _, name := range names {
+		p := l.e.cfg.Program.Policies[name]
+		s.again = s.again || p.Times > 0
+		s.buries = s.buries || p.OnError == program.DeadLetter
+	}
+	return s
 }
 
 // node is a stage with the lane's state of it. Exactly one of the exits is set.
@@ -70,13 +86,17 @@ func newLane(e *Engine, id int, stage *program.Stage) *lane {
 		signal:  make(chan struct{}, 1),
 	}
 	l.root = l.build(stage)
+	if e.graves != nil {
+		l.graves = &sinkExit{lane: l, step: deadLetters, outlet: e.graves}
+		l.exit = append(l.exit, l.graves)
+	}
 	return l
 }
 
 func (l *lane) build(s *program.Stage) *node {
 	n := &node{}
 	for _, op := range s.Ops {
-		n.ops = append(n.ops, &step{names: op.Steps(), op: op})
+		n.ops = append(n.ops, l.step(op, op.Steps()))
 	}
 	all := func(ss []*program.Stage) (ns []*node) {
 		for _, s := range ss {
@@ -90,7 +110,7 @@ func (l *lane) build(s *program.Stage) *node {
 		l.exit = append(l.exit, n.sink)
 	case s.Route != nil:
 		n.route = &routeExit{
-			at:       &step{names: s.Route.Router.Steps()},
+			at:       l.step(nil, s.Route.Router.Steps()),
 			router:   s.Route.Router,
 			branches: all(s.Route.Branches),
 		}
@@ -100,6 +120,9 @@ func (l *lane) build(s *program.Stage) *node {
 		n.batch = &batchExit{
 			lane: l, step: s.Batch.Step, limit: s.Batch.Limit,
 			open: map[*partition]*batch{},
+		}
+		if s.Batch.Dump != nil {
+			n.batch.dump = l.step(s.Batch.Dump, []string{s.Batch.Step})
 		}
 		l.hold = append(l.hold, n.batch)
 		n.batch.next = l.build(s.Batch.Next)
@@ -124,6 +147,11 @@ func (n *node) walk(f func(*step, any) error) error {
 	case n.broadcast != nil:
 		next = n.broadcast
 	case n.batch != nil:
+		if d := n.batch.dump; d != nil {
+			if err := f(d, d.op); err != nil {
+				return err
+			}
+		}
 		next = []*node{n.batch.next}
 	}
 	for _, b := range next {
@@ -156,7 +184,11 @@ func (l *lane) run(ctx context.Context) {
 		l.unpark()
 		l.expire()
 		if w := l.take(); w != nil {
+			recs, spans, parts := w.Recs, w.Spans, w.parts
 			l.process(l.root, w)
+			if l.graves != nil {
+				l.tally(recs, spans, parts)
+			}
 			continue
 		}
 		select {
@@ -409,17 +441,16 @@ func (l *lane) chunk(segs []segment, size int64) *work {
 }
 
 // process leads a chunk through a stage and everything behind it.
-func (l *lane) process(n *node, w *work) {
-	for _, s := range n.ops {
-		if w.Len() == 0 {
-			break
-		}
-		if err := l.call(s, func(ctx context.Context) error { return s.op.Process(ctx, w.Chunk) }); err != nil {
-			w.abandon()
-			l.e.fail(err)
+func (l *lane) process(n *node, w *work) { l.from(n, 0, w) }
+
+// from is process from operator number at on.
+func (l *lane) from(n *node, at int, w *work) {
+	for i := at; i < len(n.ops) && w.Len() > 0; i++ {
+		s := n.ops[i]
+		f := func(ctx context.Context, w *work) error { return s.op.Process(ctx, w.Chunk) }
+		if !l.apply(s, w, f, func(w *work) { l.from(n, i+1, w) }) {
 			return
 		}
-		l.poisoned(w)
 	}
 	if w.Len() == 0 {
 		discard(w.Col)
@@ -436,6 +467,25 @@ func (l *lane) process(n *node, w *work) {
 	case n.batch != nil:
 		n.batch.add(w)
 	}
+}
+
+// apply runs an operator or router on a chunk. It returns false where the chunk does not
+// go on, or has gone on as next says.
+func (l *lane) apply(s *step, w *work, f opFunc, next func(*work)) bool {
+	before := l.keep(s, w)
+	if err := l.call(s, func(ctx context.Context) error { return f(ctx, w) }); err != nil {
+		before.release()
+		w.abandon()
+		l.e.fail(err)
+		return false
+	}
+	if len(w.Failed) > 0 {
+		l.failing(s, w, before, f, next)
+		return false
+	}
+	before.release()
+	w.Trace = nil
+	return true
 }
 
 // call runs an operator under its labels, which a panic's traceback and a profile show.
@@ -458,38 +508,16 @@ func (e *Engine) stepError(s *step, err error) error {
 	return &StepError{Step: strings.Join(s.names, ", "), Origin: e.cfg.Program.Origins[s.names[0]], Cause: err}
 }
 
-// poisoned applies the policy fail to the elements that an operator took out: the run
-// ends, but what lies before them in their partition goes on. It returns the elements
-// that are left; nil stands for all.
-//
-// This is the place for other policies.
-func (l *lane) poisoned(w *work) []int32 {
-	if len(w.Failed) == 0 {
-		return nil
-	}
-	stop := make([]int64, len(w.Spans))
-	for i, s := range w.Spans {
-		stop[i] = s.Hi
-	}
-	for _, f := range w.Failed {
-		l.e.failRecord(f.Source, f.Step, f.Err)
-		at := w.span(f.Source)
-		for i := range stop {
-			// A batch answers for several ranges of one partition.
-			if at >= 0 && w.parts[i] == w.parts[at] {
-				stop[i] = min(stop[i], f.Source.Offset)
-			}
-		}
-	}
-	w.Failed = nil
-	return w.truncate(stop)
+// failRecord ends the run at a record, after so many calls.
+func (e *Engine) failRecord(r *record.Record, step string, calls int, err error) {
+	e.fail(e.messageError(r, step, calls, err))
 }
 
-func (e *Engine) failRecord(r *record.Record, step string, err error) {
-	e.fail(&MessageError{
+func (e *Engine) messageError(r *record.Record, step string, calls int, err error) *MessageError {
+	return &MessageError{
 		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
-		Step: step, Origin: e.cfg.Program.Origins[step], Cause: err,
-	})
+		Step: step, Origin: e.cfg.Program.Origins[step], Calls: calls, Cause: err,
+	}
 }
 
 // expire flushes the batches whose time has come.

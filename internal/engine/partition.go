@@ -16,10 +16,13 @@ type partition struct {
 	lane     *lane
 	frontier frontier
 	dead     atomic.Bool  // the assignment is over
+	going    atomic.Bool  // it is being taken away, or was
 	queued   atomic.Int64 // bytes in queue
 
 	queue  []fetch // guarded by lane.mu
 	closed bool    // guarded by lane.mu; takes no records any more
+
+	streak int // dead letters in a row up to the last record taken; the lane's
 
 	paused atomic.Bool // written under poller.pausing
 
@@ -34,6 +37,7 @@ type fetch struct {
 
 // kill ends the assignment without a word to the source.
 func (p *partition) kill() {
+	p.going.Store(true)
 	p.dead.Store(true)
 	p.close()
 	p.frontier.kill()
@@ -90,6 +94,7 @@ func (e *Engine) Revoked(ctx context.Context, ps []connector.Partition) {
 	defer cancel()
 	gone := e.lookup(ps)
 	for _, p := range gone {
+		p.going.Store(true)
 		p.close()
 	}
 	// After one turn of its lane no chunk with their records begins any more, and what

@@ -92,10 +92,14 @@ func (x *sinkExit) write(w *work) {
 	o.flying.Add(size)
 	o.Write(recs, func(err error) {
 		if err == nil {
-			e.counters.out.Add(int64(w.Len()))
+			x.stored(w.Len())
 			w.finish()
+		} else if refused, ok := errors.AsType[connector.RecordErrors](err); ok {
+			x.stored(w.Len() - len(refused))
+			x.refused(w, refused)
 		} else {
-			o.failed(w, err)
+			o.broken.Store(true)
+			e.fail(err)
 			w.abandon()
 		}
 		o.flying.Add(-size)
@@ -105,15 +109,13 @@ func (x *sinkExit) write(w *work) {
 	x.buf = recs[:0]
 }
 
-// failed ends the run: a record that can not be stored is a failing message, anything
-// else is the failure of the sink.
-func (o *outlet) failed(w *work, err error) {
-	if r, ok := errors.AsType[*connector.RecordError](err); ok && r.Index < w.Len() {
-		o.e.failRecord(w.Source(r.Index), o.step, r.Err)
-		return
+// stored counts records that the sink has acknowledged.
+func (x *sinkExit) stored(n int) {
+	if x == x.lane.graves {
+		x.lane.e.counters.dead.Add(int64(n))
+	} else {
+		x.lane.e.counters.out.Add(int64(n))
 	}
-	o.broken.Store(true)
-	o.e.fail(err)
 }
 
 // land says that bytes are not in flight any more, and wakes the lanes that wait for

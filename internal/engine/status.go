@@ -24,6 +24,9 @@ type Status struct {
 	At            time.Time
 	RecordsIn     int64 // taken by lanes
 	RecordsOut    int64 // acknowledged by sinks
+	DeadLetters   int64 // acknowledged by their sink
+	Skipped       int64 // messages that failed and were left out
+	Retried       int64 // calls of functions for messages that had failed
 	InFlightBytes int64
 	HeldBytes     int64 // in batches
 	QueuedBytes   int64 // fetched, not taken
@@ -54,7 +57,7 @@ func (s Status) Rates(before Status) (in, out float64) {
 }
 
 type counters struct {
-	in, out, held atomic.Int64
+	in, out, held, dead, skipped, retried atomic.Int64
 }
 
 // took counts records that a lane has taken.
@@ -69,6 +72,9 @@ func (e *Engine) Status() Status {
 		At:            e.clock.Now(),
 		RecordsIn:     e.counters.in.Load(),
 		RecordsOut:    e.counters.out.Load(),
+		DeadLetters:   e.counters.dead.Load(),
+		Skipped:       e.counters.skipped.Load(),
+		Retried:       e.counters.retried.Load(),
 		InFlightBytes: e.flying.Load(),
 		HeldBytes:     e.counters.held.Load(),
 	}

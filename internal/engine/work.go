@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/levada-io/levada/internal/deadletter"
 	"github.com/levada-io/levada/record"
 )
 
@@ -15,6 +16,11 @@ type work struct {
 	// source is the number of bytes of the source records: they stay in memory as long
 	// as the key or a header of one of them is needed.
 	source int
+	// to is the branch of each element, between a router and its branches; else nil.
+	to []int32
+	// batch is the last batch step that the elements have come through; nil: none, they
+	// come of the records as they were read.
+	batch *batchExit
 }
 
 // size is what the work keeps in memory, for budgets.
@@ -45,7 +51,28 @@ func (w *work) fork() *work {
 		Chunk:  &record.Chunk{Spans: w.Spans, Recs: w.Recs, Origin: w.Origin, Over: w.Over},
 		parts:  w.parts,
 		source: w.source,
+		batch:  w.batch,
 	}
+}
+
+// part returns a fork with some of the elements; w keeps them, too.
+func (w *work) part(idx []int32) *work {
+	p := w.fork()
+	p.Trace = w.Trace
+	p.Keep(idx, pick(w.Col, idx))
+	p.to = some(w.to, idx)
+	return p
+}
+
+func some(s []int32, idx []int32) []int32 {
+	if s == nil {
+		return nil
+	}
+	out := make([]int32, len(idx))
+	for k, i := range idx {
+		out[k] = s[i]
+	}
+	return out
 }
 
 // ordered checks that operators have kept the order of the records, which the books of
@@ -62,6 +89,7 @@ func (w *work) ordered() error {
 // keep reduces the work to the elements at idx.
 func (w *work) keep(idx []int32) {
 	if len(idx) < w.Len() {
+		w.to = some(w.to, idx)
 		w.Keep(idx, w.Col.Select(idx))
 	}
 }
@@ -71,6 +99,57 @@ func (w *work) span(r *record.Record) int {
 	return slices.IndexFunc(w.Spans, func(s record.Span) bool {
 		return s.Partition == r.Partition && s.Topic == r.Topic && s.Lo <= r.Offset && r.Offset < s.Hi
 	})
+}
+
+// partition is the one that a record of the chunk belongs to; nil where it is none's.
+func (w *work) partition(r *record.Record) *partition {
+	if i := w.span(r); i >= 0 {
+		return w.parts[i]
+	}
+	return nil
+}
+
+// ranges are the spans, for a dead letter that stands for more than one record.
+func (w *work) ranges() []deadletter.Range {
+	out := make([]deadletter.Range, len(w.Spans))
+	for i, s := range w.Spans {
+		out[i] = deadletter.Range{Topic: s.Topic, Partition: s.Partition, First: s.Lo, Last: s.Hi - 1}
+	}
+	return out
+}
+
+// carve moves the spans of partitions that do not stay, with their elements, into a work
+// of their own; nil where all stay.
+func (w *work) carve(stays func(*partition) bool) *work {
+	free := &work{
+		Chunk:  &record.Chunk{Recs: w.Recs, Origin: w.Origin, Over: w.Over, Trace: w.Trace},
+		source: w.source, batch: w.batch,
+	}
+	var spans []record.Span
+	var parts []*partition
+	for i, s := range w.Spans {
+		if stays(w.parts[i]) {
+			spans, parts = append(spans, s), append(parts, w.parts[i])
+		} else {
+			free.Spans, free.parts = append(free.Spans, s), append(free.parts, w.parts[i])
+		}
+	}
+	if free.Spans == nil {
+		return nil
+	}
+	var stay, goes []int32
+	for i := range w.Len() {
+		if p := w.partition(w.Source(i)); p == nil || stays(p) {
+			stay = append(stay, int32(i))
+		} else {
+			goes = append(goes, int32(i))
+		}
+	}
+	free.Keep(goes, pick(w.Col, goes))
+	free.to = some(w.to, goes)
+	w.Spans, w.parts = spans, parts
+	w.keep(stay)
+	return free
 }
 
 // drop takes out the elements of partitions that are another's by now: what they would
@@ -90,21 +169,25 @@ func (w *work) drop() bool {
 	return w.Len() > 0
 }
 
-// truncate takes out what lies at or behind stop[i] in the partition of span i, and
-// answers for it no more: the frontier will stay there. It returns the elements that
-// are left.
-func (w *work) truncate(stop []int64) []int32 {
+// truncate takes out what lies at or behind the ends of its partitions, and answers for
+// it no more: their frontiers will stay there.
+func (w *work) truncate(ends stops) {
+	if len(ends) == 0 {
+		return
+	}
 	idx := make([]int32, 0, w.Len())
 	for i := range w.Len() {
 		r := w.Source(i)
-		if s := w.span(r); s >= 0 && r.Offset < stop[s] {
+		if p := w.partition(r); p != nil && !ends.behind(p, r.Offset) {
 			idx = append(idx, int32(i))
 		}
 	}
 	var spans []record.Span
 	var parts []*partition
 	for i, s := range w.Spans {
-		s.Hi = min(s.Hi, stop[i])
+		if end, ok := ends[w.parts[i]]; ok {
+			s.Hi = min(s.Hi, end)
+		}
 		if s.Lo >= s.Hi {
 			w.parts[i].frontier.abandon()
 			continue
@@ -113,7 +196,6 @@ func (w *work) truncate(stop []int64) []int32 {
 	}
 	w.Spans, w.parts = spans, parts
 	w.keep(idx)
-	return idx
 }
 
 // discard releases a column that is not used any more.

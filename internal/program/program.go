@@ -74,6 +74,9 @@ type BatchExit struct {
 	Step  string
 	Limit Limit
 	Next  *Stage
+	// Dump makes JSON of whatever column stands behind the batch, for the dead letters of
+	// what fails there: a batch has no bytes of its own. nil where nothing has dead letters.
+	Dump Op
 }
 
 // Limit says when a batch is complete: the first that is reached; zero is no limit.

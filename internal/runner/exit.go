@@ -68,7 +68,7 @@ func Code(err error) int {
 			return Disk
 		}
 	}
-	if _, ok := errors.AsType[*connector.RecordError](err); ok {
+	if _, ok := errors.AsType[connector.RecordErrors](err); ok {
 		return Data
 	}
 	if _, ok := errors.AsType[planner.Problems](err); ok {
