@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/levada-io/levada/record"
 )
@@ -72,6 +73,8 @@ type Assignment struct {
 // another of them runs. Poll goes on meanwhile; after Revoked or Lost returns, it
 // returns no record of those partitions from before the call.
 type Assignee interface {
+	// Assigned is also called, with nothing, when the group has settled and this process
+	// has no share in it: it does not wait for one any more.
 	Assigned(as []Assignment)
 	// Revoked is called while the partitions are still owned: the engine drains
 	// what is in flight of them, calls Commit, and returns. ctx bounds it.
@@ -122,6 +125,13 @@ type Ender interface {
 // It asks nobody: a line of progress must not cost a request.
 type Gauge interface {
 	Reach() map[Partition]int64
+}
+
+// Pulse is a Source that can tell that its system has gone silent, where no record is
+// known to be missing.
+type Pulse interface {
+	// Silence is for how long an answer to a request for records is overdue; 0: none is.
+	Silence() time.Duration
 }
 
 // Rewinder is a Source that can go back to an offset of an assigned partition.

@@ -45,6 +45,7 @@ type run struct {
 var (
 	_ program.Op      = (*run)(nil)
 	_ program.Starter = (*run)(nil)
+	_ program.Watched = (*run)(nil)
 )
 
 // Steps implements program.Op.
@@ -114,6 +115,17 @@ func (c *canceller) cancelled(v bool) {
 	if c.cx != nil {
 		c.cx.Cancelled(v)
 	}
+}
+
+// Progress implements program.Watched.
+func (o *run) Progress() program.Progress {
+	o.cancel.mu.Lock()
+	defer o.cancel.mu.Unlock()
+	if o.cancel.cx == nil {
+		return program.Progress{}
+	}
+	p := o.cancel.cx.Progress()
+	return program.Progress{Done: int64(p.Element), Step: p.Step, Python: p.Inside, Waiting: p.Waiting, Thread: p.Thread}
 }
 
 // Process implements program.Op.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"github.com/levada-io/levada/connector"
@@ -18,6 +20,8 @@ const recordOverhead = int64(unsafe.Sizeof(record.Record{}))
 type poller struct {
 	e    *Engine
 	done chan struct{}
+
+	turns atomic.Int64 // of the loop
 
 	mu     sync.Mutex         // guards the two below; innermost
 	ended  chan struct{}      // closed when the turn that runs is over
@@ -38,11 +42,17 @@ func (s *poller) start(ctx context.Context) {
 	go s.run(ctx, pctx)
 }
 
-func (s *poller) wait() { <-s.done }
+// wait waits for the end of the loop; false: it does not come.
+func (s *poller) wait(budget time.Duration) bool {
+	ctx, cancel := withTimeout(context.Background(), s.e.clock, budget)
+	defer cancel()
+	return await(ctx, s.done)
+}
 
 func (s *poller) run(ctx, pctx context.Context) {
 	defer close(s.done)
 	for {
+		s.turns.Add(1)
 		fs, err := s.e.source.Poll(pctx)
 		for i := range fs {
 			s.enqueue(&fs[i])
@@ -87,6 +97,15 @@ func (s *poller) turn(ctx context.Context) {
 	case <-ended:
 	case <-s.done:
 	case <-ctx.Done():
+	}
+}
+
+// prod has a poll that waits return, so that one that does not is told from it.
+func (s *poller) prod() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cancel != nil {
+		s.cancel()
 	}
 }
 

@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/levada-io/levada/connector"
 )
@@ -51,12 +53,20 @@ type patience struct {
 }
 
 // shorten lets patience end, once.
-func (p *patience) shorten(c Clock) {
+func (p *patience) shorten(c Clock, budget time.Duration) {
 	if p.over == nil {
 		over := make(chan struct{})
 		p.over = over
-		p.stop = c.AfterFunc(failBudget, func() { close(over) })
+		p.stop = c.AfterFunc(budget, func() { close(over) })
 	}
+}
+
+// patience is how long a run that has failed waits for what is in flight.
+func (e *Engine) patience() time.Duration {
+	if _, stuck := errors.AsType[*StalledError](e.failure()); stuck {
+		return stuckBudget
+	}
+	return failBudget
 }
 
 func (p *patience) end() {
@@ -110,7 +120,7 @@ func (e *Engine) settle(limit *patience, ch <-chan struct{}) bool {
 			return false
 		case <-failed:
 			failed = nil
-			limit.shorten(e.clock)
+			limit.shorten(e.clock, e.patience())
 		case <-e.ticks.C:
 			e.commit(limit)
 			e.ticks.next()

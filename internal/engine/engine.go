@@ -34,6 +34,7 @@ type Config struct {
 	DeadLetterLimits DeadLetterLimits
 	Lanes            int // default 1
 	Limits           Limits
+	Stall            Stall
 	// Drain stops the run at the end of what the source holds when it starts. The
 	// source must be a connector.Ender.
 	Drain bool
@@ -79,6 +80,7 @@ const (
 	revokeBudget   = 10 * time.Second // for the work in flight of partitions that go
 	failBudget     = 30 * time.Second // for what is in flight when the run has failed
 	stopBudget     = 10 * time.Second // for lanes that have nothing more to do
+	stuckBudget    = 5 * time.Second  // for what is in flight beside what is stuck
 	abortBudget    = time.Second      // for lanes that are inside a function of the user
 )
 
@@ -95,12 +97,14 @@ type Engine struct {
 	source connector.Source // set under mu, before the poller starts and the first commit
 	polls  poller
 	ticks  ticker
+	watch  *watcher
 
 	flying atomic.Int64 // bytes in flight: written to sinks, or waiting for one
 
 	mu       sync.Mutex // guards all below
 	parts    map[connector.Partition]*partition
 	epoch    int64
+	shared   bool  // the group has given a share, which may be empty
 	stopping bool  // no partition takes records any more
 	err      error // the first failure
 	lastErr  error // the last one that did not end the run
@@ -160,6 +164,7 @@ func New(cfg Config) (*Engine, error) {
 		e.graves = &outlet{Sink: cfg.DeadLetters, e: e, step: deadLetters, limit: max(1, e.limits.InFlightBytes/int64(len(cfg.Sinks)))}
 		e.sinks = append(e.sinks, e.graves)
 	}
+	e.watch = newWatcher(e)
 	for i := range max(1, cfg.Lanes) {
 		stage, err := cfg.Program.NewStage(i)
 		if err != nil {
@@ -175,6 +180,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	work, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer e.final()
+	e.watch.start()
+	defer e.watch.stop()
 	if err := e.startLanes(work); err != nil {
 		cancel(nil)
 		e.waitLanes(stopBudget)
@@ -196,14 +203,20 @@ func (e *Engine) Run(ctx context.Context) error {
 	cancel(err)
 	e.closeAll()
 	budget := stopBudget
-	if errors.Is(err, ErrAborted) {
+	_, stuck := errors.AsType[*StalledError](err)
+	if stuck || errors.Is(err, ErrAborted) {
 		budget = abortBudget
 	}
 	if steps := e.waitLanes(budget); steps != nil {
 		// The process ends around them.
+		if stuck {
+			return err // which says it already
+		}
 		return errors.Join(err, fmt.Errorf("%s: does not return", strings.Join(steps, ", ")))
 	}
-	e.polls.wait()
+	if !e.polls.wait(budget) && !stuck {
+		return errors.Join(err, errors.New("the client of the source does not return from a poll"))
+	}
 	return err
 }
 

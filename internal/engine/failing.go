@@ -234,10 +234,13 @@ func (l *lane) again(s *step, w *work, before taken, f opFunc, ts []trial, ends 
 func (l *lane) pause(s *step, d time.Duration, of map[*partition]bool) bool {
 	// What came in meanwhile has taken the lane's token: it looks around once more.
 	defer l.wake()
+	l.pauses.Store(s)
+	defer l.pauses.Store(nil)
 	due := l.e.clock.Now().Add(d)
 	stop := l.e.clock.AfterFunc(d, l.wake)
 	defer stop()
 	for {
+		l.turns.Add(1)
 		going := false
 		for p := range of {
 			going = going || p.going.Load()

@@ -146,6 +146,18 @@ func (f *frontier) position() int64 {
 	return f.next
 }
 
+// books is everything at one moment: where the frontier is, what was never opened, and
+// how many fragments fly.
+func (f *frontier) books() (position, opened, flying int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	position = f.next
+	if len(f.tickets) > 0 {
+		position = f.tickets[0].lo
+	}
+	return position, f.next, int64(f.flying)
+}
+
 // opened is the first offset that no lane has taken yet.
 func (f *frontier) opened() int64 {
 	f.mu.Lock()

@@ -35,6 +35,9 @@ type lane struct {
 	signal  chan struct{}        // holds one token while the lane has a reason to look around
 	thirsty atomic.Bool          // waits for the bytes in flight to become fewer
 	now     atomic.Pointer[step] // the operator that runs
+	turns   atomic.Int64         // of the loop
+	calls   atomic.Int64         // of operators: one at each beginning, one at each end
+	pauses  atomic.Pointer[step] // the operator that waits for a retry
 
 	mu     sync.Mutex // guards parts, tasks, and the queues of the partitions
 	parts  []*partition
@@ -53,9 +56,10 @@ type task struct {
 // step is an operator with its place, for errors and for profiles.
 type step struct {
 	names  []string
-	op     program.Op
-	again  bool // one of them has a retry
-	buries bool // one of them has dead letters
+	op     program.Op     // or
+	router program.Router // one of the two
+	again  bool           // one of them has a retry
+	buries bool           // one of them has dead letters
 	labels context.Context
 }
 
@@ -114,6 +118,7 @@ func (l *lane) build(s *program.Stage) *node {
 			router:   s.Route.Router,
 			branches: all(s.Route.Branches),
 		}
+		n.route.at.router = s.Route.Router
 	case s.Broadcast != nil:
 		n.broadcast = all(s.Broadcast.Branches)
 	case s.Batch != nil:
@@ -180,6 +185,7 @@ func (l *lane) run(ctx context.Context) {
 		return
 	}
 	for ctx.Err() == nil {
+		l.turns.Add(1)
 		l.serve()
 		l.unpark()
 		l.expire()
@@ -491,9 +497,11 @@ func (l *lane) apply(s *step, w *work, f opFunc, next func(*work)) bool {
 // call runs an operator under its labels, which a panic's traceback and a profile show.
 func (l *lane) call(s *step, f func(context.Context) error) (err error) {
 	l.now.Store(s)
+	l.calls.Add(1)
 	pprof.SetGoroutineLabels(s.labels)
 	defer func() {
 		l.now.Store(nil)
+		l.calls.Add(1)
 		if v := recover(); v != nil {
 			err = fmt.Errorf("BUG: panic: %v\n%s", v, debug.Stack())
 		}

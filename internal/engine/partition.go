@@ -58,6 +58,7 @@ func (e *Engine) Assigned(as []connector.Assignment) {
 	defer cancel()
 	e.polls.turn(ctx)
 	e.mu.Lock()
+	e.shared = true
 	for _, a := range as {
 		e.epoch++
 		p := &partition{
@@ -119,6 +120,9 @@ func (e *Engine) Lost(ps []connector.Partition) {
 		p.kill()
 	}
 	e.forget(gone)
+	e.mu.Lock()
+	e.shared = len(e.parts) > 0 // who lost everything waits for its share anew
+	e.mu.Unlock()
 	if e.cfg.Hooks.Lost != nil {
 		e.cfg.Hooks.Lost(ps)
 	}

@@ -16,6 +16,7 @@ type outlet struct {
 	step   string
 	limit  int64
 	flying atomic.Int64 // bytes written and not acknowledged
+	acked  atomic.Int64 // writes that came to an end
 	broken atomic.Bool  // the sink has failed: nothing can be delivered any more
 }
 
@@ -102,6 +103,7 @@ func (x *sinkExit) write(w *work) {
 			e.fail(err)
 			w.abandon()
 		}
+		o.acked.Add(1)
 		o.flying.Add(-size)
 		e.land(size)
 	})

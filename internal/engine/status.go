@@ -3,10 +3,12 @@ package engine
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/levada-io/levada/connector"
+	"github.com/levada-io/levada/internal/program"
 )
 
 // Hooks are called as things happen, from goroutines of the engine and of connectors;
@@ -17,6 +19,9 @@ type Hooks struct {
 	Lost         func([]connector.Partition)
 	Committed    func([]connector.Commit)
 	CommitFailed func(error) // it is tried again
+	// Stalled is called when partitions stand still, when they go on again, and when
+	// they have stood still for too long.
+	Stalled func(Diagnosis)
 }
 
 // Status is a snapshot of a run. Counts are since its beginning.
@@ -31,17 +36,54 @@ type Status struct {
 	HeldBytes     int64 // in batches
 	QueuedBytes   int64 // fetched, not taken
 	Partitions    []PartitionStatus
+	Lanes         []LaneStatus
+	Sinks         []SinkStatus
 	LastError     error // of what goes on nevertheless: a commit that failed
+
+	Connected bool          // the source is open
+	Shared    bool          // the group has given this process its share, which may be empty
+	Stopping  bool          // no partition takes records any more
+	Failure   error         // what ends the run
+	Polls     int64         // turns of the loop that polls the source
+	Silence   time.Duration // for how long an answer of the source is overdue
+}
+
+// LaneStatus is the state of a lane.
+type LaneStatus struct {
+	ID       int
+	Turns    int64  // of its loop
+	Calls    int64  // of operators, their beginnings and their ends
+	Step     string // the operator that runs; empty: none
+	Origin   string
+	Retrying bool // it waits before it calls the operator again
+	Progress program.Progress
+}
+
+// SinkStatus is the state of a sink.
+type SinkStatus struct {
+	Step     string
+	Origin   string
+	InFlight int64 // bytes written and not acknowledged
+	Acked    int64 // writes that came to an end
 }
 
 // PartitionStatus is the state of an assigned partition.
 type PartitionStatus struct {
 	connector.Partition
 	Lane      int
+	Epoch     int64 // of the assignment
 	Taken     int64 // first offset that no lane has taken
 	Frontier  int64 // everything below is finished
 	Committed int64
 	Paused    bool // its queue is full
+	// QueuedBytes are fetched, and no lane has taken them.
+	QueuedBytes int64
+	// InFlight are the parts of chunks on their way to a sink; what a batch holds is
+	// none.
+	InFlight int64
+	// Untaken is the number of offsets between Taken and the end; -1 where the source
+	// does not tell.
+	Untaken int64
 	// Lag is the number of offsets between the frontier and the end; -1 where the
 	// source does not tell.
 	Lag int64
@@ -79,23 +121,38 @@ func (e *Engine) Status() Status {
 		HeldBytes:     e.counters.held.Load(),
 	}
 	e.mu.Lock()
-	s.LastError = e.lastErr
+	s.LastError, s.Failure, s.Stopping, s.Shared = e.lastErr, e.err, e.stopping, e.shared
 	source := e.source
 	e.mu.Unlock()
+	s.Connected = source != nil
+	s.Polls = e.polls.turns.Load()
 	var reach map[connector.Partition]int64
 	if g, ok := source.(connector.Gauge); ok {
 		reach = g.Reach()
+	}
+	if p, ok := source.(connector.Pulse); ok {
+		s.Silence = p.Silence()
+	}
+	for _, l := range e.lanes {
+		s.Lanes = append(s.Lanes, l.status())
+	}
+	for _, o := range e.sinks {
+		s.Sinks = append(s.Sinks, SinkStatus{
+			Step: o.step, Origin: e.cfg.Program.Origins[o.step], InFlight: o.flying.Load(), Acked: o.acked.Load(),
+		})
 	}
 	for _, p := range e.all() {
 		queued := p.queued.Load()
 		s.QueuedBytes += queued
 		ps := PartitionStatus{
-			Partition: p.Partition, Lane: p.lane.id,
-			Taken: p.frontier.opened(), Frontier: p.frontier.position(), Committed: p.committed.Load(),
-			Paused: p.paused.Load(), Lag: -1,
+			Partition: p.Partition, Lane: p.lane.id, Epoch: p.epoch,
+			Committed: p.committed.Load(), Paused: p.paused.Load(),
+			QueuedBytes: queued, Untaken: -1, Lag: -1,
 		}
+		ps.Frontier, ps.Taken, ps.InFlight = p.frontier.books()
 		if end, ok := reach[p.Partition]; ok {
 			ps.Lag = max(0, end-ps.Frontier)
+			ps.Untaken = max(0, end-ps.Taken)
 		}
 		s.Partitions = append(s.Partitions, ps)
 	}
@@ -103,6 +160,38 @@ func (e *Engine) Status() Status {
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.ID, b.ID))
 	})
 	return s
+}
+
+// status is what the lane does now, as far as it can be told from outside.
+func (l *lane) status() LaneStatus {
+	s := LaneStatus{ID: l.id, Turns: l.turns.Load(), Calls: l.calls.Load()}
+	now := l.now.Load()
+	if now == nil {
+		if now = l.pauses.Load(); now == nil {
+			return s
+		}
+		s.Retrying = true
+	} else if w, ok := now.watched(); ok {
+		s.Progress = w.Progress()
+	}
+	s.Step = strings.Join(now.names, ", ")
+	if k := s.Progress.Step; s.Progress.Python && k < len(now.names) {
+		s.Step = now.names[k]
+	}
+	s.Origin = l.e.cfg.Program.Origins[s.Step]
+	if s.Origin == "" && !s.Progress.Python {
+		s.Origin = l.e.cfg.Program.Origins[now.names[0]]
+	}
+	return s
+}
+
+// watched is the operator, where it tells how far it is.
+func (s *step) watched() (program.Watched, bool) {
+	w, ok := s.op.(program.Watched)
+	if !ok {
+		w, ok = s.router.(program.Watched)
+	}
+	return w, ok
 }
 
 func (e *Engine) final() {

@@ -276,6 +276,21 @@ func (p *pair) Stop() {
 	}
 }
 
+// Progress implements program.Watched: both are the same step.
+func (p *pair) Progress() program.Progress {
+	var all program.Progress
+	for _, op := range []program.Op{p.first, p.second} {
+		if w, ok := op.(program.Watched); ok {
+			g := w.Progress()
+			all.Done += g.Done
+			if g.Python {
+				all.Python, all.Waiting, all.Thread = true, g.Waiting, g.Thread
+			}
+		}
+	}
+	return all
+}
+
 func (p *pair) Process(ctx context.Context, c *record.Chunk) error {
 	if err := p.first.Process(ctx, c); err != nil {
 		return err

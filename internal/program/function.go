@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 
 	"github.com/levada-io/levada/record"
 )
@@ -92,32 +93,44 @@ func newFunction[T, R, U, V any](name string, mk Make[T, R], open func(R, *recor
 		}
 		return Bound{
 			Map: func(step string) Op {
-				return &mapOp[T, R, U]{base: base{step, name}, fn: fn, open: open}
+				return &mapOp[T, R, U]{base: newBase(step, name), fn: fn, open: open}
 			},
 			Filter: func(step string) (Op, error) {
 				b, ok := any(open).(func(R, *record.Record) (bool, *record.Record))
 				if !ok {
 					return nil, fmt.Errorf("filter needs a function that returns bool, %s returns %s", name, reflect.TypeFor[U]())
 				}
-				return &filterOp[T, R]{base{step, name}, fn, b}, nil
+				return &filterOp[T, R]{newBase(step, name), fn, b}, nil
 			},
 			FlatMap: func(step string) (Op, error) {
 				if flat == nil {
 					return nil, fmt.Errorf("flat map needs a function that returns a slice or an iter.Seq, %s returns %s", name, reflect.TypeFor[U]())
 				}
-				return &flatMapOp[T, R, U, V]{base{step, name}, fn, open, flat}, nil
+				return &flatMapOp[T, R, U, V]{newBase(step, name), fn, open, flat}, nil
 			},
 			Router: func(step string, cases [][]byte, otherwise int) (Router, error) {
-				return newRouter(base{step, name}, fn, open, cases, otherwise)
+				return newRouter(newBase(step, name), fn, open, cases, otherwise)
 			},
 		}, nil
 	}
 	return &Function{Name: name, In: KitOf[T](), Out: KitOf[U](), Bind: bind}
 }
 
-type base struct{ step, function string }
+type base struct {
+	step, function string
+	done           *atomic.Int64 // elements of the chunk in hand; see Progress
+}
+
+func newBase(step, function string) base { return base{step, function, new(atomic.Int64)} }
 
 func (b base) Steps() []string { return []string{b.step} }
+
+// Progress implements Watched.
+func (b base) Progress() Progress { return Progress{Done: b.done.Load()} }
+
+// block is the number of elements after which each tells how far it is: often enough for
+// calls that take seconds, and nothing that a fast one notices.
+const block = 16
 
 // badColumn is the error of an operator that gets a column of another type than the
 // planner promised.
@@ -152,9 +165,12 @@ func (b base) each(n int, f func(i int) error, failed func(i int, err error)) {
 			failed(i, &PanicError{Function: b.function, Value: v, Stack: debug.Stack()})
 			i++
 		}()
-		for ; i < n; i++ {
-			if err := f(i); err != nil {
-				failed(i, err)
+		for i < n {
+			b.done.Store(int64(i))
+			for end := min(n, i+block); i < end; i++ {
+				if err := f(i); err != nil {
+					failed(i, err)
+				}
 			}
 		}
 		return true
@@ -393,12 +409,12 @@ func (o *router[T, R, U]) Route(_ context.Context, c *record.Chunk) ([]int32, er
 
 // DecodeOp implements Kit.
 func (k *kit[T]) DecodeOp(step string, decode func(src []byte, dst any) error) Op {
-	return &decodeOp[T]{base{step, "the decoder"}, decode}
+	return &decodeOp[T]{newBase(step, "the decoder"), decode}
 }
 
 // EncodeOp implements Kit.
 func (k *kit[T]) EncodeOp(step string, encode func(buf []byte, v any) ([]byte, error)) Op {
-	return &encodeOp[T]{base{step, "the encoder"}, encode}
+	return &encodeOp[T]{newBase(step, "the encoder"), encode}
 }
 
 type decodeOp[T any] struct {

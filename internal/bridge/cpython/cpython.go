@@ -331,6 +331,26 @@ func (c *Crossing) Cancelled(v bool) {
 	C.levada_cross_cancel(c.cx, C.bool(v))
 }
 
+// Progress is how far a crossing is, as somebody else sees it.
+type Progress struct {
+	Inside  bool // in Python, or on the way there
+	Waiting bool // for the GIL
+	Element int  // first one that was not begun
+	Step    int  // called last
+	Thread  uint64
+}
+
+// Progress may be called from any goroutine until Free.
+func (c *Crossing) Progress() Progress {
+	var p C.levada_progress
+	C.levada_cross_progress(c.cx, &p)
+	return Progress{
+		Inside:  p.where != C.LEVADA_OUTSIDE,
+		Waiting: p.where == C.LEVADA_WAITING,
+		Element: int(p.next), Step: int(p.step), Thread: uint64(p.os_thread),
+	}
+}
+
 // Results of a chunk; slices are memory of C and valid until End.
 type Results struct {
 	N       int

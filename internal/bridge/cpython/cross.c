@@ -1,3 +1,4 @@
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,8 +33,13 @@ levada_cross *levada_cross_new(levada_state *st, uintptr_t host) {
     return cx;
 }
 
+/* A plain store as machines have it: what watches may be late, and costs nothing here. */
+#define PUBLISH(at, v) __atomic_store_n(&(at), (v), __ATOMIC_RELAXED)
+
 void levada_cross_reset(levada_cross *cx) {
-    cx->next = cx->nout = cx->ndeltas = cx->nerrors = 0;
+    PUBLISH(cx->next, 0);
+    PUBLISH(cx->step, 0);
+    cx->nout = cx->ndeltas = cx->nerrors = 0;
     cx->out.len = cx->offsets.len = cx->from.len = cx->handles.len = cx->deltas.len = cx->errors.len = 0;
     cx->columns[0] = cx->columns[1] = (levada_column){0};
     cx->conversions = cx->calls = 0;
@@ -45,6 +51,13 @@ void levada_cross_reset(levada_cross *cx) {
 }
 
 void levada_cross_cancel(levada_cross *cx, bool v) { __atomic_store_n(&cx->cancel, v, __ATOMIC_RELAXED); }
+
+void levada_cross_progress(const levada_cross *cx, levada_progress *p) {
+    p->where = __atomic_load_n(&cx->where, __ATOMIC_RELAXED);
+    p->next = __atomic_load_n(&cx->next, __ATOMIC_RELAXED);
+    p->step = __atomic_load_n(&cx->step, __ATOMIC_RELAXED);
+    p->os_thread = __atomic_load_n(&cx->os_thread, __ATOMIC_RELAXED);
+}
 
 void levada_cross_free(levada_cross *cx) {
     levada_buf_free(&cx->out);
@@ -457,6 +470,7 @@ static int run_steps(levada_cross *cx, levada_message *m, uint32_t element, uint
     for (; k < cx->nsteps; k++) {
         levada_step *step = &cx->steps[k];
         cx->calls++;
+        PUBLISH(cx->step, k);
         res = call_one((PyObject *)step->function, (PyObject *)m); /* owned */
         if (!res) {
             rc = failed(cx, element, k);
@@ -514,7 +528,13 @@ static int convert(levada_cross *cx, uint32_t i) {
 int levada_cross_run(levada_cross *cx) {
     int rc = LEVADA_DONE;
     uint64_t wait = clock_ns(CLOCK_MONOTONIC);
-    if (levada_enter() < 0) return LEVADA_CLOSED;
+    PUBLISH(cx->os_thread, (uint64_t)pthread_self());
+    PUBLISH(cx->where, LEVADA_WAITING);
+    if (levada_enter() < 0) {
+        PUBLISH(cx->where, LEVADA_OUTSIDE);
+        return LEVADA_CLOSED;
+    }
+    PUBLISH(cx->where, LEVADA_INSIDE);
     uint64_t begin = clock_ns(CLOCK_MONOTONIC);
     /* The coarse clock is a few ns; it lags by a few ms, which does not matter here. */
     uint64_t deadline = clock_ns(CLOCK_MONOTONIC_COARSE) + CAP_MS * 1000000u;
@@ -523,7 +543,8 @@ int levada_cross_run(levada_cross *cx) {
     for (uint32_t i = 0; i < cx->nrelease; i++) Py_DecRef((PyObject *)cx->release[i]);
     cx->nrelease = 0;
     while (cx->next < cx->n) {
-        uint32_t i = cx->next++;
+        uint32_t i = cx->next;
+        PUBLISH(cx->next, i + 1);
         int stopped;
         if (cx->nsteps == 0) {
             stopped = convert(cx, i);
@@ -542,6 +563,7 @@ int levada_cross_run(levada_cross *cx) {
     }
     uint64_t end = clock_ns(CLOCK_MONOTONIC);
     levada_leave();
+    PUBLISH(cx->where, LEVADA_OUTSIDE);
     LEVADA_ADD(crossings, 1);
     LEVADA_ADD(gil_acquisitions, 1);
     LEVADA_ADD(gil_wait_ns, begin - wait);

@@ -97,6 +97,13 @@ enum levada_end {
     LEVADA_CLOSED = 3   /* Python is going away */
 };
 
+/* Where a crossing is. */
+enum levada_where {
+    LEVADA_OUTSIDE, /* does not run */
+    LEVADA_WAITING, /* wants the GIL */
+    LEVADA_INSIDE   /* has it, or has given it away itself */
+};
+
 /* A column of frames, in memory that Go keeps pinned while the crossing lasts. */
 typedef struct {
     const uint8_t *p; /* the offset table; NULL: not encoded yet */
@@ -125,7 +132,12 @@ typedef struct levada_cross {
     uint32_t nrelease;
     int cancel; /* atomic: stop between two messages */
 
-    uint32_t next;      /* first element that was not processed */
+    /* atomic, for whoever watches from another thread */
+    int where;          /* enum levada_where */
+    uint32_t step;      /* that was called last */
+    uint64_t os_thread; /* of the last run, as threading.get_ident() has it */
+
+    uint32_t next;      /* first element that was not processed; atomic to read while a run lasts */
     uintptr_t thread;   /* who runs it */
     uint32_t nout;      /* results */
     levada_buf out;     /* values */
@@ -147,6 +159,16 @@ int levada_cross_run(levada_cross *cx);
 void levada_cross_free(levada_cross *cx);
 /* Sets or clears cancel, from any thread. */
 void levada_cross_cancel(levada_cross *cx, bool v);
+
+/* How far a crossing is. */
+typedef struct {
+    int where;
+    uint32_t next, step;
+    uint64_t os_thread;
+} levada_progress;
+
+/* From any thread, until the crossing is freed. */
+void levada_cross_progress(const levada_cross *cx, levada_progress *p);
 
 /* The bytes of element i of a column, encoding the column at the first touch. -1:
  * exception set. */
