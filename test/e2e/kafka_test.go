@@ -19,8 +19,10 @@ import (
 // cluster is the Kafka of a test.
 type cluster struct {
 	t     testing.TB
-	addr  string
+	addr  string // of more than one broker: with commas between
 	admin *kadm.Client
+
+	copies int16 // of each topic; 0: one
 }
 
 var topicNumber atomic.Int64
@@ -43,7 +45,7 @@ func kafka(t testing.TB) *cluster {
 func (c *cluster) client(opts ...kgo.Opt) *kgo.Client {
 	c.t.Helper()
 	cl, err := kgo.NewClient(append([]kgo.Opt{
-		kgo.SeedBrokers(c.addr),
+		kgo.SeedBrokers(strings.Split(c.addr, ",")...),
 		kgo.RequestTimeoutOverhead(time.Minute),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.MetadataMinAge(100 * time.Millisecond),
@@ -65,7 +67,7 @@ func (c *cluster) topic(partitions int32) string {
 	ctx, cancel := c.context()
 	defer cancel()
 	name := fmt.Sprintf("e2e-%d-%d-%d", os.Getpid(), time.Now().UnixNano(), topicNumber.Add(1))
-	if _, err := c.admin.CreateTopic(ctx, partitions, 1, nil, name); err != nil {
+	if _, err := c.admin.CreateTopic(ctx, partitions, max(c.copies, 1), nil, name); err != nil {
 		c.t.Fatal(err)
 	}
 	return name
@@ -129,10 +131,14 @@ func (r *reader) toEnd(topics ...string) {
 	r.c.t.Helper()
 	ctx, cancel := r.c.context()
 	defer cancel()
-	ends, err := r.c.admin.ListEndOffsets(ctx, topics...)
-	if err != nil {
-		r.c.t.Fatal(err)
-	}
+	var ends kadm.ListedOffsets
+	r.c.poll("the ends of the topics", func() (ok bool, err error) {
+		// A new leader does not know for a moment what was acknowledged.
+		if ends, err = r.c.admin.ListEndOffsets(ctx, topics...); err == nil {
+			err = ends.Error()
+		}
+		return err == nil, err
+	})
 	next := map[string]int64{}
 	for _, rec := range r.recs {
 		next[fmt.Sprint(rec.Topic, rec.Partition)] = rec.Offset + 1

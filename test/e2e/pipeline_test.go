@@ -26,7 +26,7 @@ func newApp(c *cluster, pipeline string, streams map[string]string, settings str
 	a := &app{c.t, c.t.TempDir()}
 	a.write("pipeline.py", strings.TrimPrefix(pipeline, "\n"))
 	var b strings.Builder
-	fmt.Fprintf(&b, "kafka:\n  brokers: [%q]\n  group: %s\n", c.addr, a.group())
+	fmt.Fprintf(&b, "kafka:\n  brokers: %s\n  group: %s\n", brokers(c.addr), a.group())
 	b.WriteString("streams:\n")
 	for name, topic := range streams {
 		fmt.Fprintf(&b, "  %s: {topic: %s}\n", name, topic)

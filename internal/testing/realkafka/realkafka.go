@@ -1,6 +1,6 @@
-// Package realkafka runs a real Kafka for tests, one process from the jars that
-// fetch.sh gets, with no container. It owns that process and its data and knows nothing
-// of the protocol beyond the one request that tells whether a broker is up.
+// Package realkafka runs a real Kafka for tests, one process per broker from the jars
+// that fetch.sh gets, with no container. It owns the processes and their data and knows
+// nothing of the protocol beyond the one request that tells whether a broker is up.
 package realkafka
 
 import (
@@ -18,7 +18,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -31,13 +33,13 @@ const (
 	logTail = 2000
 )
 
-// Options of Start.
+// Options of Start and StartCluster.
 type Options struct {
-	// Properties are added to the configuration of the broker, or replace some of it.
+	// Properties are added to the configuration of each broker, or replace some of it.
 	Properties map[string]string
 }
 
-// Kafka is one broker, which is its own controller.
+// Kafka is one broker: its own controller, or one of those of a Cluster.
 //
 // # Concurrency
 //
@@ -46,6 +48,7 @@ type Kafka struct {
 	dir        string // configuration, log and data
 	java       string
 	libs       string
+	node       int // its number in the cluster, from 1 on
 	addr       string
 	controller string
 
@@ -62,6 +65,19 @@ type Kafka struct {
 // No Java, none of version 17 or later, no Maven for the jars, or a broker that did
 // not come up, with the end of its log.
 func Start(ctx context.Context, opts Options) (*Kafka, error) {
+	brokers, err := prepareAll(ctx, 1, opts)
+	if err != nil {
+		return nil, err
+	}
+	k := brokers[0]
+	if err := k.launch(ctx); err != nil {
+		return nil, errors.Join(err, k.Stop())
+	}
+	return k, nil
+}
+
+// prepareAll makes n brokers, configured and formatted, none of them started.
+func prepareAll(ctx context.Context, n int, opts Options) ([]*Kafka, error) {
 	java, err := findJava(ctx)
 	if err != nil {
 		return nil, err
@@ -70,18 +86,41 @@ func Start(ctx context.Context, opts Options) (*Kafka, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "levada-kafka-")
+	addrs, err := freeAddrs(2 * n)
 	if err != nil {
-		return nil, fmt.Errorf("realkafka: %w", err)
+		return nil, err
 	}
-	k := &Kafka{dir: dir, java: java, libs: libs}
-	if err := k.prepare(ctx, opts.Properties); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+	id := make([]byte, 16)
+	rand.Read(id)
+	id[0] &= 0x7f // or it may begin with a dash and pass for a flag
+	cluster := base64.RawURLEncoding.EncodeToString(id)
+	brokers := make([]*Kafka, n)
+	var voters []string
+	for i := range brokers {
+		dir, err := os.MkdirTemp("", "levada-kafka-")
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("realkafka: %w", err), each(brokers[:i], (*Kafka).Stop))
+		}
+		brokers[i] = &Kafka{dir: dir, java: java, libs: libs, node: i + 1, addr: addrs[2*i], controller: addrs[2*i+1]}
+		voters = append(voters, fmt.Sprintf("%d@%s", i+1, addrs[2*i+1]))
 	}
-	if err := k.launch(ctx); err != nil {
-		return nil, errors.Join(err, k.Stop())
+	err = each(brokers, func(k *Kafka) error { return k.prepare(ctx, cluster, voters, opts.Properties) })
+	if err != nil {
+		return nil, errors.Join(err, each(brokers, (*Kafka).Stop))
 	}
-	return k, nil
+	return brokers, nil
+}
+
+// each does the same to all brokers at the same time: a Java process takes its time to
+// start.
+func each(brokers []*Kafka, do func(*Kafka) error) error {
+	errs := make([]error, len(brokers))
+	var all sync.WaitGroup
+	for i, k := range brokers {
+		all.Go(func() { errs[i] = do(k) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 // findJava wants Java 17 or later.
@@ -132,28 +171,24 @@ rootLogger.appenderRef.c.ref=c
 `
 
 // prepare writes the configuration and formats the storage.
-func (k *Kafka) prepare(ctx context.Context, extra map[string]string) error {
-	var err error
-	if k.addr, k.controller, err = freeAddrs(); err != nil {
-		return err
-	}
+func (k *Kafka) prepare(ctx context.Context, cluster string, voters []string, extra map[string]string) error {
+	copies, enough := min(3, len(voters)), max(1, min(3, len(voters))-1)
 	props := map[string]string{
 		"process.roles":                                    "broker,controller",
-		"node.id":                                          "1",
-		"controller.quorum.bootstrap.servers":              k.controller,
+		"node.id":                                          strconv.Itoa(k.node),
 		"listeners":                                        "PLAINTEXT://" + k.addr + ",CONTROLLER://" + k.controller,
 		"advertised.listeners":                             "PLAINTEXT://" + k.addr + ",CONTROLLER://" + k.controller,
 		"inter.broker.listener.name":                       "PLAINTEXT",
 		"controller.listener.names":                        "CONTROLLER",
 		"listener.security.protocol.map":                   "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
 		"log.dirs":                                         filepath.Join(k.dir, "data"),
-		"offsets.topic.replication.factor":                 "1",
+		"offsets.topic.replication.factor":                 strconv.Itoa(copies),
 		"offsets.topic.num.partitions":                     "4",
-		"transaction.state.log.replication.factor":         "1",
-		"transaction.state.log.min.isr":                    "1",
+		"transaction.state.log.replication.factor":         strconv.Itoa(copies),
+		"transaction.state.log.min.isr":                    strconv.Itoa(enough),
 		"transaction.state.log.num.partitions":             "4",
-		"share.coordinator.state.topic.replication.factor": "1",
-		"share.coordinator.state.topic.min.isr":            "1",
+		"share.coordinator.state.topic.replication.factor": strconv.Itoa(copies),
+		"share.coordinator.state.topic.min.isr":            strconv.Itoa(enough),
 		"group.initial.rebalance.delay.ms":                 "0",
 		"log.cleaner.dedupe.buffer.size":                   "4194304",
 		"auto.create.topics.enable":                        "false",
@@ -166,6 +201,18 @@ func (k *Kafka) prepare(ctx context.Context, extra map[string]string) error {
 		"group.consumer.min.heartbeat.interval.ms": "500",
 		"group.consumer.heartbeat.interval.ms":     "500",
 	}
+	format := []string{"format", "-t", cluster, "-c", k.path("server.properties"), "--ignore-formatted"}
+	if len(voters) == 1 {
+		props["controller.quorum.bootstrap.servers"] = k.controller
+		format = append(format, "--standalone")
+	} else {
+		props["controller.quorum.voters"] = strings.Join(voters, ",")
+		props["default.replication.factor"] = strconv.Itoa(copies)
+		props["min.insync.replicas"] = strconv.Itoa(enough)
+		// Of three brokers one is killed, and the others are to notice soon.
+		props["controller.quorum.election.timeout.ms"] = "500"
+		props["controller.quorum.fetch.timeout.ms"] = "1000"
+	}
 	maps.Copy(props, extra)
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(props)) {
@@ -177,11 +224,8 @@ func (k *Kafka) prepare(ctx context.Context, extra map[string]string) error {
 	if err := os.WriteFile(k.path("log4j2.properties"), []byte(log4j), 0o600); err != nil {
 		return fmt.Errorf("realkafka: %w", err)
 	}
-	id := make([]byte, 16)
-	rand.Read(id)
-	id[0] &= 0x7f // or it may begin with a dash and pass for a flag
-	out, err := exec.CommandContext(ctx, k.java, append([]string{"-XX:TieredStopAtLevel=1"}, k.args("kafka.tools.StorageTool", "format",
-		"-t", base64.RawURLEncoding.EncodeToString(id), "-c", k.path("server.properties"), "--standalone", "--ignore-formatted")...)...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, k.java, append([]string{"-XX:TieredStopAtLevel=1"},
+		k.args("kafka.tools.StorageTool", format...)...)...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("realkafka: format: %w: %s", err, out)
 	}
@@ -198,18 +242,18 @@ func (k *Kafka) args(main string, args ...string) []string {
 	}, args...)
 }
 
-// freeAddrs picks two addresses that nobody listens on right now.
-func freeAddrs() (a, b string, err error) {
-	var addrs [2]string
+// freeAddrs picks addresses that nobody listens on right now.
+func freeAddrs(n int) ([]string, error) {
+	addrs := make([]string, n)
 	for i := range addrs {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
-			return "", "", fmt.Errorf("realkafka: %w", err)
+			return nil, fmt.Errorf("realkafka: %w", err)
 		}
-		defer ln.Close() // only then, so that the two differ
+		defer ln.Close() // only then, so that no two are the same
 		addrs[i] = ln.Addr().String()
 	}
-	return addrs[0], addrs[1], nil
+	return addrs, nil
 }
 
 // launch starts the process and waits until it answers.
@@ -306,8 +350,11 @@ func (k *Kafka) Restart(ctx context.Context) error {
 	return k.launch(ctx)
 }
 
-// Stop ends the broker and removes its data.
+// Stop ends the broker and removes its data; a nil Kafka has none.
 func (k *Kafka) Stop() error {
+	if k == nil {
+		return nil
+	}
 	return errors.Join(k.end(syscall.SIGTERM), os.RemoveAll(k.dir))
 }
 
