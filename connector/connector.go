@@ -134,6 +134,12 @@ type Pulse interface {
 	Silence() time.Duration
 }
 
+// Skipper is a Source that may go on behind records that are gone, where the deployment
+// says so. It returns the number of offsets that it passed over for that.
+type Skipper interface {
+	Gone() int64
+}
+
 // Rewinder is a Source that can go back to an offset of an assigned partition.
 type Rewinder interface {
 	Rewind(p Partition, offset int64) error

@@ -62,6 +62,7 @@ func (k *source) commitOwned(ctx context.Context, cs []connector.Commit) error {
 				perr = err
 			}
 			if perr == nil {
+				k.stored(c)
 				continue
 			}
 			if !passing(perr) && !moving(perr) {
@@ -83,6 +84,15 @@ func (k *source) commitOwned(ctx context.Context, cs []connector.Commit) error {
 		case <-ctx.Done():
 			return fmt.Errorf("commit: %w", last)
 		}
+	}
+}
+
+// stored notes what the group has.
+func (k *source) stored(c connector.Commit) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if own := k.owned[c.ID]; own != nil {
+		own.stored = c.Offset
 	}
 }
 

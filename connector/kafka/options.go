@@ -18,6 +18,8 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/levada-io/levada/connector"
 )
 
 // Defaults of Options.
@@ -66,6 +68,10 @@ type Options struct {
 	// InstanceID makes the member static. It needs a name that survives the process,
 	// such as a stable ordinal; the member does not leave the group at exit.
 	InstanceID string
+
+	// OutOfRange says what happens where the log no longer holds the position of the
+	// group: Fail, the default, connector.Earliest or connector.Latest.
+	OutOfRange string
 
 	FetchMaxBytes          int32 // of one answer of a broker; 50 MiB
 	FetchMaxPartitionBytes int32 // of one partition in it; 768 KiB
@@ -119,6 +125,7 @@ func (o *Options) Validate() error {
 		}
 	}
 	oneOf("protocol", o.Protocol, CooperativeSticky, Range, KIP848)
+	oneOf("out_of_range", o.OutOfRange, Fail, connector.Earliest, connector.Latest)
 	oneOf("partitioner", o.Partitioner, Murmur2, CRC32)
 	oneOf("compression", o.Compression, "none", "gzip", "snappy", "lz4", "zstd")
 	if o.SessionTimeout != 0 && o.SessionTimeout < time.Second {
@@ -169,6 +176,7 @@ func (o *Options) withDefaults() *Options {
 	}
 	def(&c.ClientID, DefaultClientID)
 	def(&c.Protocol, CooperativeSticky)
+	def(&c.OutOfRange, Fail)
 	def(&c.Partitioner, Murmur2)
 	def(&c.Compression, "snappy")
 	if c.SessionTimeout == 0 {

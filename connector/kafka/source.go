@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/levada-io/levada/connector"
@@ -43,17 +42,21 @@ type source struct {
 	client *kgo.Client   // member of the group
 	broken error         // why there is none
 
-	turn   chan struct{} // holds a token while free
-	commit chan struct{} // holds a token while no commit is under way
+	turn   chan struct{}  // holds a token while free
+	commit chan struct{}  // holds a token while no commit is under way
+	calls  chan struct{}  // holds a token while nothing is told to the assignee
+	moves  sync.WaitGroup // of partitions that go on elsewhere; see range.go
 
 	mu      sync.Mutex // guards all below
 	hurry   int        // callbacks that want turn
 	wake    context.CancelFunc
 	owned   map[int32]*partition
-	pending map[int32]bool  // assigned by the group, start not resolved yet
-	joined  bool            // the group has answered once
-	born    map[int32]int32 // see start.go
-	left    bool            // no call to the assignee any more
+	pending map[int32]bool    // assigned by the group, start not resolved yet
+	joined  bool              // the group has answered once
+	born    map[int32]int32   // see start.go
+	left    bool              // no call to the assignee any more
+	jumps   []connector.Fetch // what Poll returns next; see range.go
+	gone    int64             // offsets that were jumped over
 }
 
 // partition is one that the member owns.
@@ -61,7 +64,9 @@ type partition struct {
 	next    int64 // after the last record that Poll returned
 	born    int32 // see start.go
 	end     int64 // where a drain stops; -1: not asked yet
+	stored  int64 // what Commit has stored last
 	leaving bool  // Revoked runs: Poll returns nothing of it, Commit still takes it
+	paused  bool  // by Pause
 }
 
 func newSource(s *session, cfg connector.SourceConfig, a connector.Assignee, d kadm.TopicDetail) *source {
@@ -70,12 +75,14 @@ func newSource(s *session, cfg connector.SourceConfig, a connector.Assignee, d k
 		ready:   make(chan struct{}),
 		turn:    make(chan struct{}, 1),
 		commit:  make(chan struct{}, 1),
+		calls:   make(chan struct{}, 1),
 		owned:   map[int32]*partition{},
 		pending: map[int32]bool{},
 		born:    map[int32]int32{},
 	}
 	k.turn <- struct{}{}
 	k.commit <- struct{}{}
+	k.calls <- struct{}{}
 	return k
 }
 
@@ -157,6 +164,11 @@ func (k *source) Poll(ctx context.Context) ([]connector.Fetch, error) {
 	if k.left {
 		k.mu.Unlock()
 		return nil, errClosed
+	}
+	if jumps := k.jumps; len(jumps) > 0 {
+		k.jumps = nil
+		k.mu.Unlock()
+		return jumps, nil
 	}
 	if k.hurry > 0 {
 		cancel() // an ended context takes nothing out of the client
@@ -298,8 +310,15 @@ func (k *source) fetchError(topic string, fp *kgo.FetchPartition, own *partition
 	if own != nil {
 		place = fmt.Sprintf("%s@%d", place, own.next)
 	}
-	if errors.Is(err, kerr.OffsetOutOfRange) && own != nil {
-		return k.gap(place, fp.Partition, own, err)
+	if diverged, ok := outOfRange(err); ok {
+		switch {
+		case own == nil:
+			return nil // it goes, or goes on elsewhere already
+		case k.s.opts.OutOfRange == Fail:
+			return k.gap(fp.Partition, own, diverged, err)
+		}
+		k.astray(fp.Partition, own, diverged)
+		return nil
 	}
 	if _, ok := errors.AsType[*kgo.ErrDecompressTooLarge](err); ok {
 		return &connector.Error{
@@ -317,37 +336,19 @@ func (k *source) fetchError(topic string, fp *kgo.FetchPartition, own *partition
 	return fmt.Errorf("%s: fetch: %w", place, err)
 }
 
-// gap is the error for a position outside of the log. The answer to a fetch does not
-// say where the log is, so it is asked for.
-func (k *source) gap(place string, id int32, own *partition, err error) error {
-	ctx, cancel := context.WithTimeout(k.s.ctx, openTry)
-	defer cancel()
-	e := &connector.Error{
-		Reason: connector.DataGap, Place: place, Err: err,
-		Hint: "set the group's offset to where it should go on",
-	}
-	if first, ferr := k.s.admin.ListStartOffsets(ctx, k.cfg.Stream); ferr == nil {
-		if o, ok := first.Lookup(k.cfg.Stream, id); ok && o.Err == nil && own.next < o.Offset {
-			e.Err = fmt.Errorf("%d records are gone: the log starts at %d", o.Offset-own.next, o.Offset)
-			e.Hint = "retention was faster than the pipeline; " + e.Hint
-			return e
-		}
-	}
-	if last, ferr := k.s.admin.ListEndOffsets(ctx, k.cfg.Stream); ferr == nil {
-		if o, ok := last.Lookup(k.cfg.Stream, id); ok && o.Err == nil && own.next > o.Offset {
-			e.Err = fmt.Errorf("the log ends at %d, before the position of the group", o.Offset)
-			e.Hint = "the log was cut or the topic made anew; " + e.Hint
-		}
-	}
-	return e
-}
-
 // Pause implements connector.Source.
 func (k *source) Pause(ps []connector.Partition, on bool) {
 	client := k.member()
 	if client == nil || len(ps) == 0 {
 		return
 	}
+	k.mu.Lock()
+	for _, p := range ps {
+		if own := k.owned[p.ID]; own != nil {
+			own.paused = on
+		}
+	}
+	k.mu.Unlock()
 	if m := idsByTopic(ps); on {
 		client.PauseFetchPartitions(m)
 	} else {
@@ -372,9 +373,7 @@ func (k *source) Rewind(p connector.Partition, offset int64) error {
 		return nil // it moved in the meantime, so there is nothing to go back in
 	}
 	own.next = offset
-	k.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{
-		p.Topic: {p.ID: {Epoch: -1, Offset: offset}},
-	})
+	k.seek(p.ID, own)
 	return nil
 }
 
@@ -390,11 +389,16 @@ func (k *source) End(ctx context.Context) (map[connector.Partition]int64, bool, 
 	if !known {
 		return nil, false, nil
 	}
-	var ends kadm.ListedOffsets
+	var ends, last kadm.ListedOffsets
 	if ask {
 		var err error
 		if ends, err = k.s.admin.ListCommittedOffsets(ctx, k.cfg.Stream); err == nil {
 			err = ends.Error()
+		}
+		if err == nil {
+			if last, err = k.s.admin.ListEndOffsets(ctx, k.cfg.Stream); err == nil {
+				err = last.Error()
+			}
 		}
 		if err != nil {
 			if fault := k.s.fault(topicPlace(k.cfg.Stream), err); fault != nil {
@@ -411,6 +415,9 @@ func (k *source) End(ctx context.Context) (map[connector.Partition]int64, bool, 
 			o, ok := ends.Lookup(k.cfg.Stream, id)
 			if !ok {
 				return nil, false, nil // assigned just now; the next call asks again
+			}
+			if l, ok := last.Lookup(k.cfg.Stream, id); ok && own.next > l.Offset {
+				return nil, false, nil // out of range: Poll has something to say first
 			}
 			own.end = o.Offset
 		}
@@ -432,6 +439,8 @@ func (k *source) onAssigned(_ context.Context, _ *kgo.Client, added map[string][
 
 func (k *source) onRevoked(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
 	<-k.ready
+	<-k.calls
+	defer func() { k.calls <- struct{}{} }()
 	ps := k.givingUp(gone)
 	if len(ps) == 0 {
 		return
@@ -444,6 +453,8 @@ func (k *source) onRevoked(_ context.Context, _ *kgo.Client, gone map[string][]i
 
 func (k *source) onLost(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
 	<-k.ready
+	<-k.calls
+	defer func() { k.calls <- struct{}{} }()
 	ps := k.givingUp(gone)
 	if len(ps) == 0 {
 		return
@@ -467,6 +478,7 @@ func (k *source) givingUp(gone map[string][]int32) []connector.Partition {
 	var ps []connector.Partition
 	for _, id := range slices.Sorted(slices.Values(gone[k.cfg.Stream])) {
 		delete(k.pending, id)
+		k.jumps = slices.DeleteFunc(k.jumps, func(f connector.Fetch) bool { return f.ID == id })
 		if own := k.owned[id]; own != nil && !k.left {
 			own.leaving = true
 			ps = append(ps, connector.Partition{Topic: k.cfg.Stream, ID: id})
@@ -495,4 +507,5 @@ func (k *source) leave() {
 	if client := k.member(); client != nil {
 		client.Close()
 	}
+	k.moves.Wait()
 }

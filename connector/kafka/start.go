@@ -103,10 +103,12 @@ func (k *source) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Of
 	}
 
 	as := make([]connector.Assignment, 0, len(topic))
+	<-k.calls
+	defer func() { k.calls <- struct{}{} }()
 	goOn := k.stopPolling()
 	k.mu.Lock()
 	for id, o := range topic {
-		own := &partition{next: o.EpochOffset().Offset, born: born, end: -1}
+		own := &partition{next: o.EpochOffset().Offset, stored: o.EpochOffset().Offset, born: born, end: -1}
 		if n, ok := k.born[id]; ok {
 			own.born = n
 		}

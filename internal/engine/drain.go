@@ -151,6 +151,9 @@ func (e *Engine) atEnd(ctx context.Context) (bool, error) {
 	if !ok {
 		return false, fmt.Errorf("step %q: connector %q has no end to drain to", e.cfg.Program.Source.Step, e.cfg.Program.Source.Connector)
 	}
+	if e.assigned.Swap(false) {
+		e.ends = nil // one may have begun anew, and its end with it
+	}
 	if e.ends == nil {
 		ends, ok, err := ender.End(ctx)
 		if err != nil || !ok {
@@ -158,10 +161,16 @@ func (e *Engine) atEnd(ctx context.Context) (bool, error) {
 		}
 		e.ends = ends
 	}
-	for _, p := range e.all() {
+	ps := e.all()
+	if len(ps) != len(e.ends) {
+		// One is about to be assigned, or has gone since. The source is asked again at
+		// the next look.
+		e.ends = nil
+		return false, nil
+	}
+	for _, p := range ps {
 		end, ok := e.ends[p.Partition]
 		if !ok {
-			// Assigned since: its end is asked for at the next look.
 			e.ends = nil
 			return false, nil
 		}

@@ -111,6 +111,7 @@ type Engine struct {
 
 	halted   atomic.Bool                   // set with it: lanes take nothing more
 	failed   chan struct{}                 // closed when err is set
+	assigned atomic.Bool                   // since ends were asked for
 	ends     map[connector.Partition]int64 // where a draining run stops; the supervisor's
 	progress chan struct{}                 // holds one token after a lane has taken records, with Drain
 	commits  committer

@@ -71,6 +71,7 @@ func (e *Engine) Assigned(as []connector.Assignment) {
 		p.lane.adopt(p)
 	}
 	e.mu.Unlock()
+	e.assigned.Store(true)
 	e.nudge()
 	if e.cfg.Hooks.Assigned != nil {
 		e.cfg.Hooks.Assigned(as)

@@ -38,7 +38,10 @@ type Status struct {
 	Partitions    []PartitionStatus
 	Lanes         []LaneStatus
 	Sinks         []SinkStatus
-	LastError     error // of what goes on nevertheless: a commit that failed
+	// Gone is the number of offsets that the source went on behind since their records
+	// were no longer there.
+	Gone      int64
+	LastError error // of what goes on nevertheless: a commit that failed
 
 	Connected bool          // the source is open
 	Shared    bool          // the group has given this process its share, which may be empty
@@ -140,6 +143,9 @@ func (e *Engine) Status() Status {
 		s.Sinks = append(s.Sinks, SinkStatus{
 			Step: o.step, Origin: e.cfg.Program.Origins[o.step], InFlight: o.flying.Load(), Acked: o.acked.Load(),
 		})
+	}
+	if k, ok := source.(connector.Skipper); ok {
+		s.Gone = k.Gone()
 	}
 	for _, p := range e.all() {
 		queued := p.queued.Load()

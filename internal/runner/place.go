@@ -34,6 +34,7 @@ func KafkaOptions(k *deploy.Kafka, log io.Writer) *kafka.Options {
 		Protocol:       k.Protocol,
 		SessionTimeout: k.SessionTimeout,
 		InstanceID:     k.InstanceID,
+		OutOfRange:     k.OutOfRange,
 		Partitioner:    k.Partitioner,
 		Compression:    k.Compression,
 		Unreachable:    k.Unreachable,
