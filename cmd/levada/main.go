@@ -30,6 +30,7 @@ type cli struct {
 	Broker  brokerCmd  `cmd:"" help:"Run the embedded Kafka by itself."`
 	Produce produceCmd `cmd:"" help:"Write lines to a topic."`
 	Consume consumeCmd `cmd:"" help:"Print the records of a topic."`
+	Dlq     dlqCmd     `cmd:"" help:"Look at dead letters and replay them."`
 
 	Version   versionCmd   `cmd:"" help:"Print the versions of this program and of its contracts."`
 	Reference referenceCmd `cmd:"" hidden:"" help:"Print this reference as Markdown."`
@@ -52,8 +53,12 @@ type usageError struct{ error }
 
 func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// configError is a mistake in a pipeline or deployment file.
+// configError is a mistake in a pipeline or deployment file, or a name of something else
+// than what it should be.
 type configError struct{ error }
+
+// dataError is about records that can not be used.
+type dataError struct{ error }
 
 func main() {
 	os.Exit(execute(os.Args[1:], &env{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}))
@@ -92,7 +97,7 @@ func commandOf(err error) string {
 	var perr *kong.ParseError
 	if errors.As(err, &perr) && perr.Context != nil {
 		if cmd := perr.Context.Selected(); cmd != nil {
-			return cmd.Name + " "
+			return cmd.Path() + " "
 		}
 	}
 	return ""
@@ -113,6 +118,9 @@ func report(e *env, err error) int {
 	}
 	if _, ok := errors.AsType[configError](err); ok {
 		return runner.Config
+	}
+	if _, ok := errors.AsType[dataError](err); ok {
+		return runner.Data
 	}
 	return runner.Code(err)
 }

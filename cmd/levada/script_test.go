@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json/v2"
 	"errors"
@@ -14,12 +15,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/levada-io/levada/broker"
 	"github.com/levada-io/levada/connector"
 	"github.com/levada-io/levada/connector/kafka"
+	"github.com/levada-io/levada/internal/deadletter"
 	"github.com/levada-io/levada/internal/testing/saslkafka"
 	"github.com/levada-io/levada/record"
 )
@@ -76,6 +79,8 @@ func TestScripts(t *testing.T) {
 			"sasl":      startSASL,
 			"tombstone": writeNull,
 			"committed": committed,
+			"letters":   writeLetters,
+			"small":     createSmall,
 		},
 	})
 }
@@ -165,6 +170,59 @@ func writeNull(ts *testscript.TestScript, neg bool, args []string) {
 	done := make(chan error, 1)
 	sink.Write([]record.Record{{Key: []byte("k")}}, func(err error) { done <- err })
 	ts.Check(errors.Join(sink.Flush(ctx), <-done, s.Close(ctx)))
+}
+
+// letters TOPIC FILE writes dead letters: a JSON object per line with the fields of a
+// letter, those of the record in Original, and its partition in the topic of the letters
+// in At. Texts stand for bytes.
+func writeLetters(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: letters TOPIC FILE")
+	}
+	var recs []record.Record
+	for line := range strings.Lines(ts.ReadFile(args[1])) {
+		var in struct {
+			deadletter.Letter
+			At          int32
+			Key, Value  string
+			Headers     [][2]string
+			ValueBase64 []byte
+			Times       int // the value repeated
+		}
+		ts.Check(json.Unmarshal([]byte(line), &in))
+		in.Original = record.Record{Value: bytes.Repeat([]byte(in.Value), max(in.Times, 1)), Timestamp: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+		if in.ValueBase64 != nil {
+			in.Original.Value = in.ValueBase64
+		}
+		if in.Key != "" {
+			in.Original.Key = []byte(in.Key)
+		}
+		for _, h := range in.Headers {
+			in.Original.Headers = append(in.Original.Headers, record.Header{Key: h[0], Value: []byte(h[1])})
+		}
+		r := in.Letter.Record()
+		r.Partition = in.At
+		recs = append(recs, r)
+	}
+	ctx := context.Background()
+	a, err := kafka.NewAdmin(&kafka.Options{Brokers: []string{ts.Getenv("BROKER")}})
+	ts.Check(err)
+	sink, err := a.PlacedSink(ctx, args[0])
+	ts.Check(err)
+	done := make(chan error, 1)
+	sink.Write(recs, func(err error) { done <- err })
+	ts.Check(errors.Join(sink.Flush(ctx), <-done, a.Close(ctx)))
+}
+
+// small TOPIC BYTES creates a topic that takes no larger records.
+func createSmall(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: small TOPIC BYTES")
+	}
+	ctx := context.Background()
+	a, err := kafka.NewAdmin(&kafka.Options{Brokers: []string{ts.Getenv("BROKER")}})
+	ts.Check(err)
+	ts.Check(errors.Join(a.CreateTopic(ctx, args[0], 1, map[string]string{"max.message.bytes": args[1]}), a.Close(ctx)))
 }
 
 // committed GROUP TOPIC OFFSET checks where a group would go on in partition 0; "<=N" where

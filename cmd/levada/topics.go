@@ -27,7 +27,8 @@ type cluster struct {
 	Config  string `help:"Deployment file." placeholder:"FILE"`
 }
 
-func (c *cluster) options(e *env) (*kafka.Options, error) {
+// deployment is the one of the flags, or the default one.
+func (c *cluster) deployment() (*deploy.Config, error) {
 	d := deploy.Default()
 	if c.Config != "" {
 		var err error
@@ -41,10 +42,22 @@ func (c *cluster) options(e *env) (*kafka.Options, error) {
 	if err := d.Validate(); err != nil {
 		return nil, configError{err}
 	}
+	return d, nil
+}
+
+func (c *cluster) options(e *env) (*kafka.Options, error) {
+	d, err := c.deployment()
+	if err != nil {
+		return nil, err
+	}
+	return kafkaOptions(d, e), nil
+}
+
+func kafkaOptions(d *deploy.Config, e *env) *kafka.Options {
 	o := runner.KafkaOptions(&d.Kafka, e.stderr)
 	// Somebody waits in front of a terminal.
 	o.Unreachable = min(o.Unreachable, 10*time.Second)
-	return o, nil
+	return o
 }
 
 type produceCmd struct {
@@ -56,8 +69,82 @@ type produceCmd struct {
 	Create  int32    `help:"Create the topic with so many partitions, if it is not there." placeholder:"N"`
 }
 
-// chunk is how many lines are handed over at once.
-const chunk = 1000
+// chunk and chunkBytes are how much is handed over at once.
+const (
+	chunk      = 1000
+	chunkBytes = 8 << 20
+)
+
+// writer hands records to a sink in batches. A batch is written, and read ahead of no
+// further than the one behind it: the sink's own buffer has no end.
+type writer struct {
+	sink    connector.Sink
+	written int // records that were handed over
+	stored  int // of those, the ones that are known to be stored
+	// refused is called for records that can not be stored, and the others are written;
+	// nil: the first of them ends it.
+	refused func(r *record.Record, err error)
+
+	recs   []record.Record
+	size   int             // of recs
+	flight []record.Record // the batch in front of them
+	failed chan error      // how that one ended
+}
+
+func newWriter(sink connector.Sink) *writer {
+	w := &writer{sink: sink, failed: make(chan error, 1)}
+	w.failed <- nil
+	return w
+}
+
+func (w *writer) add(r record.Record) error {
+	w.recs = append(w.recs, r)
+	w.size += r.Size()
+	if len(w.recs) < chunk && w.size < chunkBytes {
+		return nil
+	}
+	return w.flush()
+}
+
+func (w *writer) flush() error {
+	if err := w.landed(); err != nil {
+		return err
+	}
+	w.flight, w.recs, w.size = w.recs, nil, 0
+	w.written += len(w.flight)
+	w.sink.Write(w.flight, func(err error) { w.failed <- err })
+	return nil
+}
+
+// landed waits for the batch in flight and counts it, or says why it can not be.
+func (w *writer) landed() error {
+	err := <-w.failed
+	rerrs, ok := errors.AsType[connector.RecordErrors](err)
+	if ok && w.refused != nil {
+		for _, rerr := range rerrs {
+			w.refused(&w.flight[rerr.Index], rerr.Err)
+		}
+		err = nil
+	}
+	if err == nil {
+		w.stored += len(w.flight) - len(rerrs)
+		w.flight = nil
+	}
+	return err
+}
+
+// end writes what is left and returns when all is stored.
+func (w *writer) end(ctx context.Context) error {
+	if len(w.recs) > 0 {
+		if err := w.flush(); err != nil {
+			return err
+		}
+	}
+	if err := w.sink.Flush(ctx); err != nil {
+		return err
+	}
+	return w.landed()
+}
 
 // Run writes lines.
 func (c *produceCmd) Run(e *env) error {
@@ -109,51 +196,31 @@ func (c *produceCmd) write(ctx context.Context, e *env, s connector.Session, hea
 			inputs = append(inputs, f)
 		}
 	}
-	// A batch is written, and read ahead of no further than the one behind it: the
-	// sink's own buffer has no end.
-	failed := make(chan error, 1)
-	failed <- nil
-	flush := func(recs []record.Record) error {
-		if err := <-failed; err != nil {
-			return err
-		}
-		sink.Write(recs, func(err error) { failed <- err })
-		n += len(recs)
-		return nil
-	}
-	var recs []record.Record
+	w := newWriter(sink)
+	number := 0
 	for _, in := range inputs {
 		lines := bufio.NewScanner(in)
 		lines.Buffer(nil, 100<<20)
 		for lines.Scan() {
+			number++
 			r := record.Record{Value: bytes.Clone(lines.Bytes()), Headers: headers, Timestamp: time.Now()}
 			if c.Key != "" {
 				key, value, ok := bytes.Cut(r.Value, []byte(c.Key))
 				if !ok {
-					return n, usage("line %d: expected a key and %q in front of the value, got %.80q", n+len(recs)+1, c.Key, r.Value)
+					return w.written, usage("line %d: expected a key and %q in front of the value, got %.80q", number, c.Key, r.Value)
 				}
 				r.Key, r.Value = key, value
 			}
-			if recs = append(recs, r); len(recs) == chunk {
-				if err := flush(recs); err != nil {
-					return n, err
-				}
-				recs = nil
+			if err := w.add(r); err != nil {
+				return w.written, err
 			}
 		}
 		if err := lines.Err(); err != nil {
-			return n, err
+			return w.written, err
 		}
 	}
-	if len(recs) > 0 {
-		if err := flush(recs); err != nil {
-			return n, err
-		}
-	}
-	if err := sink.Flush(ctx); err != nil {
-		return n, err
-	}
-	return n, <-failed
+	err = w.end(ctx)
+	return w.written, err
 }
 
 func parseHeaders(specs []string) ([]record.Header, error) {

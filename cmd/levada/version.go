@@ -39,11 +39,8 @@ type referenceCmd struct{}
 // Run prints the command line as Markdown.
 func (*referenceCmd) Run(e *env) error {
 	fmt.Fprint(e.stdout, "# The levada command\n\nWritten by `make gen`.\n")
-	for _, n := range e.model.Children {
-		if n.Hidden {
-			continue
-		}
-		fmt.Fprintf(e.stdout, "\n## levada %s\n%s\n\n    levada %s\n", n.Name, n.Help, n.Summary())
+	for _, n := range e.model.Leaves(true) {
+		fmt.Fprintf(e.stdout, "\n## levada %s\n%s\n\n    levada %s\n", n.Path(), n.Help, n.Summary())
 		if len(n.Positional)+len(n.Flags) > 0 {
 			fmt.Fprint(e.stdout, "\n| argument or flag | meaning |\n|---|---|\n")
 		}

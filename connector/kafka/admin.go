@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -18,8 +19,13 @@ import (
 var ErrTopicExists = errors.New("exists already")
 
 // Admin looks after topics and looks at groups: what commands need beside pipelines.
-// To write records, take a Session and its Sink.
-type Admin struct{ s *session }
+// To write records where their keys lead, take a Session and its Sink.
+type Admin struct {
+	s *session
+
+	mu     sync.Mutex  // guards all below
+	placed *kgo.Client // writes where records say; nil before the first PlacedSink
+}
 
 // NewAdmin makes an Admin; it does not wait for the cluster, its methods do.
 func NewAdmin(o *Options) (*Admin, error) {
@@ -27,11 +33,40 @@ func NewAdmin(o *Options) (*Admin, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Admin{s}, nil
+	return &Admin{s: s}, nil
 }
 
 // Close ends the connections.
-func (a *Admin) Close(ctx context.Context) error { return a.s.Close(ctx) }
+func (a *Admin) Close(ctx context.Context) error {
+	a.mu.Lock()
+	if a.placed != nil {
+		a.placed.Close()
+	}
+	a.mu.Unlock()
+	return a.s.Close(ctx)
+}
+
+// PlacedSink opens a sink that writes every record to the partition that it names, not
+// to the one of its key: a record that is written again belongs where it was. A partition
+// that the topic has not is an error of the Write.
+func (a *Admin) PlacedSink(ctx context.Context, topic string) (connector.Sink, error) {
+	if _, err := a.s.topic(ctx, topic); err != nil {
+		return nil, err
+	}
+	a.s.learnBatchMax(ctx, topic)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.placed == nil {
+		client, err := a.s.producer(kgo.RecordPartitioner(kgo.ManualPartitioner()))
+		if err != nil {
+			return nil, err
+		}
+		a.placed = client
+		// Whoever waits for an acknowledgement must hear that none will come.
+		context.AfterFunc(a.s.health.ctx, client.Close)
+	}
+	return newSink(a.s, a.placed, topic), nil
+}
 
 // CreateTopic creates a topic with as many replicas as the cluster makes by default.
 // partitions may be 0 for the cluster's default too; config holds settings such as
@@ -124,6 +159,9 @@ type Reading struct {
 	Topic string
 	Start string // connector.Earliest, the default, or connector.Latest
 	ToEnd bool   // stop at what is the end now; otherwise go on until ctx ends
+	// From are the offsets to begin at, or at the first one after it that is there; no
+	// other partition is read. Nil: all of them, from Start.
+	From map[int32]int64
 }
 
 // Consume reads a topic without a group and calls fn with what comes, in order within
@@ -140,6 +178,13 @@ func (a *Admin) Consume(ctx context.Context, r Reading, fn func([]record.Record)
 		at := p.Start
 		if r.Start == connector.Latest {
 			at = p.End
+		}
+		if r.From != nil {
+			offset, named := r.From[p.ID]
+			if !named {
+				continue
+			}
+			at = max(offset, p.Start)
 		}
 		from[p.ID] = kgo.NewOffset().At(at)
 		if !r.ToEnd || at < p.End {

@@ -39,6 +39,7 @@ var behaviours = []struct {
 	{"Partitioners", testPartitioners},
 	{"StaticMember", testStaticMember},
 	{"Admin", testAdmin},
+	{"PlacedSink", testPlacedSink},
 }
 
 func TestEmbedded(t *testing.T) {
@@ -536,5 +537,52 @@ func testAdmin(t *testing.T, c *cluster) {
 	}
 	if err := a.Consume(t.Context(), Reading{Topic: "none"}, nil); err == nil || !strings.Contains(err.Error(), `topic "none": does not exist`) {
 		t.Errorf("Consume of a missing topic: %v", err)
+	}
+}
+
+// testPlacedSink: a record goes to the partition that it names, whatever its key says;
+// what was written is read from the offset that was asked for, of no other partition.
+func testPlacedSink(t *testing.T, c *cluster) {
+	a := admin(t, c)
+	topic := c.topic(t, 3)
+	sink, err := a.PlacedSink(t.Context(), topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(recs ...record.Record) error {
+		t.Helper()
+		failed := make(chan error, 1)
+		sink.Write(recs, func(err error) { failed <- err })
+		if err := sink.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return <-failed
+	}
+	var recs []record.Record
+	for i := range 9 {
+		recs = append(recs, record.Record{Partition: int32(i % 3), Key: []byte("same"), Value: fmt.Appendf(nil, "%d", i)})
+	}
+	if err := put(recs...); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	err = a.Consume(t.Context(), Reading{Topic: topic, ToEnd: true, From: map[int32]int64{1: 1, 2: -1}}, func(recs []record.Record) error {
+		for _, r := range recs {
+			got = append(got, fmt.Sprintf("%d:%s", r.Partition, r.Value))
+		}
+		return nil
+	})
+	slices.Sort(got)
+	if want := []string{"1:4", "1:7", "2:2", "2:5", "2:8"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("read %q, %v, want %q", got, err, want)
+	}
+	if err := a.Consume(t.Context(), Reading{Topic: topic, ToEnd: true, From: map[int32]int64{0: 3}}, nil); err != nil {
+		t.Errorf("from the end to the end: %v", err)
+	}
+	if err := put(record.Record{Partition: 3}); err == nil || !strings.Contains(err.Error(), topic) {
+		t.Errorf("a partition that is not there: got %v", err)
+	}
+	if _, err := a.PlacedSink(t.Context(), "none"); err == nil || !strings.Contains(err.Error(), `topic "none": does not exist`) {
+		t.Errorf("a topic that is not there: %v", err)
 	}
 }

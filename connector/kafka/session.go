@@ -91,20 +91,29 @@ func open(o *Options) (*session, error) {
 	o = o.withDefaults()
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &session{opts: o, health: newHealth(o), ctx: ctx, cancel: cancel, batchMax: map[string]int32{}}
-	client, err := kgo.NewClient(append(append(o.base(), o.writing()...),
-		kgo.WithContext(ctx),
-		kgo.WithHooks(s.health),
-		kgo.ProducerBatchMaxBytesFn(s.batchMaxBytes),
-	)...)
+	client, err := s.producer()
 	if err != nil {
 		cancel()
-		return nil, &connector.Error{Reason: connector.Misconfig, Place: o.place(), Err: err}
+		return nil, err
 	}
 	s.client = client
 	s.admin = kadm.NewClient(client)
 	// Whoever waits for an acknowledgement must hear that none will come.
 	context.AfterFunc(s.health.ctx, s.closeClient)
 	return s, nil
+}
+
+// producer makes a client for metadata, offsets and writing.
+func (s *session) producer(more ...kgo.Opt) (*kgo.Client, error) {
+	client, err := kgo.NewClient(append(append(append(s.opts.base(), s.opts.writing()...),
+		kgo.WithContext(s.ctx),
+		kgo.WithHooks(s.health),
+		kgo.ProducerBatchMaxBytesFn(s.batchMaxBytes),
+	), more...)...)
+	if err != nil {
+		return nil, &connector.Error{Reason: connector.Misconfig, Place: s.opts.place(), Err: err}
+	}
+	return client, nil
 }
 
 func (s *session) closeClient() { s.once.Do(s.client.Close) }
@@ -196,7 +205,7 @@ func (s *session) Sink(ctx context.Context, cfg connector.SinkConfig) (connector
 		return nil, err
 	}
 	s.learnBatchMax(ctx, cfg.Stream)
-	return newSink(s, cfg.Stream), nil
+	return newSink(s, s.client, cfg.Stream), nil
 }
 
 // learnBatchMax asks what the topic takes, so that no batch is made that the broker

@@ -15,17 +15,20 @@ import (
 	"github.com/levada-io/levada/record"
 )
 
-// sink implements connector.Sink over the writing client of the session.
+// sink implements connector.Sink over a writing client of the session.
 type sink struct {
-	s     *session
-	topic string
+	s      *session
+	client *kgo.Client
+	topic  string
 
 	mu   sync.Mutex // guards all below
 	open int        // Writes whose done was not called yet
 	idle chan struct{}
 }
 
-func newSink(s *session, topic string) *sink { return &sink{s: s, topic: topic} }
+func newSink(s *session, client *kgo.Client, topic string) *sink {
+	return &sink{s: s, client: client, topic: topic}
+}
 
 // ack follows one Write. There is one of it, and one bound method, per Write, not per
 // record.
@@ -61,6 +64,7 @@ func (k *sink) Write(recs []record.Record, done func(error)) {
 	for i := range recs {
 		in, out := &recs[i], &a.recs[i]
 		out.Topic, out.Key, out.Value, out.Timestamp = k.topic, in.Key, in.Value, in.Timestamp
+		out.Partition = in.Partition // which counts in a PlacedSink only
 		if len(in.Headers) > 0 {
 			from := len(hs)
 			for _, h := range in.Headers {
@@ -70,7 +74,7 @@ func (k *sink) Write(recs []record.Record, done func(error)) {
 		}
 		// Background: a record that was handed over is acknowledged or fails, it is
 		// never withdrawn.
-		k.s.client.Produce(context.Background(), out, promise)
+		k.client.Produce(context.Background(), out, promise)
 	}
 }
 
@@ -157,7 +161,7 @@ func (k *sink) settled() {
 func (k *sink) Flush(ctx context.Context) error {
 	// This ends the lingering; what fails before it is buffered is not counted by
 	// the client, so our own count decides.
-	if err := k.s.client.Flush(ctx); err != nil {
+	if err := k.client.Flush(ctx); err != nil {
 		return err
 	}
 	k.mu.Lock()
