@@ -131,7 +131,7 @@ func (s *poller) enqueue(f *connector.Fetch) {
 	queued := p.queued.Add(q.bytes)
 	l.mu.Unlock()
 	l.wake()
-	if queued > e.limits.QueueBytes {
+	if queued > e.queue.Load() {
 		s.regulate(p)
 	}
 }
@@ -142,7 +142,7 @@ func (s *poller) regulate(p *partition) {
 	s.pausing.Lock()
 	defer s.pausing.Unlock()
 	queued := p.queued.Load()
-	switch limit := s.e.limits.QueueBytes; {
+	switch limit := s.e.queue.Load(); {
 	case p.dead.Load():
 	case !p.paused.Load() && queued > limit:
 		p.paused.Store(true)

@@ -52,6 +52,7 @@ type Limits struct {
 	ChunkRecords  int   // records in a chunk; default 1000
 	ChunkBytes    int64 // bytes in a chunk of more than one record; default 4 MiB
 	QueueBytes    int64 // fetched and not yet taken, per partition, plus one fetch; default 16 MiB
+	QueuesBytes   int64 // the same over all partitions, each of which has its share; default 64 MiB
 	InFlightBytes int64 // taken and neither acknowledged nor held; default 64 MiB
 	HeldBytes     int64 // collected in batches; default 64 MiB
 	BranchBytes   int64 // waiting for one sink, per lane; default InFlightBytes / 4
@@ -68,6 +69,7 @@ func (l Limits) withDefaults() Limits {
 	}
 	set(&l.ChunkBytes, 4<<20)
 	set(&l.QueueBytes, 16<<20)
+	set(&l.QueuesBytes, 64<<20)
 	set(&l.InFlightBytes, 64<<20)
 	set(&l.HeldBytes, 64<<20)
 	set(&l.BranchBytes, l.InFlightBytes/4)
@@ -100,6 +102,7 @@ type Engine struct {
 	watch  *watcher
 
 	flying atomic.Int64 // bytes in flight: written to sinks, or waiting for one
+	queue  atomic.Int64 // bytes that the queue of one partition may have
 
 	mu       sync.Mutex // guards all below
 	parts    map[connector.Partition]*partition
@@ -154,6 +157,7 @@ func New(cfg Config) (*Engine, error) {
 		commits:  newCommitter(),
 	}
 	e.polls.e, e.polls.done = e, make(chan struct{})
+	e.queue.Store(e.limits.QueueBytes)
 	for i, s := range cfg.Sinks {
 		e.sinks = append(e.sinks, &outlet{
 			Sink: s, e: e, step: cfg.Program.Sinks[i].Step,

@@ -423,7 +423,7 @@ func (l *lane) chunk(segs []segment, size int64) *work {
 			some = some || len(segs[k].recs) > 0
 		}
 		hi := segs[k-1].hi
-		if p.paused.Load() && p.queued.Load() < l.e.limits.QueueBytes/2 {
+		if p.paused.Load() && p.queued.Load() < l.e.queue.Load()/2 {
 			l.e.polls.regulate(p)
 		}
 		if !some {

@@ -70,12 +70,23 @@ func (e *Engine) Assigned(as []connector.Assignment) {
 		e.parts[a.Partition] = p
 		p.lane.adopt(p)
 	}
+	e.share()
 	e.mu.Unlock()
 	e.assigned.Store(true)
 	e.nudge()
 	if e.cfg.Hooks.Assigned != nil {
 		e.cfg.Hooks.Assigned(as)
 	}
+}
+
+// leastQueue is what the queue of a partition may have however many there are: below it
+// a lane would run dry between two polls.
+const leastQueue = 64 << 10
+
+// share deals the budget of all queues out to the partitions. Called with mu held.
+func (e *Engine) share() {
+	each := e.limits.QueuesBytes / int64(max(1, len(e.parts)))
+	e.queue.Store(min(e.limits.QueueBytes, max(each, leastQueue)))
 }
 
 // leastLoaded is the lane with the fewest partitions. Called with mu held.
@@ -155,6 +166,7 @@ func (e *Engine) forget(gone []*partition) {
 			delete(e.parts, p.Partition)
 		}
 	}
+	e.share()
 	e.mu.Unlock()
 	e.nudge()
 }

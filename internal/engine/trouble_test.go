@@ -423,3 +423,31 @@ func TestSlowBranch(t *testing.T) {
 		equal(t, "slow", w.out(1), numbers(0, 5000))
 	})
 }
+
+// TestQueuesShareABudget: however many partitions there are, together they queue no more
+// than the budget of all queues, but for the last fetch of each.
+func TestQueuesShareABudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 8, plain())
+		w.store.Hold("out0")
+		r := w.start(func(c *engine.Config) {
+			c.Limits = engine.Limits{ChunkRecords: 10, InFlightBytes: 20_000, QueueBytes: 4 << 20, QueuesBytes: 8 * 70_000}
+		})
+		var all []int32
+		for p := range int32(8) {
+			all = append(all, p)
+		}
+		for range 20 {
+			w.produce(all, 20_000)
+			synctest.Wait()
+		}
+		const poll = 2000 * 200 // what one fetch of the memory connector may add
+		if s := r.engine.Status(); s.QueuedBytes > 8*(70_000+poll) {
+			t.Errorf("%d bytes queued", s.QueuedBytes)
+		}
+		w.store.Free("out0")
+		if err := r.term(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

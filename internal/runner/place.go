@@ -7,6 +7,7 @@ import (
 
 	"github.com/levada-io/levada/connector/kafka"
 	"github.com/levada-io/levada/internal/deploy"
+	"github.com/levada-io/levada/internal/engine"
 )
 
 // override puts what the command line says over the deployment.
@@ -24,6 +25,31 @@ func (f *flags) override(d *deploy.Config) {
 	if f.lanes != 0 {
 		d.Lanes = f.lanes
 	}
+}
+
+// What a budget of memory leaves for each thing that waits: the rest is the runtime's,
+// the client's, and what steps make of the records.
+const (
+	inFlightShare = 16
+	queuesShare   = 8
+	batchShare    = 8
+	fetchShare    = 16
+)
+
+// limitsOf are the engine's limits of a deployment.
+func limitsOf(d *deploy.Config) engine.Limits {
+	l := engine.Limits{
+		ChunkRecords:  d.Limits.Chunk,
+		QueueBytes:    int64(d.Limits.Queue),
+		InFlightBytes: int64(d.Limits.InFlight),
+		HeldBytes:     int64(d.Limits.Batch),
+	}
+	if m := int64(d.Memory); m > 0 {
+		l.InFlightBytes = min(l.InFlightBytes, m/inFlightShare)
+		l.HeldBytes = min(l.HeldBytes, m/batchShare)
+		l.QueuesBytes = m / queuesShare
+	}
+	return l
 }
 
 // KafkaOptions are the connector's options of a deployment.

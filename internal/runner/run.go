@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -39,6 +40,11 @@ func run(ctx context.Context, o *Options, f *flags, planned *planner.Planned, d 
 	if err != nil {
 		return config(err)
 	}
+	if d.Memory > 0 {
+		// The collector works harder before the process becomes larger; what Python and C
+		// hold is not its to see.
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(int64(d.Memory) * 3 / 4))
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stop := watch(ctx, cancel, o)
@@ -62,6 +68,14 @@ func run(ctx context.Context, o *Options, f *flags, planned *planner.Planned, d 
 			return err
 		}
 	}
+	var letters connector.Sink
+	var limits engine.DeadLetterLimits
+	if dl := d.DeadLetter; dl != nil {
+		limits = engine.DeadLetterLimits{Consecutive: dl.MaxConsecutive, Ratio: dl.MaxRatio}
+		if letters, err = ss.deadLetters(ctx, dl); err != nil {
+			return err
+		}
+	}
 	source, stream, err := ss.session(ctx, prog.Source)
 	if err != nil {
 		return err
@@ -80,14 +94,11 @@ func run(ctx context.Context, o *Options, f *flags, planned *planner.Planned, d 
 				Step: prog.Source.Step, Stream: stream, Group: group, Start: d.Kafka.Start,
 			}, a)
 		},
-		Sinks: sinks,
-		Lanes: d.Lanes,
-		Limits: engine.Limits{
-			ChunkRecords:  d.Limits.Chunk,
-			QueueBytes:    int64(d.Limits.Queue),
-			InFlightBytes: int64(d.Limits.InFlight),
-			HeldBytes:     int64(d.Limits.Batch),
-		},
+		Sinks:            sinks,
+		DeadLetters:      letters,
+		DeadLetterLimits: limits,
+		Lanes:            d.Lanes,
+		Limits: limitsOf(d),
 		Drain: f.drain,
 		Stop:  stop,
 		Final: func(s engine.Status) { status = s },
@@ -96,9 +107,21 @@ func run(ctx context.Context, o *Options, f *flags, planned *planner.Planned, d 
 		err = serr
 	}
 	if err == nil {
-		fmt.Fprintf(o.Stderr, "levada: pipeline %s: drained, %d records in, %d out\n", prog.Name, status.RecordsIn, status.RecordsOut)
+		fmt.Fprintf(o.Stderr, "levada: pipeline %s: drained, %d records in, %d out%s\n", prog.Name, status.RecordsIn, status.RecordsOut, lost(status))
 	}
 	return err
+}
+
+// lost is what the last line says of messages that were not delivered.
+func lost(s engine.Status) string {
+	text := ""
+	if s.DeadLetters > 0 {
+		text += fmt.Sprintf(", %d dead letters", s.DeadLetters)
+	}
+	if s.Skipped > 0 {
+		text += fmt.Sprintf(", %d skipped", s.Skipped)
+	}
+	return text
 }
 
 // watch closes the channel it returns at the first stop signal and cancels at the
@@ -150,25 +173,47 @@ func (ss *sessions) session(ctx context.Context, e program.Endpoint) (connector.
 	if name == "" {
 		name = e.Connector
 	}
-	var opts any
-	key, stream := name, st.Topic
-	switch name {
-	case "kafka":
-		opts = KafkaOptions(&ss.d.Kafka, ss.log)
-	case "file":
+	stream := st.Topic
+	if name == "file" {
 		if stream = st.Path; stream == "" {
 			return nil, "", config(fmt.Errorf("step %q: stream %q: expected a path for the connector file\nhint: streams: {%s: {connector: file, path: ...}}", e.Step, e.Stream, e.Stream))
 		}
 	}
-	if s, ok := ss.open[key]; ok {
-		return s, stream, nil
+	s, err := ss.of(ctx, name)
+	return s, stream, err
+}
+
+// of is the session of a connector.
+func (ss *sessions) of(ctx context.Context, name string) (connector.Session, error) {
+	if s, ok := ss.open[name]; ok {
+		return s, nil
+	}
+	var opts any
+	if name == "kafka" {
+		k := KafkaOptions(&ss.d.Kafka, ss.log)
+		if ss.d.Memory > 0 {
+			k.FetchMaxBytes = int32(min(int64(ss.d.Memory)/fetchShare, 50<<20))
+		}
+		opts = k
 	}
 	s, err := connectors.Open(ctx, name, opts)
-	if err != nil {
-		return nil, "", err
+	if err == nil {
+		ss.open[name] = s
 	}
-	ss.open[key] = s
-	return s, stream, nil
+	return s, err
+}
+
+// deadLetters is the sink of messages that can not be handled.
+func (ss *sessions) deadLetters(ctx context.Context, d *deploy.DeadLetter) (connector.Sink, error) {
+	s, err := ss.of(ctx, d.Connector)
+	if err != nil {
+		return nil, err
+	}
+	if d.Connector == "file" {
+		k, err := s.Sink(ctx, connector.SinkConfig{Step: "dead letters", Stream: d.Path})
+		return lines{k}, err
+	}
+	return s.Sink(ctx, connector.SinkConfig{Step: "dead letters", Stream: d.Topic})
 }
 
 func (ss *sessions) close(ctx context.Context) error {
@@ -183,6 +228,9 @@ func (ss *sessions) close(ctx context.Context) error {
 type Summary struct {
 	RecordsIn   int64            `json:"records_in"`
 	RecordsOut  int64            `json:"records_out"`
+	DeadLetters int64            `json:"dead_letters"`
+	Skipped     int64            `json:"skipped"`
+	Retried     int64            `json:"retried"`
 	WallSeconds float64          `json:"wall_seconds"`
 	CPUSeconds  float64          `json:"cpu_seconds"`                // of the whole process, during the run
 	PeakMemory  int64            `json:"peak_memory_bytes,omitzero"` // resident, of the whole process; where the system tells
@@ -193,7 +241,7 @@ func summarize(o *Options, f *flags, s engine.Status, wall, cpu time.Duration) e
 	if f.summary == "" {
 		return nil
 	}
-	sum := Summary{RecordsIn: s.RecordsIn, RecordsOut: s.RecordsOut, WallSeconds: wall.Seconds(), CPUSeconds: cpu.Seconds(), PeakMemory: peakMemory()}
+	sum := Summary{RecordsIn: s.RecordsIn, RecordsOut: s.RecordsOut, DeadLetters: s.DeadLetters, Skipped: s.Skipped, Retried: s.Retried, WallSeconds: wall.Seconds(), CPUSeconds: cpu.Seconds(), PeakMemory: peakMemory()}
 	if o.Counters != nil {
 		sum.Counters = o.Counters()
 	}
