@@ -43,8 +43,13 @@ import (
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_batch"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_iterator"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_name_twice"
+	"github.com/levada-io/levada/plan/testdata/corpus/wrong_no_dead_letters"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_open_end"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_policy"
+	"github.com/levada-io/levada/plan/testdata/corpus/wrong_policy_of_a_batch"
+	"github.com/levada-io/levada/plan/testdata/corpus/wrong_retry"
+	"github.com/levada-io/levada/plan/testdata/corpus/wrong_retry_bounds"
+	"github.com/levada-io/levada/plan/testdata/corpus/wrong_two_policies"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_two_sources"
 )
 
@@ -59,7 +64,8 @@ import (
 //	want.jsonl              what the sink writes; want.<stream>.jsonl where there are several
 //
 // A folder whose name begins with wrong_ has go.txt, yaml.txt and python.txt instead:
-// what is said about each spelling. There is no .go where the compiler refuses it.
+// what is said about each spelling. There is no .go where the compiler refuses it. Where
+// it has a deployment.yaml, that is what the pipeline is checked with.
 const corpus = "plan/testdata/corpus"
 
 // inGo are the Go spellings.
@@ -84,12 +90,17 @@ var inGo = map[string]func() *levada.Pipeline{
 
 // wrongInGo are those that compile.
 var wrongInGo = map[string]func() *levada.Pipeline{
-	"wrong_batch":       wrong_batch.Pipeline,
-	"wrong_iterator":    wrong_iterator.Pipeline,
-	"wrong_name_twice":  wrong_name_twice.Pipeline,
-	"wrong_open_end":    wrong_open_end.Pipeline,
-	"wrong_policy":      wrong_policy.Pipeline,
-	"wrong_two_sources": wrong_two_sources.Pipeline,
+	"wrong_batch":             wrong_batch.Pipeline,
+	"wrong_iterator":          wrong_iterator.Pipeline,
+	"wrong_name_twice":        wrong_name_twice.Pipeline,
+	"wrong_open_end":          wrong_open_end.Pipeline,
+	"wrong_policy":            wrong_policy.Pipeline,
+	"wrong_two_sources":       wrong_two_sources.Pipeline,
+	"wrong_two_policies":      wrong_two_policies.Pipeline,
+	"wrong_retry_bounds":      wrong_retry_bounds.Pipeline,
+	"wrong_retry":             wrong_retry.Pipeline,
+	"wrong_policy_of_a_batch": wrong_policy_of_a_batch.Pipeline,
+	"wrong_no_dead_letters":   wrong_no_dead_letters.Pipeline,
 }
 
 const stepsPackage = "github.com/levada-io/levada/plan/testdata/corpus/steps"
@@ -564,13 +575,18 @@ func (py *python) answers(t *testing.T, dir string) {
 func (py *python) wrong(t *testing.T, dir string) {
 	t.Parallel()
 	py.manifest(t, dir)
-	_, errs, err := py.run("-m", "levada", "check", filepath.Join(dir, "pipeline.py"))
+	args := []string{"-m", "levada", "check", filepath.Join(dir, "pipeline.py")}
+	if file, ok := deployed(dir); ok {
+		args = append(args, "--config", file)
+	}
+	_, errs, err := py.run(args...)
 	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 78 {
 		t.Errorf("expected exit code 78, got %v", err)
 	}
 	golden(t, filepath.Join(dir, "python.txt"), withoutFrames(t, errs))
 
-	_, errs, err = py.run("-m", "levada", "check", filepath.Join(dir, "pipeline.yaml"))
+	args[3] = filepath.Join(dir, "pipeline.yaml")
+	_, errs, err = py.run(args...)
 	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 78 {
 		t.Errorf("pipeline.yaml: expected exit code 78, got %v", err)
 	}
@@ -581,6 +597,22 @@ func (py *python) wrong(t *testing.T, dir string) {
 	if errs != "levada: "+string(want) {
 		t.Errorf("pipeline.yaml: %s", differ(errs, "levada: "+string(want)))
 	}
+}
+
+// deployed is the deployment of a wrong pipeline, where it has one.
+func deployed(dir string) (file string, ok bool) {
+	file = filepath.Join(dir, "deployment.yaml")
+	_, err := os.Stat(file)
+	return file, err == nil
+}
+
+// wrongCatalog is the catalog that a wrong pipeline is planned with.
+func wrongCatalog(dir string, ms []*plan.Manifest) *planner.Catalog {
+	cat := catalog(ms)
+	if _, ok := deployed(dir); ok {
+		cat.DeadLetters = planner.NoDeadLetters
+	}
+	return cat
 }
 
 // withoutFrames takes out of a traceback what is not the author's own, and where this
@@ -612,7 +644,7 @@ func TestCorpusWrongInGo(t *testing.T) {
 			dir := filepath.Join(corpus, name)
 			p, err := build().Plan()
 			if err == nil {
-				_, err = planner.Plan(p, catalog(manifests(t, dir, ext)))
+				_, err = planner.Plan(p, wrongCatalog(dir, manifests(t, dir, ext)))
 			}
 			if err == nil {
 				t.Fatal("accepted")
@@ -629,7 +661,7 @@ func TestCorpusWrongInYAML(t *testing.T) {
 			ms := manifests(t, dir, ext)
 			p, err := yamlplan.Load(filepath.Join(dir, "pipeline.yaml"), ms...)
 			if err == nil {
-				_, err = planner.Plan(p, catalog(ms))
+				_, err = planner.Plan(p, wrongCatalog(dir, ms))
 			}
 			if err == nil {
 				t.Fatal("accepted")

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/levada-io/levada/internal/program"
 	"github.com/levada-io/levada/plan"
@@ -20,6 +21,8 @@ type Pipeline struct {
 	functions map[string]*program.Function
 	local     map[string]int // how many local functions have a name
 	kits      []program.Kit
+	policies  []Policy // all that were given for the pipeline as a whole
+	retry     *plan.Retry
 }
 
 // node is a step in the tree of its pipeline.
@@ -33,6 +36,31 @@ type node struct {
 // New begins a pipeline. The name is also the default of the consumer group.
 func New(name string) *Pipeline {
 	return &Pipeline{name: name, functions: map[string]*program.Function{}, local: map[string]int{}}
+}
+
+// OnError sets what becomes of messages that fail at steps without a policy of their
+// own. Without it they go to the dead letters where the deployment has a stream for
+// them, and else the pipeline stops.
+func (p *Pipeline) OnError(policy Policy) *Pipeline {
+	p.policies = append(p.policies, policy)
+	return p
+}
+
+// Retry repeats failing calls of functions, as [WithRetry] does, at the steps that do
+// not say how themselves.
+func (p *Pipeline) Retry(times int, backoff time.Duration) *Pipeline {
+	p.retry = retry(times, backoff)
+	return p
+}
+
+// contradiction says that two policies were given in one place; empty where they agree.
+func contradiction(given []Policy) string {
+	for _, p := range given {
+		if p != given[0] {
+			return fmt.Sprintf("expected one on_error, got %q and %q", given[0], p)
+		}
+	}
+	return ""
 }
 
 // Endpoint names a stream and the connector that reaches it; the deployment may lead
@@ -101,6 +129,9 @@ func (p *Pipeline) node(name string, kind plan.Kind, opts []Option) (*node, *set
 		if o.set != nil {
 			o.set(&n.Step, st)
 		}
+	}
+	if text := contradiction(st.policies); text != "" {
+		p.wrong(n, "bad-policy", "", "%s", text)
 	}
 	if st.given && n.Kind != plan.Map && n.Kind != plan.Filter && n.Kind != plan.FlatMap && n.Kind != plan.Route {
 		p.wrong(n, "bad-settings", "", "a %s has no function that could have settings", n.Kind)

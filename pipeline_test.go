@@ -1,6 +1,7 @@
 package levada_test
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/levada-io/levada"
 	"github.com/levada-io/levada/plan"
+	"github.com/levada-io/levada/record"
 )
 
 type Reading struct {
@@ -341,9 +343,25 @@ func TestPlanReportsEveryMistake(t *testing.T) {
 			`step "in" (pipeline_test.go:L): expected the name of a stream and of a connector, got "" and "kafka"`,
 			`step "in" (pipeline_test.go:L): expected a name of its own, another step (pipeline_test.go:L) has it`,
 			`step "out 2" (pipeline_test.go:L): expected a step name of letters, digits, _ . and -, at most 100, not beginning with . or -; got "out 2"`,
-			"step \"out 2\" (pipeline_test.go:L): on_error \"skip\" is not built yet\nhint: leave it out: the pipeline then stops at the failing message and loses nothing",
-			"step \"in2\" (pipeline_test.go:L): retry is not built yet\nhint: leave it out: the pipeline then stops at the failing message and loses nothing",
+			"step \"in2\" (pipeline_test.go:L): a source can not fail, expected no retry\nhint: retry stands at a map, filter, flat_map or route with a function in Go or Python",
 			"step \"in2\" (pipeline_test.go:L): expected a sink at the end of every branch, got a step that leads nowhere\nhint: end every branch with a sink",
+		}},
+		{"policies that contradict each other", func() *levada.Pipeline {
+			p := levada.New("p").OnError(levada.Fail).OnError(levada.DeadLetter)
+			p.Source("in", levada.Topic("in")).Sink("out", levada.Topic("out"), levada.OnError(levada.Skip), levada.OnError(levada.Skip), levada.OnError(levada.Fail))
+			return p
+		}, []string{
+			`step "out" (pipeline_test.go:L): expected one on_error, got "skip" and "fail"`,
+			`pipeline "p": expected one on_error, got "fail" and "dead_letter"`,
+		}},
+		{"policies of the pipeline", func() *levada.Pipeline {
+			p := levada.New("p").OnError("ignore").Retry(0, time.Hour)
+			p.Source("in", levada.Topic("in")).Sink("out", levada.Topic("out"))
+			return p
+		}, []string{
+			`pipeline "p": expected on_error to be fail, skip or dead_letter, got "ignore"` + "\nhint: it is called skip here",
+			`pipeline "p": retry: expected times from 1 to 1000, got 0`,
+			`pipeline "p": retry: expected a backoff from 0 to 60000 ms, got 3600000 ms`,
 		}},
 		{"nil endpoints", func() *levada.Pipeline {
 			p := levada.New("p")
@@ -399,5 +417,34 @@ func TestNewMessage(t *testing.T) {
 	}
 	if m.Key() != nil || !m.Timestamp().IsZero() {
 		t.Error("expected neither key nor timestamp")
+	}
+}
+
+// What is said for the pipeline stands once in its plan, and not at its steps.
+func TestPoliciesOfThePipeline(t *testing.T) {
+	p := levada.New("p").OnError(levada.Skip).OnError(levada.Skip).Retry(3, 100*time.Millisecond)
+	p.Source("in", levada.Topic("in")).Sink("out", levada.Topic("out"))
+	pl := mustPlan(t, p)
+	if pl.OnError != plan.Skip || pl.Retry == nil || *pl.Retry != (plan.Retry{Times: 3, BackoffMS: 100}) {
+		t.Errorf("got %q and %+v", pl.OnError, pl.Retry)
+	}
+	if fmt.Sprint(pl.Requires) != "[policy:skip retry]" {
+		t.Errorf("requires %q", pl.Requires)
+	}
+	for _, s := range pl.Steps {
+		if s.OnError != "" || s.Retry != nil {
+			t.Errorf("step %s: %q and %+v", s.Name, s.OnError, s.Retry)
+		}
+	}
+}
+
+func TestRetryMarksAnError(t *testing.T) {
+	cause := errors.New("no answer")
+	err := fmt.Errorf("lookup: %w", levada.Retry(cause))
+	if !record.Retryable(err) || !errors.Is(err, cause) || err.Error() != "lookup: no answer" {
+		t.Errorf("got %v", err)
+	}
+	if record.Retryable(cause) || levada.Retry(nil) != nil {
+		t.Error("marks what it was not given")
 	}
 }

@@ -1,8 +1,10 @@
 package levada
 
 import (
+	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 
 	"github.com/levada-io/levada/internal/frame"
 	"github.com/levada-io/levada/internal/planner"
@@ -16,8 +18,14 @@ import (
 // Everything that is wrong with the pipeline and can be seen without the other
 // functions of the process, each with the line of its step.
 func (p *Pipeline) Plan() (*plan.Plan, error) {
-	out := &plan.Plan{Version: plan.Version, Name: p.name, Types: map[string]plan.Type{}}
+	out := &plan.Plan{Version: plan.Version, Name: p.name, Retry: p.retry, Types: map[string]plan.Type{}}
 	problems := p.problems
+	if len(p.policies) > 0 {
+		out.OnError = string(p.policies[0])
+	}
+	if text := contradiction(p.policies); text != "" {
+		problems = append(slices.Clone(problems), plan.Problem{Code: "bad-policy", Text: fmt.Sprintf("pipeline %q: %s", p.name, text)})
+	}
 	var walk func(*node)
 	walk = func(n *node) {
 		s := n.Step

@@ -14,6 +14,7 @@ import (
 	"encoding/json/v2"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Version is the plan version that this package writes. An engine accepts its own
@@ -53,7 +54,11 @@ type Plan struct {
 	Version  int      `json:"version"`
 	Requires []string `json:"requires"` // capabilities an engine must have, sorted
 	Name     string   `json:"name"`
-	Steps    []Step   `json:"steps"` // an input stands before those that read it; the source first
+	// OnError and Retry are what counts for steps that do not say themselves what is to
+	// become of a failing message, and that can fail or be repeated.
+	OnError string `json:"on_error,omitempty"`
+	Retry   *Retry `json:"retry,omitempty"`
+	Steps   []Step `json:"steps"` // an input stands before those that read it; the source first
 	// Types are the types that steps name, by canonical name, with those they need.
 	Types map[string]Type `json:"types,omitempty"`
 }
@@ -92,9 +97,12 @@ type Step struct {
 	Limit *Limit `json:"limit,omitempty"`
 	// Branches are what a route or broadcast leads to, in the author's order.
 	Branches []Branch `json:"branches,omitempty"`
-	// OnError is the policy for a failing message; empty: the pipeline's default.
+	// OnError is the policy for a failing message: map, filter, flat_map, route, sink.
+	// Empty: the pipeline's, and without one dead_letter where the deployment has a
+	// stream for it, else fail.
 	OnError string `json:"on_error,omitempty"`
-	Retry   *Retry `json:"retry,omitempty"`
+	// Retry stands at a map, filter, flat_map or route with a function in Go or Python.
+	Retry *Retry `json:"retry,omitempty"`
 }
 
 // Function refers to code by its one canonical name: "go:<import path>.<Func>",
@@ -125,10 +133,37 @@ type Branch struct {
 	Otherwise bool `json:"otherwise,omitzero"`
 }
 
-// Retry repeats a failing call before the policy applies.
+// Retry repeats a failing call before the policy applies: the first time after the
+// backoff, each further time after twice as long, at most a minute.
 type Retry struct {
 	Times     int   `json:"times"`
 	BackoffMS int64 `json:"backoff_ms"`
+}
+
+// The bounds of a Retry. More repetitions than these are an outage, which is for the
+// one who runs the pipeline to see and not for a step to sit out.
+const (
+	MaxRetries   = 1000
+	MaxBackoffMS = 60_000
+)
+
+// CanFail says whether messages can fail at the step, so that it has a policy.
+func (s *Step) CanFail() bool {
+	switch s.Kind {
+	case Source, Batch, Broadcast:
+		return false
+	}
+	return true
+}
+
+// CanRetry says whether a failing call of the step may have another outcome when it is
+// repeated: only a function of the author's can.
+func (s *Step) CanRetry() bool {
+	switch s.Kind {
+	case Map, Filter, FlatMap, Route:
+		return s.Function != nil && !strings.HasPrefix(s.Function.Name, "builtin:")
+	}
+	return false
 }
 
 // Encode returns the JSON form: two-space indentation, a newline at the end, members

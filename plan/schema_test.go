@@ -23,6 +23,7 @@ var narrow = map[string]map[string]any{
 	"Plan.version":      {"minimum": 1, "maximum": Version},
 	"Plan.name":         {"pattern": validName.String()},
 	"Plan.requires":     {"uniqueItems": true},
+	"Plan.on_error":     {"enum": []string{Fail, Skip, DeadLetter}},
 	"Step.name":         {"pattern": validName.String()},
 	"Step.kind":         {"enum": Kinds},
 	"Step.on_error":     {"enum": []string{Fail, Skip, DeadLetter}},
@@ -34,8 +35,8 @@ var narrow = map[string]map[string]any{
 	"Limit.age_ms":      {"minimum": 1},
 	"Branch.name":       {"pattern": validBranch.String()},
 	"Branch.key":        {"type": []string{"string", "integer", "boolean"}},
-	"Retry.times":       {"minimum": 1},
-	"Retry.backoff_ms":  {"minimum": 0},
+	"Retry.times":       {"minimum": 1, "maximum": MaxRetries},
+	"Retry.backoff_ms":  {"minimum": 0, "maximum": MaxBackoffMS},
 	"Type.kind": {"enum": []TypeKind{
 		TBool, TInt8, TInt16, TInt32, TInt64, TUint8, TUint16, TUint32, TUint64, TFloat32, TFloat64,
 		TString, TBytes, TTime, TList, TMap, TStruct, TRef, TAny,
@@ -143,6 +144,7 @@ func TestSchemaAgreesWithEncodeAndDecode(t *testing.T) {
 	p := linear()
 	p.Steps[2].Function.Settings = jsontext.Value(`{"limit":3.5}`)
 	p.Steps[2].OnError, p.Steps[2].Retry = Skip, &Retry{Times: 3}
+	p.OnError, p.Retry = DeadLetter, &Retry{Times: 2, BackoffMS: 100}
 	empty := forked()
 	empty.Steps[1].Branches[0].Key = jsontext.Value(`""`)
 	for _, p := range []*Plan{p, forked(), empty} {

@@ -51,21 +51,25 @@ var (
 // unbuilt are the kinds that a plan has room for and this version does not run.
 var unbuilt = []Kind{KeyBy, Reduce}
 
-// Requires computes the capabilities that an engine needs for the steps, sorted.
+// Requires computes the capabilities that an engine needs for the plan, sorted.
 func Requires(p *Plan) []string {
 	out := []string{} // never null in JSON
+	policy := func(onError string, retry *Retry) {
+		if onError != "" && onError != Fail {
+			out = append(out, "policy:"+onError)
+		}
+		if retry != nil {
+			out = append(out, "retry")
+		}
+	}
+	policy(p.OnError, p.Retry)
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		switch s.Kind {
 		case FlatMap, KeyBy, Batch, Reduce, Route, Broadcast:
 			out = append(out, "kind:"+string(s.Kind))
 		}
-		if s.OnError != "" && s.OnError != Fail {
-			out = append(out, "policy:"+s.OnError)
-		}
-		if s.Retry != nil {
-			out = append(out, "retry")
-		}
+		policy(s.OnError, s.Retry)
 		if s.Function == nil {
 			continue
 		}
@@ -118,6 +122,7 @@ func (v *validation) pipeline() {
 	if !validName.MatchString(p.Name) {
 		v.add(nil, "bad-name", "", "expected a pipeline name of %s; got %q", nameForm, p.Name)
 	}
+	v.words(nil, fmt.Sprintf("pipeline %q: ", p.Name), p.OnError, p.Retry)
 	want := Requires(p)
 	for _, c := range p.Requires {
 		if !slices.Contains(want, c) {
@@ -250,20 +255,54 @@ func (v *validation) input(s *Step) {
 	v.readers[s.Input] = append(v.readers[s.Input], s)
 }
 
+// policy checks what a step says about failing messages, and whether it may.
 func (v *validation) policy(s *Step) {
-	switch s.OnError {
-	case "", Fail:
-	case Skip, DeadLetter:
-		v.add(s, "not-built", "leave it out: the pipeline then stops at the failing message and loses nothing",
-			"on_error %q is not built yet", s.OnError)
-	default:
-		v.add(s, "unknown-policy", "", "expected on_error to be fail, skip or dead_letter, got %q", s.OnError)
+	v.words(s, "", s.OnError, s.Retry)
+	if s.OnError != "" && !s.CanFail() {
+		v.add(s, "bad-policy", "on_error stands at a map, filter, flat_map, route or sink, or at the pipeline as a whole",
+			"a %s can not fail, expected no on_error, got %q", s.Kind, s.OnError)
 	}
-	if s.Retry != nil {
-		if s.Retry.Times < 1 || s.Retry.BackoffMS < 0 {
-			v.add(s, "bad-retry", "", "expected retry with times of at least 1 and no negative backoff, got %d and %d ms", s.Retry.Times, s.Retry.BackoffMS)
+	if s.Retry == nil || s.CanRetry() {
+		return
+	}
+	const hint = "retry stands at a map, filter, flat_map or route with a function in Go or Python"
+	switch {
+	case !s.CanFail():
+		v.add(s, "bad-policy", hint, "a %s can not fail, expected no retry", s.Kind)
+	case s.Kind == Sink:
+		v.add(s, "bad-policy", hint, "the connector of a sink tries again by itself, expected no retry")
+	case s.Function != nil:
+		v.add(s, "bad-policy", hint, "the same bytes fail the same way in a codec, expected no retry")
+	}
+}
+
+// otherPolicies are the names that policies have elsewhere. By its letters "stop" would
+// be taken for a slip of "skip", which is its contrary.
+var otherPolicies = map[string]string{
+	"stop": Fail, "abort": Fail, "raise": Fail, "error": Fail,
+	"ignore": Skip, "drop": Skip, "continue": Skip,
+	"dlq": DeadLetter, "dead-letter": DeadLetter, "deadletter": DeadLetter, "dead_letters": DeadLetter,
+}
+
+// words checks what stands in on_error and retry, of a step or of the pipeline.
+func (v *validation) words(s *Step, place, onError string, retry *Retry) {
+	switch onError {
+	case "", Fail, Skip, DeadLetter:
+	default:
+		hint := ""
+		if here, ok := otherPolicies[strings.ToLower(onError)]; ok {
+			hint = "it is called " + here + " here"
 		}
-		v.add(s, "not-built", "leave it out: the pipeline then stops at the failing message and loses nothing", "retry is not built yet")
+		v.add(s, "unknown-policy", hint, "%sexpected on_error to be fail, skip or dead_letter, got %q", place, onError)
+	}
+	if retry == nil {
+		return
+	}
+	if retry.Times < 1 || retry.Times > MaxRetries {
+		v.add(s, "bad-retry", "", "%sretry: expected times from 1 to %d, got %d", place, MaxRetries, retry.Times)
+	}
+	if retry.BackoffMS < 0 || retry.BackoffMS > MaxBackoffMS {
+		v.add(s, "bad-retry", "", "%sretry: expected a backoff from 0 to %d ms, got %d ms", place, MaxBackoffMS, retry.BackoffMS)
 	}
 }
 

@@ -68,12 +68,33 @@ func TestRequires(t *testing.T) {
 	if got := Requires(p); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	p = &Plan{OnError: DeadLetter, Retry: &Retry{Times: 1}, Steps: []Step{{Kind: Source}}}
+	if got := Requires(p); !slices.Equal(got, []string{"policy:dead_letter", "retry"}) {
+		t.Errorf("of the pipeline: got %q", got)
+	}
+}
+
+// What counts for the whole pipeline is part of what the plan does.
+func TestHashCountsPoliciesOfThePipeline(t *testing.T) {
+	hash := func(p *Plan) string {
+		h, err := p.Hash()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	plain, skips, repeats := linear(), linear(), linear()
+	skips.OnError, repeats.Retry = Skip, &Retry{Times: 1}
+	if h := hash(plain); h == hash(skips) || h == hash(repeats) {
+		t.Errorf("%s for several", h)
+	}
 }
 
 // Every rule, with the whole text that its violation shows.
 func TestValidate(t *testing.T) {
 	const (
-		lossless = "\nhint: leave it out: the pipeline then stops at the failing message and loses nothing"
+		fallible = "\nhint: on_error stands at a map, filter, flat_map, route or sink, or at the pipeline as a whole"
+		callable = "\nhint: retry stands at a map, filter, flat_map or route with a function in Go or Python"
 		open     = "expected a sink at the end of every branch, got a step that leads nowhere\nhint: end every branch with a sink"
 	)
 	for _, c := range []struct {
@@ -159,12 +180,35 @@ func TestValidate(t *testing.T) {
 		}},
 		{"branches of a filter", linear, func(p *Plan) { p.Steps[2].Branches = []Branch{{Name: "a"}} }, []string{`step "keep" (p.py:3): a filter has no branches`}},
 		{"open end", linear, func(p *Plan) { p.Steps = p.Steps[:4] }, []string{`step "print" (p.py:4): ` + open}},
-		{"skip", linear, func(p *Plan) { p.Steps[2].OnError = Skip }, []string{`step "keep" (p.py:3): on_error "skip" is not built yet` + lossless}},
-		{"dead letter", linear, func(p *Plan) { p.Steps[2].OnError = DeadLetter }, []string{`step "keep" (p.py:3): on_error "dead_letter" is not built yet` + lossless}},
-		{"unknown policy", linear, func(p *Plan) { p.Steps[2].OnError = "stop" }, []string{`step "keep" (p.py:3): expected on_error to be fail, skip or dead_letter, got "stop"`}},
-		{"retry", linear, func(p *Plan) { p.Steps[2].Retry = &Retry{} }, []string{
-			`step "keep" (p.py:3): expected retry with times of at least 1 and no negative backoff, got 0 and 0 ms`,
-			`step "keep" (p.py:3): retry is not built yet` + lossless,
+		{"policies where they may stand", linear, func(p *Plan) {
+			p.OnError, p.Retry = DeadLetter, &Retry{Times: 1000, BackoffMS: 60000}
+			p.Steps[1].OnError, p.Steps[2].OnError, p.Steps[3].OnError, p.Steps[4].OnError = Skip, Skip, DeadLetter, Fail
+			p.Steps[2].Retry = &Retry{Times: 1}
+		}, nil},
+		{"policies of a route", forked, func(p *Plan) { p.Steps[1].OnError, p.Steps[1].Retry = Skip, &Retry{Times: 1} }, nil},
+		{"unknown policy", linear, func(p *Plan) { p.Steps[2].OnError = "stop" }, []string{"step \"keep\" (p.py:3): expected on_error to be fail, skip or dead_letter, got \"stop\"\nhint: it is called fail here"}},
+		{"unknown policy of the pipeline", linear, func(p *Plan) { p.OnError = "later" }, []string{`pipeline "metrics": expected on_error to be fail, skip or dead_letter, got "later"`}},
+		{"policy of a source", linear, func(p *Plan) { p.Steps[0].OnError = Fail }, []string{`step "in" (p.py:1): a source can not fail, expected no on_error, got "fail"` + fallible}},
+		{"policy of a broadcast", forked, func(p *Plan) { p.Steps[3].OnError, p.Steps[3].Retry = Skip, &Retry{Times: 1} }, []string{
+			`step "fan" (p.py:4): a broadcast can not fail, expected no on_error, got "skip"` + fallible,
+			`step "fan" (p.py:4): a broadcast can not fail, expected no retry` + callable,
+		}},
+		{"policy of a batch", linear, func(p *Plan) {
+			p.Steps[2] = Step{Name: "keep", Kind: Batch, Input: "parse", Limit: &Limit{Count: 1}, OnError: DeadLetter}
+		}, []string{`step "keep": a batch can not fail, expected no on_error, got "dead_letter"` + fallible}},
+		{"retry of a codec", linear, func(p *Plan) { p.Steps[1].Retry = &Retry{Times: 3} }, []string{
+			`step "parse" (p.py:2): the same bytes fail the same way in a codec, expected no retry` + callable,
+		}},
+		{"retry of a sink", linear, func(p *Plan) { p.Steps[4].Retry = &Retry{Times: 3} }, []string{
+			`step "out" (p.py:5): the connector of a sink tries again by itself, expected no retry` + callable,
+		}},
+		{"retry of nothing", linear, func(p *Plan) { p.Steps[2].Retry = &Retry{BackoffMS: -1} }, []string{
+			`step "keep" (p.py:3): retry: expected times from 1 to 1000, got 0`,
+			`step "keep" (p.py:3): retry: expected a backoff from 0 to 60000 ms, got -1 ms`,
+		}},
+		{"retry without end", linear, func(p *Plan) { p.Retry = &Retry{Times: 1001, BackoffMS: 60001} }, []string{
+			`pipeline "metrics": retry: expected times from 1 to 1000, got 1001`,
+			`pipeline "metrics": retry: expected a backoff from 0 to 60000 ms, got 60001 ms`,
 		}},
 		{"no function", linear, func(p *Plan) { p.Steps[2].Function = nil }, []string{`step "keep" (p.py:3): expected a function, got none`}},
 		{"function of a sink", linear, func(p *Plan) { p.Steps[4].Function = &Function{Name: "go:a.B"} }, []string{`step "out" (p.py:5): a sink has no function, got "go:a.B"`}},

@@ -15,6 +15,11 @@ func fuse(pl *Planned) Problems {
 			// A route gives back branches, not payloads: a crossing of its own.
 			runs++
 			n.crossing, run = runs, 0
+		case n.policy.Times > 0:
+			// What is called again are messages as they came to the step, which a run keeps
+			// of its first step only; and nothing behind it has been called for them yet.
+			runs++
+			n.crossing, run = runs, 0
 		default:
 			if run == 0 {
 				runs++

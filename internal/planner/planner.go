@@ -30,6 +30,8 @@ type Catalog struct {
 	Codecs map[string]codec.Codec
 	// Python runs Python steps; nil in a process without it.
 	Python program.Python
+	// DeadLetters says whether the deployment has a stream for them.
+	DeadLetters DeadLetters
 	// StrictTypes refuses edges of which one side is not known.
 	StrictTypes bool
 }
@@ -53,6 +55,7 @@ type node struct {
 	sig      *plan.FunctionSignature
 	codec    string // of a builtin
 	in, out  plan.Type
+	policy   program.Policy
 	crossing int // number of the Python run that the step belongs to, from 1
 }
 
@@ -89,6 +92,7 @@ func Plan(p *plan.Plan, cat *Catalog) (*Planned, error) {
 		validate,
 		resolve,
 		types,
+		place,
 		fuse,
 	} {
 		if ps := pass(pl); len(ps) > 0 {

@@ -6,8 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"encoding/json/v2"
 
@@ -105,7 +107,9 @@ func catalog() *Catalog {
 	return c
 }
 
-// steps reads the short form of a test: a line each step, "kind name function".
+// steps reads the short form of a test: a line each step, "kind name function". Words
+// "on_error=skip" and "retry=3" stand anywhere in it; what stands in a line that begins
+// with "pipeline" counts for the pipeline.
 func steps(t *testing.T, text string) *plan.Plan {
 	t.Helper()
 	p := &plan.Plan{Version: plan.Version, Name: "test", Types: map[string]plan.Type{}}
@@ -118,8 +122,12 @@ func steps(t *testing.T, text string) *plan.Plan {
 	}
 	input := ""
 	for i, line := range strings.Split(strings.TrimSpace(text), "\n") {
-		w := strings.Fields(line)
-		s := plan.Step{Name: w[1], Kind: plan.Kind(w[0]), Origin: plan.Origin{File: "t.py", Line: i + 1}, Input: input}
+		w, onError, retry := policyWords(t, strings.Fields(line))
+		if w[0] == "pipeline" {
+			p.OnError, p.Retry = onError, retry
+			continue
+		}
+		s := plan.Step{Name: w[1], Kind: plan.Kind(w[0]), Origin: plan.Origin{File: "t.py", Line: i + 1}, Input: input, OnError: onError, Retry: retry}
 		input = s.Name
 		switch w[0] {
 		case "source", "sink":
@@ -159,6 +167,24 @@ func steps(t *testing.T, text string) *plan.Plan {
 	return p
 }
 
+func policyWords(t *testing.T, words []string) (rest []string, onError string, retry *plan.Retry) {
+	t.Helper()
+	for _, w := range words {
+		if v, ok := strings.CutPrefix(w, "on_error="); ok {
+			onError = v
+		} else if v, ok := strings.CutPrefix(w, "retry="); ok {
+			times, err := strconv.Atoi(v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			retry = &plan.Retry{Times: times, BackoffMS: 100}
+		} else {
+			rest = append(rest, w)
+		}
+	}
+	return rest, onError, retry
+}
+
 func (pl *Planned) typeAndTable(t reflect.Type) (plan.Type, map[string]plan.Type, error) {
 	pt, err := pl.goType(t)
 	return pt, pl.types, err
@@ -182,6 +208,12 @@ func TestPlans(t *testing.T) {
 			py := &fakePython{}
 			cat.Python = py
 			cat.StrictTypes = strings.HasPrefix(filepath.Base(f), "strict")
+			switch {
+			case strings.HasPrefix(filepath.Base(f), "with_dead_letters"):
+				cat.DeadLetters = WithDeadLetters
+			case strings.HasPrefix(filepath.Base(f), "no_dead_letters"):
+				cat.DeadLetters = NoDeadLetters
+			}
 			var out strings.Builder
 			pl, err := Plan(steps(t, in), cat)
 			if err == nil {
@@ -278,5 +310,68 @@ func TestProgramsRun(t *testing.T) {
 				t.Errorf("got  %q\nwant %q", got, tc.want)
 			}
 		})
+	}
+}
+
+// The policy of a step is its own, else the pipeline's, else that of the deployment;
+// what may not stand at a kind of step does not reach it from the pipeline either.
+func TestPolicies(t *testing.T) {
+	const text = `
+source in
+parse p
+batch b
+map m py:p:enrich
+map own py:p:enrich on_error=fail retry=1
+serialize s
+sink out`
+	for _, c := range []struct {
+		name, pipeline string
+		dead           DeadLetters
+		want           map[string]program.Policy
+	}{
+		{"nothing is said", "", DeadLettersUnknown, map[string]program.Policy{
+			"p": {OnError: "fail", Language: "levada"}, "m": {OnError: "fail", Language: "python"},
+			"out": {OnError: "fail", Language: "levada"},
+		}},
+		{"a stream for dead letters", "", WithDeadLetters, map[string]program.Policy{
+			"in": {OnError: "fail", Language: "levada"}, "p": {OnError: "dead_letter", Language: "levada"},
+			"b": {OnError: "fail", Language: "levada"}, "m": {OnError: "dead_letter", Language: "python"},
+			"own": {OnError: "fail", Times: 1, Backoff: 100 * time.Millisecond, Language: "python"},
+			"s":   {OnError: "dead_letter", Language: "levada"}, "out": {OnError: "dead_letter", Language: "levada"},
+		}},
+		{"the pipeline", "pipeline on_error=skip retry=3", WithDeadLetters, map[string]program.Policy{
+			"in": {OnError: "fail", Language: "levada"}, "p": {OnError: "skip", Language: "levada"},
+			"b":   {OnError: "fail", Language: "levada"},
+			"m":   {OnError: "skip", Times: 3, Backoff: 100 * time.Millisecond, Language: "python"},
+			"own": {OnError: "fail", Times: 1, Backoff: 100 * time.Millisecond, Language: "python"},
+			"s":   {OnError: "skip", Language: "levada"}, "out": {OnError: "skip", Language: "levada"},
+		}},
+		{"fail all the same", "pipeline on_error=fail", WithDeadLetters, map[string]program.Policy{
+			"m": {OnError: "fail", Language: "python"},
+		}},
+	} {
+		cat := catalog()
+		cat.DeadLetters = c.dead
+		pl, err := Plan(steps(t, c.pipeline+text), cat)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := pl.policies()
+		if len(got) != 7 {
+			t.Errorf("%s: policies of %d steps", c.name, len(got))
+		}
+		for step, want := range c.want {
+			if got[step] != want {
+				t.Errorf("%s: %s: got %+v, want %+v", c.name, step, got[step], want)
+			}
+		}
+	}
+	cat := catalog()
+	pl, err := Plan(steps(t, "source in\nparse p T\nmap m go:x.Transform\nserialize s\nsink out"), cat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := pl.policies()["m"].Language; got != "go" {
+		t.Errorf("language of a step in Go: %s", got)
 	}
 }

@@ -91,15 +91,24 @@ func dispatch(ctx context.Context, o *Options) error {
 		o.Catalog.Codecs = map[string]codec.Codec{"json": json.New()}
 	}
 	o.Catalog.StrictTypes = f.strict
+	d, unread := deploy.Default(), error(nil)
+	if f.config != "" {
+		d, unread = deploy.Load(f.config, os.LookupEnv)
+	}
+	switch {
+	case unread != nil: // what it has is not known
+	case d.DeadLetter != nil:
+		o.Catalog.DeadLetters = planner.WithDeadLetters
+	case f.config != "" || verb == "run":
+		o.Catalog.DeadLetters = planner.NoDeadLetters
+	}
+	// The mistakes of the pipeline come before those of its deployment, as they are mended.
 	planned, err := planner.Plan(o.Plan, &o.Catalog)
 	if err != nil {
 		return config(err)
 	}
-	d := deploy.Default()
-	if f.config != "" {
-		if d, err = deploy.Load(f.config, os.LookupEnv); err != nil {
-			return config(err)
-		}
+	if unread != nil {
+		return config(unread)
 	}
 	f.override(d)
 	if err := d.Match(o.Plan); err != nil {

@@ -21,8 +21,9 @@
 //	          copy: [...]
 //	          rest: [...]
 //
-// The settings of a step stand beside its function, under "with". Every step may have
-// on_error and retry: {times: 3, backoff: 1s}. A branch of a route is called like its
+// The settings of a step stand beside its function, under "with". A step that can fail
+// may have on_error, and one that calls a function retry: {times: 3, backoff: 1s};
+// beside flow both count for all steps that do not say so themselves. A branch of a route is called like its
 // key, that of an empty key "empty", the last one "otherwise".
 package yamlplan
 
@@ -37,6 +38,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/levada-io/levada/internal/diag"
 	"github.com/levada-io/levada/internal/yamldoc"
 	"github.com/levada-io/levada/plan"
 )
@@ -129,9 +131,29 @@ func (r *reader) load(manifests []*plan.Manifest) (*plan.Plan, error) {
 				n, prefix = r.at[i], fmt.Sprintf("step %q: ", s.Name)
 			}
 		}
+		onError := p.OnError
+		if problem.Step == "" {
+			n = r.pipelineNode(problem.Code)
+		} else if s, ok := p.Step(problem.Step); ok {
+			onError = s.OnError
+		}
+		if problem.Code == "unknown-policy" && problem.Hint == "" {
+			problem.Hint = diag.DidYouMean(onError, policies)
+		}
 		r.Problem(n, problem.Code, problem.Hint, "%s%s", prefix, problem.Text)
 	}
 	return p, r.Err()
+}
+
+var policies = []string{plan.Fail, plan.Skip, plan.DeadLetter}
+
+// pipelineNode is where a mistake of the pipeline as a whole stands.
+func (r *reader) pipelineNode(code string) *yamldoc.Node {
+	key := map[string]string{"unknown-policy": "on_error", "bad-retry": "retry"}[code]
+	if n := r.Root.Get(key); n != nil {
+		return n
+	}
+	return r.title
 }
 
 func (r *reader) document() {
@@ -152,6 +174,8 @@ func (r *reader) document() {
 			r.plan.Name, _ = r.String(n, "pipeline")
 		},
 		"steps-from": func(*yamldoc.Node) {},
+		"on_error":   func(n *yamldoc.Node) { r.plan.OnError, _ = r.String(n, "on_error") },
+		"retry":      func(n *yamldoc.Node) { r.plan.Retry = r.retry(n, "retry") },
 		"flow":       func(n *yamldoc.Node) { r.flow(n, "flow", "", "") },
 	})
 	if root.Kind != yamldoc.Map {
@@ -293,18 +317,29 @@ func (r *reader) options(s *plan.Step, body *yamldoc.Node, place string) {
 		s.OnError, _ = r.String(v, place+": on_error")
 	}
 	if v := body.Get("retry"); v != nil {
-		s.Retry = &plan.Retry{}
-		r.Fields(v, place+": retry", map[string]func(*yamldoc.Node){
-			"times": func(n *yamldoc.Node) {
-				v, _ := r.Integer(n, place+": retry.times", 1)
-				s.Retry.Times = int(min(v, math.MaxInt32))
-			},
-			"backoff": func(n *yamldoc.Node) {
-				d, _ := r.Duration(n, place+": retry.backoff")
-				s.Retry.BackoffMS = d.Milliseconds()
-			},
-		})
+		s.Retry = r.retry(v, place+": retry")
 	}
+}
+
+func (r *reader) retry(n *yamldoc.Node, place string) *plan.Retry {
+	out := &plan.Retry{}
+	r.Fields(n, place, map[string]func(*yamldoc.Node){
+		"times": func(n *yamldoc.Node) {
+			v, _ := r.Integer(n, place+".times", 1)
+			out.Times = int(min(v, math.MaxInt32))
+		},
+		"backoff": func(n *yamldoc.Node) {
+			d, ok := r.Duration(n, place+".backoff")
+			if out.BackoffMS = d.Milliseconds(); ok && out.BackoffMS == 0 {
+				r.Problem(n, "bad-retry", "", "%s.backoff: expected at least 1ms, got %s", place, n.Text)
+			}
+		},
+	})
+	unknown := func(k *yamldoc.Node) bool { return k.Text != "backoff" } // or a slip of times
+	if n.Kind == yamldoc.Map && n.Get("times") == nil && !slices.ContainsFunc(n.Keys, unknown) {
+		r.Problem(n, "missing-key", "retry: {times: 3, backoff: 1s}", "%s: expected times, got none", place)
+	}
+	return out
 }
 
 var connectors = []string{"kafka", "file", "memory", "devnull"}

@@ -105,7 +105,7 @@ flow:
     with: {small: -128, large: 18446744073709551615, row: {a: 7}, on: true, when: 2026-01-01, limit: 3.0, kinds: ["b", a, 1, true, ~], of: {z: 1e3, a: -12345678901234567890}}
 - plain: {filter: metric_steps.Threshold, with: {}}
 - tags: {flat_map: steps.Tags}
-- gather: {batch: {count: 100, bytes: 1MiB, age: 5s}, on_error: fail}
+- gather: {batch: {count: 100, bytes: 1MiB, age: 5s}}
 - by:
     route: example.com/acme/steps.Kind
     cases:
@@ -172,6 +172,34 @@ func TestEveryKind(t *testing.T) {
 	}
 	want = []string{"codec:json", "codec:raw", "functions:go", "functions:py", "kind:batch", "kind:broadcast", "kind:flat_map", "kind:route"}
 	if !slices.Equal(p.Requires, want) {
+		t.Errorf("requires %q", p.Requires)
+	}
+}
+
+func TestPolicies(t *testing.T) {
+	p, err := load("p.yaml", `
+pipeline: p
+on_error: skip
+retry: {times: 3, backoff: 100ms}
+flow:
+- in: {source: {kafka: a}}
+- python: {map: "team.transforms:transform", on_error: dead_letter, retry: {times: 1}}
+- print: {encode: json, on_error: fail}
+- out: {sink: {kafka: b}, on_error: skip}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.OnError != plan.Skip || p.Retry == nil || *p.Retry != (plan.Retry{Times: 3, BackoffMS: 100}) {
+		t.Errorf("of the pipeline: %q, %+v", p.OnError, p.Retry)
+	}
+	if s := p.Steps[1]; s.OnError != plan.DeadLetter || s.Retry == nil || *s.Retry != (plan.Retry{Times: 1}) {
+		t.Errorf("of a step: %q, %+v", s.OnError, s.Retry)
+	}
+	if p.Steps[2].OnError != plan.Fail || p.Steps[3].OnError != plan.Skip {
+		t.Errorf("got %q and %q", p.Steps[2].OnError, p.Steps[3].OnError)
+	}
+	if want := []string{"codec:json", "functions:py", "policy:dead_letter", "policy:skip", "retry"}; !slices.Equal(p.Requires, want) {
 		t.Errorf("requires %q", p.Requires)
 	}
 }

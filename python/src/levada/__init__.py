@@ -18,7 +18,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from levada.errors import ExtensionError, GoError, InvalidPipelineError, LevadaError, Origin
+from levada.errors import (
+    ExtensionError,
+    GoError,
+    InvalidPipelineError,
+    LevadaError,
+    Origin,
+    RetryableError,
+)
 from levada.function import GoFunction
 from levada.message import Header, Message
 from levada.pipeline import Branch, OpenBranch, Pipeline, Stream, branch, streaming_source
@@ -55,6 +62,7 @@ __all__ = [
     "Parser",
     "Pipeline",
     "Retry",
+    "RetryableError",
     "Serializer",
     "Step",
     "Stream",

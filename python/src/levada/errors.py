@@ -14,6 +14,7 @@ __all__ = [
     "InvalidPipelineError",
     "LevadaError",
     "Origin",
+    "RetryableError",
     "SettingError",
     "Violation",
 ]
@@ -115,3 +116,15 @@ class GoError(LevadaError, RuntimeError):
     """
 
     index: int | None = None
+
+
+class RetryableError(Exception):
+    """What a step raises where another call may do, as when a service did not answer.
+
+    The call is repeated as the step's ``retry`` says; where neither the step nor the
+    pipeline says anything, three times from 100 ms on. It is the author's own exception
+    and no mistake, hence no ``LevadaError``; classes of his own may derive from it.
+    """
+
+    # The crossing asks the class of an exception for this: that needs no import.
+    __levada_retry__ = True

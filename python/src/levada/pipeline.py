@@ -311,8 +311,10 @@ def streaming_source(
         stream_name: logical name of the stream; the deployment maps it to a topic or file.
         connector: what reaches the stream.
         pipeline: name of the pipeline; default: the name of the step.
-        on_error: what becomes of a message that can not be read.
-        retry: repeats before that.
+        on_error: what becomes of a message that fails at a step without an ``on_error`` of
+            its own; default: it goes to the dead letters where the deployment has a stream
+            for them, else the pipeline stops.
+        retry: repeats failing calls of the steps without a ``retry`` of their own.
     """
     source = StreamSource(name, stream_name, connector, on_error=on_error, retry=retry)
     return Stream(pipeline or name, Chain((source,)))

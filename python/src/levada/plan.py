@@ -93,6 +93,7 @@ class _Builder:
 
     def build(self, pipeline: Pipeline) -> Plan:
         self._unique_names(pipeline)
+        policy = self._policy(pipeline.source)
         self._chain(pipeline.steps, "", "", Any)
         if self._violations:
             raise InvalidPipelineError(self._violations)
@@ -100,6 +101,7 @@ class _Builder:
             "version": PLAN_VERSION,
             "requires": sorted(self._requires),
             "name": pipeline.name,
+            **policy,
             "steps": self._steps,
             **self._types.members(),
         }
@@ -172,19 +174,26 @@ class _Builder:
             step["limit"] = limit
         if isinstance(node, Fork):
             step["branches"] = self._branches(node)
+        if not isinstance(node, StreamSource):  # what it says counts for the pipeline
+            step |= self._policy(node)
+        if kind in _CAPABILITIES:
+            self._requires.add(f"kind:{kind}")
+        return step
+
+    def _policy(self, node: Node) -> dict[str, Any]:
+        """The members that say what becomes of a failing message."""
+        out: dict[str, Any] = {}
         if node.on_error:
-            step["on_error"] = node.on_error
+            out["on_error"] = node.on_error
             if node.on_error != "fail":
                 self._requires.add(f"policy:{node.on_error}")
         if node.retry:
-            step["retry"] = {
+            out["retry"] = {
                 "times": node.retry.times,
                 "backoff_ms": milliseconds(node.retry.backoff),
             }
             self._requires.add("retry")
-        if kind in _CAPABILITIES:
-            self._requires.add(f"kind:{kind}")
-        return step
+        return out
 
     def _function(self, node: Node, payload: object) -> dict[str, Any] | None:
         match node:

@@ -11,7 +11,7 @@ import functools
 import types
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args, overload
 
 from levada._frozen import Frozen, option
 from levada.errors import InvalidPipelineError, Origin, Violation
@@ -45,22 +45,36 @@ Policy = Literal["fail", "skip", "dead_letter"]
 """What becomes of a message that a step fails on, after its retries."""
 
 
+# The bounds of a Retry, which are those of the plan.
+_MAX_RETRIES = 1000
+_MAX_BACKOFF = timedelta(minutes=1)
+
+
 class Retry(Frozen):
     """Repeats a failing call before the policy applies.
 
     Attributes:
-        times: how often the call is repeated, at least 1.
-        backoff: the wait before each repetition; whole milliseconds.
+        times: how often the call is repeated, 1 to 1000.
+        backoff: the wait before the first repetition, at most a minute; each further
+            one waits twice as long, at most a minute too. Whole milliseconds.
     """
 
     times: int
     backoff: timedelta = timedelta(0)
 
     def __post_init__(self) -> None:
-        if not _is_count(self.times):
-            raise _mistake(f"retry: expected times to be an int of at least 1, got {self.times!r}")
-        if not isinstance(self.backoff, timedelta) or self.backoff < timedelta(0):
-            raise _mistake(f"retry: expected backoff to be a timedelta, got {self.backoff!r}")
+        times, backoff = self.times, self.backoff
+        if not isinstance(times, int) or isinstance(times, bool):
+            raise _mistake(f"retry: expected times to be an int, got {times!r}")
+        if not 1 <= times <= _MAX_RETRIES:
+            raise _mistake(f"retry: expected times from 1 to {_MAX_RETRIES}, got {times}")
+        if not isinstance(backoff, timedelta):
+            raise _mistake(f"retry: expected backoff to be a timedelta, got {backoff!r}")
+        if not timedelta(0) <= backoff <= _MAX_BACKOFF:
+            raise _mistake(
+                f"retry: expected a backoff from 0 to {milliseconds(_MAX_BACKOFF)} ms, "
+                f"got {milliseconds(backoff)} ms"
+            )
 
 
 class Node(Frozen):
@@ -75,6 +89,11 @@ class Node(Frozen):
         object.__setattr__(self, "origin", Origin.of_caller())
         if not isinstance(self.name, str) or not self.name:
             raise self.mistake(f"expected a name, got {self.name!r}")
+        if self.on_error is not None and self.on_error not in _POLICIES:
+            raise self.mistake(
+                f"expected on_error to be fail, skip or dead_letter, got {_quoted(self.on_error)}",
+                hint=_other_policy(self.on_error),
+            )
         if self.retry is not None and not isinstance(self.retry, Retry):
             raise self.mistake(
                 f"expected retry to be a Retry, got {type(self.retry).__name__}",
@@ -314,7 +333,8 @@ class Batch(Step[T, list[T]]):
 
 
 class StreamSource(Node):
-    """Where the records of a pipeline come from; made by ``streaming_source``."""
+    """Where the records of a pipeline come from; made by ``streaming_source``. A source
+    can not fail: its ``on_error`` and ``retry`` are those of the pipeline."""
 
     stream_name: str
     connector: str = "kafka"
@@ -331,6 +351,25 @@ class StreamSink(Node):
 def milliseconds(duration: timedelta) -> int:
     """Whole milliseconds, as the plan counts time."""
     return duration // timedelta(milliseconds=1)
+
+
+_POLICIES = get_args(Policy)
+# The names that policies have elsewhere: as package plan of the Go side knows them.
+_OTHER_POLICIES = {
+    **dict.fromkeys(("stop", "abort", "raise", "error"), "fail"),
+    **dict.fromkeys(("ignore", "drop", "continue"), "skip"),
+    **dict.fromkeys(("dlq", "dead-letter", "deadletter", "dead_letters"), "dead_letter"),
+}
+
+
+def _other_policy(given: object) -> str:
+    here = _OTHER_POLICIES.get(given.lower()) if isinstance(given, str) else None
+    return f"it is called {here} here" if here else ""
+
+
+def _quoted(value: object) -> str:
+    # A text as messages of the Go side show it.
+    return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
 def _is_count(value: object) -> bool:

@@ -123,7 +123,9 @@ assert_type(raw.apply(Parser("n")), Stream[Any])
 assert_type(raw.apply(Parser[bytes]("n", codec="raw")), Stream[bytes])
 
 pipeline = (
-    streaming_source("ingest", "ingest-metrics", pipeline="metrics")
+    streaming_source(
+        "ingest", "ingest-metrics", pipeline="metrics", on_error="dead_letter", retry=Retry(1)
+    )
     .apply(Parser[IngestMetric]("parse"))
     .apply(Filter("counters", function=is_counter, on_error="skip"))
     .apply(Map("transform", function=metric_steps.Transform(), retry=Retry(3)))

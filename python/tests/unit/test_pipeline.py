@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 import json
 import pickle
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -107,6 +109,47 @@ class TestImmutability:
         assert build(again).text == build(pipeline).text
 
 
+class TestPolicies:
+    def test_what_is_said_at_the_source_counts_for_the_pipeline(self) -> None:
+        pipeline = (
+            streaming_source("in", "in", on_error="skip", retry=Retry(3, timedelta(seconds=1)))
+            .apply(Map("double", double, on_error="fail"))
+            .sink(sink())
+        )
+        plan = json.loads(build(pipeline).text)
+        assert plan["on_error"] == "skip"
+        assert plan["retry"] == {"times": 3, "backoff_ms": 1000}
+        assert plan["requires"] == ["functions:py", "policy:skip", "retry"]
+        source, step, _ = plan["steps"]
+        assert "on_error" not in source and "retry" not in source
+        assert step["on_error"] == "fail" and "retry" not in step
+
+    def test_a_plan_has_no_word_about_what_was_not_said(self) -> None:
+        plan = json.loads(build(streaming_source("in", "in").sink(sink())).text)
+        assert "on_error" not in plan and "retry" not in plan
+
+    def test_the_words_of_other_systems_are_known(self) -> None:
+        # Those of the Go side, with the same text.
+        source = (Path(__file__).parents[3] / "plan" / "validate.go").read_text()
+        table = source[source.index("var otherPolicies") :]
+        words = re.findall(r'"([a-z_-]+)": (Fail|Skip|DeadLetter)', table[: table.index("\n}")])
+        assert len(words) > 8
+        for word, constant in words:
+            name = {"Fail": "fail", "Skip": "skip", "DeadLetter": "dead_letter"}[constant]
+            with pytest.raises(InvalidPipelineError, match=f"it is called {name} here"):
+                StreamSink("out", "out", on_error=word)
+
+    def test_a_retryable_error_is_the_authors_own(self) -> None:
+        class Busy(levada.RetryableError):
+            pass
+
+        assert not issubclass(levada.RetryableError, levada.LevadaError)
+        assert Busy.__levada_retry__ is True
+        again = pickle.loads(pickle.dumps(levada.RetryableError("no answer", 503)))
+        assert type(again) is levada.RetryableError
+        assert again.args == ("no answer", 503)
+
+
 class TestOrigin:
     def test_a_step_knows_its_line(self) -> None:
         line = here() + 1
@@ -171,10 +214,27 @@ class TestMistakes:
             (lambda: Map("m", 3), 'step "m" (…): expected a function, got int'),
             (lambda: Map("m", "a b"), 'expected a dotted name like "package.module.function"'),
             (lambda: Map("m", double, retry=3), "expected retry to be a Retry, got int"),
-            (lambda: Retry(0), "expected times to be an int of at least 1, got 0"),
-            (lambda: Retry(True), "expected times to be an int of at least 1, got True"),
-            (lambda: Retry(1, 5), "expected backoff to be a timedelta, got 5"),
-            (lambda: Retry(1, timedelta(-1)), "expected backoff to be a timedelta"),
+            (lambda: Retry(0), "retry: expected times from 1 to 1000, got 0"),
+            (lambda: Retry(1001), "retry: expected times from 1 to 1000, got 1001"),
+            (lambda: Retry(True), "retry: expected times to be an int, got True"),
+            (lambda: Retry(1, 5), "retry: expected backoff to be a timedelta, got 5"),
+            (
+                lambda: Retry(1, timedelta(milliseconds=-1)),
+                "retry: expected a backoff from 0 to 60000 ms, got -1 ms",
+            ),
+            (
+                lambda: Retry(1, timedelta(minutes=2)),
+                "retry: expected a backoff from 0 to 60000 ms, got 120000 ms",
+            ),
+            (
+                lambda: Map("m", double, on_error="stop"),
+                'expected on_error to be fail, skip or dead_letter, got "stop"\n'
+                "hint: it is called fail here",
+            ),
+            (
+                lambda: streaming_source("in", "in", on_error=3),
+                "expected on_error to be fail, skip or dead_letter, got 3",
+            ),
             (lambda: Batch("b", -1), "expected batch_size to be an int of at least 1, got -1"),
             (lambda: Batch("b", batch_bytes=0.5), "expected batch_bytes to be an int of at least"),
             (lambda: Batch("b", batch_timedelta=10), "expected batch_timedelta to be a timedelta"),

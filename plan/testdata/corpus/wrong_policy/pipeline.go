@@ -1,4 +1,4 @@
-// Package wrong_policy is one wrong pipeline of the corpus: a policy that is not built yet.
+// Package wrong_policy is one wrong pipeline of the corpus: a policy that there is not.
 package wrong_policy
 
 import (
@@ -11,7 +11,7 @@ func Pipeline() *levada.Pipeline {
 	p := levada.New("wrong")
 	p.Source("in", levada.Topic("in")).
 		Parse("parse", levada.JSON[steps.Reading]()).
-		Filter("hot", steps.IsHot, levada.OnError(levada.Skip)).
+		Filter("hot", steps.IsHot, levada.OnError("drop")).
 		Serialize("print", levada.JSON[steps.Reading]()).
 		Sink("out", levada.Topic("out"))
 	return p

@@ -1,4 +1,4 @@
-"""A policy that is not built yet."""
+"""A policy that there is not."""
 
 import steps
 from levada import Filter, Parser, Serializer, StreamSink, streaming_source
@@ -7,7 +7,7 @@ from steps.types import Reading
 pipeline = (
     streaming_source("in", stream_name="in", pipeline="wrong")
     .apply(Parser[Reading]("parse"))
-    .apply(Filter("hot", function=steps.IsHot(), on_error="skip"))
+    .apply(Filter("hot", function=steps.IsHot(), on_error="drop"))
     .apply(Serializer("print"))
     .sink(StreamSink("out", stream_name="out"))
 )

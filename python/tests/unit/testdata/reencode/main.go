@@ -52,10 +52,7 @@ func reencode(kind string, doc []byte) ([]byte, error) {
 			return nil, err
 		}
 		for _, problem := range plan.Validate(p) {
-			// What Python can say and the engine can not do yet is still a plan.
-			if problem.Code != "not-built" {
-				err = errors.Join(err, problem)
-			}
+			err = errors.Join(err, problem)
 		}
 		if err != nil {
 			return nil, err
