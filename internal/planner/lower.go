@@ -3,6 +3,7 @@ package planner
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/levada-io/levada/internal/program"
@@ -20,6 +21,8 @@ func (pl *Planned) Program() (*program.Program, error) {
 		Name:    pl.plan.Name,
 		Source:  endpoint(pl.root),
 		Origins: map[string]string{},
+
+		Policies: pl.policies(),
 	}
 	sinks := map[string]int{}
 	for _, n := range pl.nodes {
@@ -101,7 +104,11 @@ func (l *lowering) stage(n *node, f form) (*program.Stage, error) {
 			return st, nil
 		case plan.Batch:
 			next, err := l.stage(n.next[0], f.list())
-			st.Batch = &program.BatchExit{Step: n.Name, Next: next, Limit: program.Limit{
+			if err != nil {
+				return nil, err
+			}
+			dump, err := l.dump(n)
+			st.Batch = &program.BatchExit{Step: n.Name, Next: next, Dump: dump, Limit: program.Limit{
 				Count: n.Limit.Count, Bytes: n.Limit.Bytes, Age: time.Duration(n.Limit.AgeMS) * time.Millisecond,
 			}}
 			return st, err
@@ -148,6 +155,25 @@ func (l *lowering) stage(n *node, f form) (*program.Stage, error) {
 		}
 		n = n.next[0]
 	}
+}
+
+// buries says that a step behind n has dead letters.
+func buries(n *node) bool {
+	return slices.ContainsFunc(n.next, func(n *node) bool { return n.policy.OnError == program.DeadLetter || buries(n) })
+}
+
+// dump is what makes dead letters of what fails behind a batch; nil where nothing has any.
+func (l *lowering) dump(n *node) (program.Op, error) {
+	if !buries(n) {
+		return nil, nil
+	}
+	d := &dumpOp{print: printOp{step: n.Name}}
+	if l.cat.Python == nil {
+		return d, nil
+	}
+	var err error
+	d.python, err = l.cat.Python.Run(nil, program.Form{Kind: program.Dynamic})
+	return d, err
 }
 
 func valuesOf(t reflect.Type) form {

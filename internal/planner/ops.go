@@ -258,6 +258,37 @@ func (f *failed) keepOf(c *record.Chunk, col record.Column) {
 	c.Keep(good, col.Select(good))
 }
 
+// dumpOp makes JSON of whatever column comes, for the dead letters of what has no bytes
+// of its own.
+type dumpOp struct {
+	python program.Op // makes frames of Python objects; nil: there are none in this process
+	print  printOp
+}
+
+func (o *dumpOp) Steps() []string { return o.print.Steps() }
+
+func (o *dumpOp) Start(lane int) error {
+	if s, ok := o.python.(program.Starter); ok {
+		return s.Start(lane)
+	}
+	return nil
+}
+
+func (o *dumpOp) Stop() {
+	if s, ok := o.python.(program.Starter); ok {
+		s.Stop()
+	}
+}
+
+func (o *dumpOp) Process(ctx context.Context, c *record.Chunk) error {
+	if _, owned := c.Col.(record.Releaser); owned && o.python != nil {
+		if err := o.python.Process(ctx, c); err != nil {
+			return err
+		}
+	}
+	return o.print.Process(ctx, c)
+}
+
 // pair runs one operator behind another for one step.
 type pair struct{ first, second program.Op }
 
