@@ -127,11 +127,11 @@ type Gauge interface {
 	Reach() map[Partition]int64
 }
 
-// Pulse is a Source that can tell that its system has gone silent, where no record is
-// known to be missing.
+// Pulse is a Source that notices when its system is away. For how long it may be is the
+// connector's own budget, with an error at its end.
 type Pulse interface {
-	// Silence is for how long an answer to a request for records is overdue; 0: none is.
-	Silence() time.Duration
+	// Away is for how long nothing was heard but failures; 0: all is well.
+	Away() time.Duration
 }
 
 // Skipper is a Source that may go on behind records that are gone, where the deployment

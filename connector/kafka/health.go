@@ -106,6 +106,16 @@ func (h *health) failure(err error) {
 	}
 }
 
+// away is for how long there was nothing but failures.
+func (h *health) away() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.since.IsZero() {
+		return 0
+	}
+	return h.now().Sub(h.since)
+}
+
 // unreachable is the error for a budget that is used up; err is the last failure.
 func (h *health) unreachable(err error) error {
 	if refused := h.refused(err); refused != nil {

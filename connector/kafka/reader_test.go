@@ -27,6 +27,7 @@ type reader struct {
 	starts  map[int32]int64
 	recs    []record.Record
 	revoked int
+	told    int // calls of Assigned
 	err     error
 }
 
@@ -75,6 +76,7 @@ func (r *reader) signal() {
 func (r *reader) Assigned(as []connector.Assignment) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.told++
 	for _, a := range as {
 		r.owned[a.ID], r.starts[a.ID] = a.Start, a.Start
 	}

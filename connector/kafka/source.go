@@ -1,11 +1,13 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -21,7 +23,7 @@ const revokeFor = 10 * time.Second
 
 var errClosed = errors.New("kafka: the session is closed")
 
-// source implements connector.Source, Ender and Rewinder.
+// source implements connector.Source, Ender, Rewinder, Gauge and Pulse.
 //
 // # Concurrency
 //
@@ -61,12 +63,13 @@ type source struct {
 
 // partition is one that the member owns.
 type partition struct {
-	next    int64 // after the last record that Poll returned
-	born    int32 // see start.go
-	end     int64 // where a drain stops; -1: not asked yet
-	stored  int64 // what Commit has stored last
-	leaving bool  // Revoked runs: Poll returns nothing of it, Commit still takes it
-	paused  bool  // by Pause
+	next    int64        // after the last record that Poll returned
+	born    int32        // see start.go
+	end     int64        // where a drain stops; -1: not asked yet
+	stored  int64        // what Commit has stored last
+	reach   atomic.Int64 // how far its records go, as of the last fetch that brought some
+	leaving bool         // Revoked runs: Poll returns nothing of it, Commit still takes it
+	paused  bool         // by Pause
 }
 
 func newSource(s *session, cfg connector.SourceConfig, a connector.Assignee, d kadm.TopicDetail) *source {
@@ -226,6 +229,8 @@ func (k *source) take(in kgo.Fetches) ([]connector.Fetch, error) {
 					continue
 				}
 				own.next = fp.Records[len(fp.Records)-1].Offset + 1
+				// Behind the last stable offset nothing can be read yet.
+				own.reach.Store(max(own.next, cmp.Or(max(0, fp.LastStableOffset), fp.HighWatermark)))
 				out = append(out, connector.Fetch{
 					Partition: connector.Partition{Topic: t.Topic, ID: fp.Partition},
 					Records:   records(fp.Records),
@@ -430,12 +435,33 @@ func (k *source) End(ctx context.Context) (map[connector.Partition]int64, bool, 
 // resolved.
 func (k *source) onAssigned(_ context.Context, _ *kgo.Client, added map[string][]int32) {
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	k.joined = true
 	for _, id := range added[k.cfg.Stream] {
 		k.pending[id] = true
 	}
+	none := len(k.pending) == 0 && len(k.owned) == 0 && !k.left
+	k.mu.Unlock()
+	if none {
+		<-k.ready
+		<-k.calls
+		defer func() { k.calls <- struct{}{} }()
+		k.assignee.Assigned(nil) // it need not wait for a share
+	}
 }
+
+// Reach implements connector.Gauge.
+func (k *source) Reach() map[connector.Partition]int64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	out := make(map[connector.Partition]int64, len(k.owned))
+	for id, own := range k.owned {
+		out[connector.Partition{Topic: k.cfg.Stream, ID: id}] = own.reach.Load()
+	}
+	return out
+}
+
+// Away implements connector.Pulse.
+func (k *source) Away() time.Duration { return k.s.health.away() }
 
 func (k *source) onRevoked(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
 	<-k.ready

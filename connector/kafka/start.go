@@ -112,6 +112,7 @@ func (k *source) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Of
 		if n, ok := k.born[id]; ok {
 			own.born = n
 		}
+		own.reach.Store(own.next)
 		k.owned[id] = own
 		delete(k.pending, id)
 		as = append(as, connector.Assignment{

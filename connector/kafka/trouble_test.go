@@ -221,6 +221,51 @@ func TestBrokerGoes(t *testing.T) {
 	}
 }
 
+// TestWhatTheDoctorAsks: how far the records reach, that a member without a share need
+// not wait for one, and since when there is no broker.
+func TestWhatTheDoctorAsks(t *testing.T) {
+	t.Parallel()
+	b, err := broker.Start(broker.Options{Topics: map[string]int32{"in": 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	c := &cluster{addr: b.Addr()}
+	cfg := connector.SourceConfig{Step: "in", Stream: "in", Group: "g", Start: connector.Earliest}
+	produceTo(t, c, "in", 0, "a", "b", "c")
+	r := read(t, c.open(t), cfg)
+	r.wait("the records", func() bool { return len(r.recs) == 3 })
+	if got := r.src.(connector.Gauge).Reach(); len(got) != 1 || got[connector.Partition{Topic: "in"}] != 3 {
+		t.Errorf("reach %v, want 3", got)
+	}
+	second := read(t, c.open(t), cfg)
+	second.wait("word from the group", func() bool { return second.told > 0 })
+	r.mu.Lock()
+	first := len(r.owned)
+	r.mu.Unlock()
+	second.mu.Lock()
+	if first+len(second.owned) != 1 {
+		t.Errorf("the members have %d and %d partitions, want one", first, len(second.owned))
+	}
+	second.mu.Unlock()
+	pulse := r.src.(connector.Pulse)
+	if got := pulse.Away(); got != 0 {
+		t.Errorf("away for %v, and the broker is there", got)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	failed := time.NewTicker(10 * time.Millisecond)
+	defer failed.Stop()
+	for late := time.After(patience); pulse.Away() == 0; {
+		select {
+		case <-failed.C:
+		case <-late:
+			t.Fatal("the broker is gone, and nobody has noticed")
+		}
+	}
+}
+
 // TestBrokerComesBack: within the budget an outage is invisible but for the time.
 func TestBrokerComesBack(t *testing.T) {
 	t.Parallel()

@@ -34,6 +34,7 @@ const (
 	InGIL                  // a step can not get at the interpreter
 	InRetry                // a step's call is put off
 	InBalance              // the group has given this process no share yet
+	InOutage               // the source's system is away, for which the connector has a budget
 )
 
 // Phase says why Hooks.Stalled is called.
@@ -100,10 +101,7 @@ func (d *Diagnosis) Why() string {
 	}
 	switch d.Cause {
 	case InFetch:
-		if d.Behind > 0 {
-			return fmt.Sprintf("nothing was fetched for %v, %d records are there", took, d.Behind)
-		}
-		return fmt.Sprintf("no answer to a fetch for %v", took)
+		return fmt.Sprintf("nothing was fetched for %v, %d records are there", took, d.Behind)
 	case InPoll:
 		return fmt.Sprintf("the client of the source has not returned from a poll for %v", took)
 	case InStep:
@@ -124,6 +122,8 @@ func (d *Diagnosis) Why() string {
 		return fmt.Sprintf("%s has been waiting for its next try for %v", place(d.Step, d.Origin), took)
 	case InBalance:
 		return fmt.Sprintf("waiting for the group to share its partitions out for %v", took)
+	case InOutage:
+		return fmt.Sprintf("the source could not be reached for %v", took)
 	}
 	return fmt.Sprintf("BUG: nothing of it runs and it waits for nothing, for %v", took)
 }
@@ -184,7 +184,8 @@ type Doctor struct {
 	sinks map[string]*trail[sinkMark]
 	parts map[connector.Partition]*trail[partMark]
 	polls trail[int64]
-	share trail[bool] // whether the group has shared its partitions out
+	share trail[bool] // whether the group owes this process its share
+	away  trail[bool] // whether the source's system is away
 	open  []*stall
 }
 
@@ -234,6 +235,7 @@ func (d *Doctor) Look(s Status) ([]Diagnosis, Health) {
 	}
 	d.polls.see(s.Polls, s.At)
 	d.share.see(s.Connected && !s.Shared, s.At)
+	d.away.see(s.Away >= d.cfg.ReportAfter, s.At)
 	stuck := d.stuck(&s)
 	return d.tell(stuck), d.health(&s)
 }
@@ -259,10 +261,19 @@ func (d *Doctor) stuck(s *Status) []Diagnosis {
 				since = lane.since
 			}
 		}
+		// After an outage everything has its time again.
+		if !d.away.last && d.away.since.After(since) {
+			since = d.away.since
+		}
 		if lasted := s.At.Sub(since); lasted >= d.cfg.ReportAfter {
 			g := d.cause(s, p, blocked)
+			if d.away.last && (g.Cause == InFetch || g.Cause == InSink) {
+				g = Diagnosis{Cause: InOutage, Lane: -1, For: s.Away}
+			}
 			g.Stuck, g.Partitions = lasted, []Position{{p.Partition, p.Frontier}}
-			g.For = max(g.For, lasted)
+			if g.For == 0 {
+				g.For = lasted
+			}
 			out = append(out, g)
 		}
 	}
@@ -283,12 +294,14 @@ func (d *Doctor) stuck(s *Status) []Diagnosis {
 	if s.Connected {
 		whole(InPoll, s.At.Sub(d.polls.since))
 	}
-	if d.share.last {
-		whole(InBalance, s.At.Sub(d.share.since))
+	if d.share.last && !d.away.last {
+		since := d.share.since
+		if d.away.since.After(since) {
+			since = d.away.since
+		}
+		whole(InBalance, s.At.Sub(since))
 	}
-	if d.share.last || !slices.ContainsFunc(out, func(g Diagnosis) bool { return g.Cause == InPoll }) {
-		whole(InFetch, s.Silence)
-	}
+	whole(InOutage, s.Away)
 	return out
 }
 
@@ -406,7 +419,7 @@ func (d *Doctor) tell(now []Diagnosis) []Diagnosis {
 		rest = left
 	}
 	for _, o := range d.open {
-		if d.cfg.ExitAfter > 0 && o.told.Stuck >= d.cfg.ExitAfter && o.told.Phase != Fatal {
+		if d.cfg.ExitAfter > 0 && o.told.Cause != InOutage && o.told.Stuck >= d.cfg.ExitAfter && o.told.Phase != Fatal {
 			o.told.Phase = Fatal
 			out = append(out, o.told)
 		}

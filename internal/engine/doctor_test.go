@@ -42,6 +42,8 @@ func both(a, b func(*engine.Status)) func(*engine.Status) {
 	return func(s *engine.Status) { a(s); b(s) }
 }
 
+func away(i int, s *engine.Status) { s.Away = time.Duration(i) * time.Second }
+
 // TestDoctor: the doctor looks each second at a run that stays as it is, but for the
 // loop that polls.
 func TestDoctor(t *testing.T) {
@@ -65,8 +67,13 @@ func TestDoctor(t *testing.T) {
 			"orders[3]@9120: the client of the source has not returned from a poll for 30s"},
 		{"client, nothing to do", func(s *engine.Status) { s.Partitions[0].Untaken = 0 }, func(_ int, s *engine.Status) { s.Polls = 5 },
 			"no partition: the client of the source has not returned from a poll for 30s"},
-		{"silence", func(s *engine.Status) { s.Partitions[0].Untaken = 0 }, func(i int, s *engine.Status) { s.Silence = time.Duration(i) * time.Second },
-			"no partition: no answer to a fetch for 30s"},
+		{"outage", func(s *engine.Status) { s.Partitions[0].Untaken = 0 }, away,
+			"no partition: the source could not be reached for 30s"},
+		{"outage, with records", nil, away, "orders[3]@9120: the source could not be reached for 30s"},
+		{"outage, with something written", func(s *engine.Status) { s.Partitions[0].InFlight, s.Sinks[0].InFlight = 1, 1000 }, away,
+			"orders[3]@9120: the source could not be reached for 30s"},
+		{"outage, in a step", busy, away, `orders[3]@9120: step "enrich" (p.py:12) has been running for 30s
+no partition: the source could not be reached for 30s`},
 		{"step", busy, nil, `orders[3]@9120: step "enrich" (p.py:12) has been running for 30s`},
 		{"step in Python", both(busy, func(s *engine.Status) { s.Lanes[0].Progress.Python = true }), nil,
 			`orders[3]@9120: step "enrich" (p.py:12) has been running in Python for 30s`},
@@ -130,7 +137,7 @@ func TestDoctor(t *testing.T) {
 			}
 			var want []string
 			if tc.want != "" {
-				want = []string{tc.want}
+				want = strings.Split(tc.want, "\n")
 			}
 			told, h := look(30)
 			if !slices.Equal(told, want) {
@@ -152,7 +159,15 @@ func TestDoctor(t *testing.T) {
 					t.Fatalf("after %d s: %q", i, told)
 				}
 			}
-			fatal := "fatal: " + strings.Replace(tc.want, "30s", "1m0s", 1)
+			fatal := "fatal: " + strings.Replace(want[0], "30s", "1m0s", 1)
+			if strings.HasSuffix(want[0], "could not be reached for 30s") {
+				for i := 60; i < 3600; i++ {
+					if told, _ := look(i); told != nil {
+						t.Fatalf("after %d s: %q; the connector has a budget of its own", i, told)
+					}
+				}
+				return
+			}
 			if told, _ := look(60); !slices.Equal(told, []string{fatal}) {
 				t.Errorf("got  %q\nwant %q", told, fatal)
 			}
@@ -160,6 +175,36 @@ func TestDoctor(t *testing.T) {
 				t.Errorf("told again: %q", told)
 			}
 		})
+	}
+}
+
+// TestDoctorAfterAnOutage: what was held up by an outage has its time again.
+func TestDoctorAfterAnOutage(t *testing.T) {
+	d := engine.NewDoctor(engine.Stall{ReportAfter: 10 * time.Second, ExitAfter: time.Minute})
+	told := map[int]string{}
+	for i := range 400 {
+		s := moment(nil)
+		s.At, s.Polls = time.Unix(int64(1000+i), 0), int64(i)
+		if i < 200 {
+			s.Away = time.Duration(i) * time.Second
+		}
+		if i >= 300 {
+			s.Partitions[0].Untaken = 0
+		}
+		gs, _ := d.Look(s)
+		for _, g := range gs {
+			told[i] += fmt.Sprintf("%d %v; ", g.Phase, &g)
+		}
+	}
+	want := map[int]string{
+		10:  "0 orders[3]@9120: the source could not be reached for 10s; ",
+		200: "1 orders[3]@9120: the source could not be reached for 3m19s; ",
+		210: "0 orders[3]@9120: nothing was fetched for 10s, 10 records are there; ",
+		260: "2 orders[3]@9120: nothing was fetched for 1m0s, 10 records are there; ",
+		300: "1 orders[3]@9120: nothing was fetched for 1m39s, 10 records are there; ",
+	}
+	if fmt.Sprint(told) != fmt.Sprint(want) {
+		t.Errorf("got  %v\nwant %v", told, want)
 	}
 }
 

@@ -113,7 +113,9 @@ func (e *Engine) Revoked(ctx context.Context, ps []connector.Partition) {
 	// After one turn of its lane no chunk with their records begins any more, and what
 	// batches held of them is gone.
 	for _, p := range gone {
-		await(ctx, p.lane.do(func() { p.lane.forgetHeld(p) }))
+		if !p.dead.Load() { // else the run is at its end, and the lane may be stuck
+			await(ctx, p.lane.do(func() { p.lane.forgetHeld(p) }))
+		}
 	}
 	for _, p := range gone {
 		await(ctx, p.frontier.landing())

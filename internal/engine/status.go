@@ -48,7 +48,7 @@ type Status struct {
 	Stopping  bool          // no partition takes records any more
 	Failure   error         // what ends the run
 	Polls     int64         // turns of the loop that polls the source
-	Silence   time.Duration // for how long an answer of the source is overdue
+	Away      time.Duration // for how long the source's system could not be reached
 }
 
 // LaneStatus is the state of a lane.
@@ -134,7 +134,7 @@ func (e *Engine) Status() Status {
 		reach = g.Reach()
 	}
 	if p, ok := source.(connector.Pulse); ok {
-		s.Silence = p.Silence()
+		s.Away = p.Away()
 	}
 	for _, l := range e.lanes {
 		s.Lanes = append(s.Lanes, l.status())
