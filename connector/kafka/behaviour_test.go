@@ -235,6 +235,8 @@ func grow(t *testing.T, c *cluster, topic string, by int) {
 
 // testTopicGrewWhileAway: what was written to a new partition before the group knew it
 // is read, although the policy is latest.
+//
+// Fault: partitions added -> goes on: those that came while nothing ran, too
 func testTopicGrewWhileAway(t *testing.T, c *cluster) {
 	topic := c.topic(t, 1)
 	cfg := connector.SourceConfig{Step: "in", Stream: topic, Group: groupOf(topic), Start: connector.Latest}
@@ -256,6 +258,7 @@ func testTopicGrewWhileAway(t *testing.T, c *cluster) {
 	}
 }
 
+// Fault: partitions added -> goes on: read from their beginning, even where the start is latest
 func testTopicGrewWhileRunning(t *testing.T, c *cluster) {
 	topic := c.topic(t, 1)
 	cfg := connector.SourceConfig{Step: "in", Stream: topic, Group: groupOf(topic), Start: connector.Latest}
@@ -313,6 +316,8 @@ func testPauseEndsWithAssignment(t *testing.T, c *cluster) {
 
 // testRetentionPassed: a position before the start of the log is an error that says how
 // much is gone, never a silent jump.
+//
+// Fault: offset out of range -> exit 65: retention was faster; it says how much is gone, says: records are gone: the log starts at 30
 func testRetentionPassed(t *testing.T, c *cluster) {
 	topic := c.topic(t, 1)
 	cfg := connector.SourceConfig{Step: "in", Stream: topic, Group: groupOf(topic), Start: connector.Earliest}
@@ -337,6 +342,8 @@ func testRetentionPassed(t *testing.T, c *cluster) {
 }
 
 // testPositionBeyondEnd: nor is a log that was cut below the position a reason to jump.
+//
+// Fault: log cut behind the position -> exit 65: no silent jump, says: the log ends at 5, before the position of the group
 func testPositionBeyondEnd(t *testing.T, c *cluster) {
 	topic := c.topic(t, 1)
 	cfg := connector.SourceConfig{Step: "in", Stream: topic, Group: groupOf(topic), Start: connector.Earliest}
@@ -355,6 +362,8 @@ func testPositionBeyondEnd(t *testing.T, c *cluster) {
 
 // testSmallTopicLimit: where a topic takes less than usual, only the record that is too
 // large fails, although many fit into a batch.
+//
+// Fault: output record too large -> exit 65: only that record of the batch fails, says: MESSAGE_TOO_LARGE
 func testSmallTopicLimit(t *testing.T, c *cluster) {
 	topic := c.topic(t, 1, "max.message.bytes", "2000")
 	s := c.open(t)

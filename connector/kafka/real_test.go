@@ -51,6 +51,8 @@ func TestReal(t *testing.T) {
 }
 
 // TestRealOutage kills a real broker and starts it again, while records flow.
+//
+// Fault: broker killed and started again -> goes on: a real broker, killed while records flow
 func TestRealOutage(t *testing.T) {
 	k := real(t, nil)
 	c := &cluster{addr: k.Addr()}
@@ -66,6 +68,8 @@ func TestRealOutage(t *testing.T) {
 }
 
 // TestRealSASL: a real broker says what is wrong, and it is said at once.
+//
+// Fault: wrong password -> exit 77: a real broker says so at once, says: SASL_AUTHENTICATION_FAILED
 func TestRealSASL(t *testing.T) {
 	const jaas = `org.apache.kafka.common.security.%s required username="admin" password="admin"`
 	k := real(t, map[string]string{

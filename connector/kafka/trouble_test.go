@@ -91,6 +91,7 @@ func freeAddr(t *testing.T) string {
 	return ln.Addr().String()
 }
 
+// Fault: broker absent at start -> exit 69: it never came within the budget, says: no broker reached for 300ms...connection refused
 func TestBrokerAbsent(t *testing.T) {
 	t.Parallel()
 	addr := freeAddr(t)
@@ -104,6 +105,8 @@ func TestBrokerAbsent(t *testing.T) {
 }
 
 // TestBrokerComes: within its budget a session waits for a broker that starts later.
+//
+// Fault: broker absent at start -> goes on: within the budget it is waited for
 func TestBrokerComes(t *testing.T) {
 	t.Parallel()
 	addr := freeAddr(t)
@@ -139,6 +142,8 @@ func TestBrokerComes(t *testing.T) {
 }
 
 // TestNotKafka: what listens on the port is something else.
+//
+// Fault: not a Kafka at the address -> exit 69: an HTTP server, an SSH server, one that says nothing, says: hint: check the port: what answers there is not Kafka
 func TestNotKafka(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -188,6 +193,8 @@ func TestNotKafka(t *testing.T) {
 
 // TestBrokerGoes: longer than the budget, and the source, whoever waits for an
 // acknowledgement, and Close all come to an end.
+//
+// Fault: broker away beyond the budget -> exit 69: whoever waits for an acknowledgement hears of it, says: no broker reached for 1s
 func TestBrokerGoes(t *testing.T) {
 	t.Parallel()
 	b, err := broker.Start(broker.Options{Topics: map[string]int32{"in": 1, "out": 1}})
@@ -267,6 +274,8 @@ func TestWhatTheDoctorAsks(t *testing.T) {
 }
 
 // TestBrokerComesBack: within the budget an outage is invisible but for the time.
+//
+// Fault: broker killed and started again -> goes on: within the budget nothing shows but the time
 func TestBrokerComesBack(t *testing.T) {
 	t.Parallel()
 	opts := broker.Options{Dir: t.TempDir(), Topics: map[string]int32{"t": 2}}
@@ -410,6 +419,8 @@ func (p *pki) server(host string, valid time.Duration, change func(*tls.Config))
 	return cfg
 }
 
+// Fault: TLS certificate expired -> exit 78: it ends at the start, says: certificate has expired
+// Fault: TLS certificate for another host -> exit 78: it ends at the start, says: tls.server_name
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	p, other := newPKI(t), newPKI(t)
@@ -461,6 +472,8 @@ func TestTLS(t *testing.T) {
 }
 
 // TestTLSRotation: the files are read for every connection.
+//
+// Fault: TLS certificate rotated -> goes on: the files are read for every connection
 func TestTLSRotation(t *testing.T) {
 	t.Parallel()
 	p := newPKI(t)
@@ -488,6 +501,8 @@ func TestTLSRotation(t *testing.T) {
 
 // TestSASL: the embedded broker closes the connection where a real one says that
 // authentication failed; TestRealSASL has the other.
+//
+// Fault: wrong password -> exit 77: it ends at the start; the password is in no message, says: while it authenticates us
 func TestSASL(t *testing.T) {
 	t.Parallel()
 	for _, mechanism := range []string{Plain, ScramSHA256, ScramSHA512} {
@@ -537,6 +552,7 @@ func TestSASL(t *testing.T) {
 	})
 }
 
+// Fault: missing ACL -> exit 77: for the topic, the group, to read or to write; what is needed is said, says: TOPIC_AUTHORIZATION_FAILED
 func TestACL(t *testing.T) {
 	t.Parallel()
 	allow := func(kind kmsg.ACLResourceType, name string, ops ...kmsg.ACLOperation) []kfake.ACL {
@@ -789,6 +805,8 @@ func TestProduceErrors(t *testing.T) {
 }
 
 // TestWrongGroup: the members of a group speak different protocols.
+//
+// Fault: members with other protocols -> exit 78: the group is named, says: INCONSISTENT_GROUP_PROTOCOL
 func TestWrongGroup(t *testing.T) {
 	t.Parallel()
 	_, c := fake(t, kfake.SeedTopics(2, "t"))
@@ -825,6 +843,8 @@ func TestSourceConfig(t *testing.T) {
 
 // TestBomb: a batch that decompresses to more than it may is an error, not an outage of
 // memory.
+//
+// Fault: decompression bomb -> exit 65: refused before the memory is there for it, says: a batch decompresses to more than 128 MiB
 func TestBomb(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

@@ -324,6 +324,8 @@ const canary = "hunter2-canary"
 
 // Whatever is wrong with the file, no message shows what is secret: neither where a
 // value comes from elsewhere, nor where somebody wrote it into the file itself.
+//
+// Fault: secret in a message -> goes on: no message shows one, wherever it stands in the file
 func TestNoMessageShowsASecret(t *testing.T) {
 	for name, in := range map[string]string{
 		"plain":               "kafka: {tls: true, sasl: {username: u, password: " + canary + "}}",
@@ -353,6 +355,7 @@ func TestNoMessageShowsASecret(t *testing.T) {
 	}
 }
 
+// Fault: secret in a message -> goes on: nor does a printed or encoded configuration
 func TestSecretDoesNotShow(t *testing.T) {
 	c, err := parse("d.yaml", []byte("kafka: {tls: true, sasl: {username: u, password: '${env:C}'}}"), environment(map[string]string{"C": canary}))
 	if err != nil {

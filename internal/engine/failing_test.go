@@ -99,6 +99,8 @@ func fails(bad ...string) func(string) error {
 
 // The neighbours of a message that is skipped are delivered in order, and their
 // functions are not called again.
+//
+// Fault: poison under skip -> goes on: the message is counted and left out; its neighbours come in order and are not called again
 func TestSkip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		step := called("check", fails("3", "4", "99"))
@@ -122,6 +124,8 @@ func TestSkip(t *testing.T) {
 
 // A dead letter is the record as it came, with all that is known of its failure; it
 // counts as finished when it is stored.
+//
+// Fault: poison under dead_letter -> goes on: the record is kept as it came, with all that is known of its failure
 func TestDeadLetter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2, policy(one(called("check", fails("4"))), "check", program.Policy{OnError: program.DeadLetter}))
@@ -154,6 +158,8 @@ func TestDeadLetter(t *testing.T) {
 
 // A stream of dead letters that takes nothing holds the pipeline back: no letter is
 // dropped, and what is in memory stays bounded.
+//
+// Fault: dead-letter topic down -> goes on: the pipeline is held back; no letter is dropped, memory is bounded
 func TestDeadLettersHoldBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := func(string) error { return errors.New("no") }
@@ -177,6 +183,8 @@ func TestDeadLettersHoldBack(t *testing.T) {
 }
 
 // A letter that its stream refuses ends the run: it is never dropped.
+//
+// Fault: dead letter too large -> exit 65: it ends where it stands; no letter is dropped, says: value of 4 bytes, the stream takes 3
 func TestDeadLetterRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, policy(one(called("check", fails("1000"))), "check", program.Policy{OnError: program.DeadLetter}))
@@ -218,6 +226,8 @@ func TestPoliciesMix(t *testing.T) {
 
 // What fails and works at the third call keeps its place in the order; neighbours are
 // called once.
+//
+// Fault: poison under retry -> goes on: only what failed is called again, and keeps its place in the order
 func TestRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var step *calls
@@ -251,6 +261,8 @@ func TestRetry(t *testing.T) {
 }
 
 // Where retries do not help, the policy counts, and the number of calls is told.
+//
+// Fault: poison under retry -> goes on: where it does not help the policy counts, with the number of calls
 func TestRetryInVain(t *testing.T) {
 	for _, policyName := range []string{program.Fail, program.Skip, program.DeadLetter} {
 		t.Run(policyName, func(t *testing.T) {
@@ -316,6 +328,8 @@ func TestMarked(t *testing.T) {
 
 // While a message waits for its next call, a stop gives it back: nothing is lost, and
 // nothing comes twice. Other partitions do not wait with it.
+//
+// Fault: SIGTERM -> goes on: a message that waits for its next call is given back; nothing is lost or comes twice
 func TestStopDuringRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		down := true
@@ -347,6 +361,8 @@ func TestStopDuringRetry(t *testing.T) {
 }
 
 // A partition that is taken away while one of its messages waits is given back at once.
+//
+// Fault: partition revoked with records in flight -> goes on: a message that waits for its next call is given back at once
 func TestRevokeDuringRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		down := true
@@ -376,6 +392,8 @@ func TestRevokeDuringRetry(t *testing.T) {
 }
 
 // A route's function is called again like any other; a key that leads nowhere is not.
+//
+// Fault: poison in a route -> goes on: its function is called again; a key that leads nowhere is a dead letter at once
 func TestRouteAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &flaky{}
@@ -433,6 +451,8 @@ func (r *flaky) Route(_ context.Context, c *record.Chunk) ([]int32, error) {
 
 // What fails behind a batch is a letter with its payload and the offsets that it stands
 // for.
+//
+// Fault: poison behind a batch -> goes on: one letter with the payload of the batch and the offsets that it stands for
 func TestDeadBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := 0
@@ -468,6 +488,8 @@ func TestDeadBatch(t *testing.T) {
 
 // A sink that can not store some records of a write stores the others, and the policy of
 // its step decides about these.
+//
+// Fault: poison at the sink -> goes on: the others of the write are stored; the policy decides about the one
 func TestSinkRefuses(t *testing.T) {
 	for _, pol := range []string{program.Skip, program.DeadLetter} {
 		t.Run(pol, func(t *testing.T) {
@@ -495,6 +517,8 @@ func TestSinkRefuses(t *testing.T) {
 }
 
 // Each branch of a broadcast has its own failures.
+//
+// Fault: poison in one branch of a broadcast -> goes on: each branch has its own failures
 func TestBroadcastFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := pipeline(2, func(int) *program.Stage {
@@ -521,6 +545,8 @@ func TestBroadcastFails(t *testing.T) {
 }
 
 // Too many dead letters end the run, by their number in a row or by their share.
+//
+// Fault: poison beyond the limits -> exit 65: in a row or by share; what was buried counts, what was not is read again, says: dead letters: 100 records of in[0] in a row could not be handled
 func TestDeadLetterLimits(t *testing.T) {
 	from := func(n int, every int) func(string) error {
 		return func(v string) error {

@@ -19,6 +19,8 @@ import (
 
 // TestRevokeInFlight: partitions that go are drained and committed first, while the
 // others go on.
+//
+// Fault: partition revoked with records in flight -> goes on: drained and committed first, while the others go on
 func TestRevokeInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2, plain())
@@ -54,6 +56,8 @@ func TestRevokeInFlight(t *testing.T) {
 
 // TestRevokeTooSlow: what is not drained in time is another's; what waits for the sink
 // then is not delivered any more.
+//
+// Fault: partition revoked with records in flight -> goes on: what is not drained in time is the next owner's
 func TestRevokeTooSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, broadcast(2))
@@ -138,6 +142,8 @@ func TestRevokeInsideABatch(t *testing.T) {
 }
 
 // TestLost: nothing of a lost partition is committed, however late it is acknowledged.
+//
+// Fault: partition lost -> goes on: nothing of it is committed, however late it is acknowledged
 func TestLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, plain())

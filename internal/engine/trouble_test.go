@@ -71,6 +71,8 @@ func TestStopWaits(t *testing.T) {
 }
 
 // TestAbort: the end of the context does not wait for a step that hangs.
+//
+// Fault: endless loop in Go -> exit 75: a second signal does not wait for it, says: step "hang": does not return
 func TestAbort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := make(chan struct{})
@@ -149,6 +151,8 @@ func TestNoOvertaking(t *testing.T) {
 
 // TestSinkFails: the error of a sink ends the run unchanged, and nothing of what it did
 // not store is committed.
+//
+// Fault: sink down for good -> exit 74: its own error ends the run; what it did not store is not committed
 func TestSinkFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, plain())
@@ -189,6 +193,7 @@ func TestFailureDoesNotWaitForEver(t *testing.T) {
 	})
 }
 
+// Fault: output record too large -> exit 65: what stood before is committed, says: value of 16 bytes, the stream takes 10
 func TestRecordTooLarge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, plain())
@@ -349,6 +354,8 @@ func TestStopWithoutCommit(t *testing.T) {
 
 // TestBounded: with a sink that takes nothing, memory stops growing and the source is
 // paused; it goes on when the sink does.
+//
+// Fault: sink that takes nothing -> goes on: memory stops growing, the source is paused until the sink takes again
 func TestBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2, plain())
@@ -388,6 +395,8 @@ func TestBounded(t *testing.T) {
 
 // TestSlowBranch: the fast branch of a broadcast goes ahead of the slow one by as much
 // as may be in flight, and both get everything.
+//
+// Fault: slow branch -> goes on: the fast one goes ahead by as much as may be in flight; both get everything
 func TestSlowBranch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, pipeline(2, func(int) *program.Stage {

@@ -22,6 +22,8 @@ type everything struct {
 
 // FuzzFrame reads hostile bytes as a column. Nothing may panic, and no count may make a
 // reader allocate much more than the bytes that came.
+//
+// Fault: hostile frame -> goes on: the reader in Go refuses it and allocates in proportion to its bytes
 func FuzzFrame(f *testing.F) {
 	typ := reflect.TypeFor[everything]()
 	l, err := Of(typ)

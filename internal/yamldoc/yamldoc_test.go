@@ -8,6 +8,8 @@ import (
 
 // Every document that is refused before anything is known of its meaning, with the
 // whole message.
+//
+// Fault: wrong YAML -> goes on: each refusal with place, excerpt and hint
 func TestRefused(t *testing.T) {
 	for _, c := range []struct{ name, in, want string }{
 		{"empty", "", "f.yaml: expected a document, got an empty file [yaml-empty]"},
@@ -39,6 +41,8 @@ func TestRefused(t *testing.T) {
 }
 
 // An alias bomb is refused without being unfolded, which would never end.
+//
+// Fault: alias bomb in YAML -> goes on: refused without being unfolded, says: yaml-anchor
 func TestAliasBomb(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("a0: &a0 [x, x, x, x, x, x, x, x, x]\n")

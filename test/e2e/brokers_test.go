@@ -153,6 +153,8 @@ func (f *flow) close() {
 }
 
 // A broker that is killed in mid-stream and comes back is an interruption.
+//
+// Fault: broker killed and started again -> goes on: nothing is lost; what was not committed may come twice
 func TestBrokerKilled(t *testing.T) {
 	c, k := oneBroker(t)
 	f := newFlow(c, 4, "")
@@ -167,6 +169,8 @@ func TestBrokerKilled(t *testing.T) {
 }
 
 // A pipeline that is started before its broker waits for it.
+//
+// Fault: broker absent at start -> goes on: it waits for the broker, within the budget, says: connection refused; trying again for 5m0s
 func TestBrokerAbsentAtStart(t *testing.T) {
 	c, k := oneBroker(t)
 	f := newFlow(c, 2, "")
@@ -182,6 +186,8 @@ func TestBrokerAbsentAtStart(t *testing.T) {
 
 // A broker that stays away for longer than the budget ends the pipeline, which says so;
 // what was in hand comes again.
+//
+// Fault: broker away beyond the budget -> exit 69: what was in hand comes again after the next start, says: no broker reached for 3s: ...connection refused
 func TestBrokerAwayBeyondTheBudget(t *testing.T) {
 	c, k := oneBroker(t)
 	f := newFlow(c, 4, "")
@@ -198,6 +204,8 @@ func TestBrokerAwayBeyondTheBudget(t *testing.T) {
 
 // The leaders of all partitions move to the next broker, again and again, while records
 // are read and written.
+//
+// Fault: leaders move -> goes on: nothing is lost
 func TestLeadersMove(t *testing.T) {
 	c, _ := threeBrokers(t)
 	f := newFlow(c, 4, "")
@@ -215,6 +223,8 @@ func TestLeadersMove(t *testing.T) {
 
 // What is in a partition before the pipeline hears of it is read from its beginning.
 // That the leaders move is what makes it hear soon.
+//
+// Fault: partitions added -> goes on: the new ones are read from their beginning
 func TestPartitionsAdded(t *testing.T) {
 	c, _ := threeBrokers(t)
 	f := newFlow(c, 2, "")
@@ -237,6 +247,8 @@ func TestPartitionsAdded(t *testing.T) {
 
 // The broker that coordinates the group is killed: another one takes over, and the old
 // one comes back.
+//
+// Fault: coordinator moves -> goes on: the coordinator is killed, another takes over, nothing is lost
 func TestCoordinatorMoves(t *testing.T) {
 	c, k := threeBrokers(t)
 	f := newFlow(c, 4, "")
@@ -264,6 +276,8 @@ func TestCoordinatorMoves(t *testing.T) {
 }
 
 // A topic that is deleted under the pipeline ends it, named.
+//
+// Fault: topic deleted -> exit 78: the source's or the sink's; the topic is named
 func TestTopicDeleted(t *testing.T) {
 	for _, gone := range []string{"in", "out"} {
 		t.Run(gone, func(t *testing.T) {

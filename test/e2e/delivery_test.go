@@ -48,6 +48,8 @@ pipeline = (
 `
 
 // Stopped in mid-stream and started again: every record once.
+//
+// Fault: SIGTERM -> exit 0: what is in flight is finished and committed; every record comes once
 func TestSIGTERMInMidStream(t *testing.T) {
 	const n, partitions = 60_000, 4
 	c := kafka(t)
@@ -75,6 +77,8 @@ func TestSIGTERMInMidStream(t *testing.T) {
 }
 
 // Stopped with half a batch in hand.
+//
+// Fault: SIGTERM -> exit 0: what a batch holds is read again; every record comes once
 func TestSIGTERMInsideABatch(t *testing.T) {
 	c := kafka(t)
 	in, out := c.topic(1), c.topic(1)
@@ -92,6 +96,8 @@ func TestSIGTERMInsideABatch(t *testing.T) {
 }
 
 // Killed without a word, again and again: nothing is lost.
+//
+// Fault: killed with SIGKILL -> goes on: the next start loses nothing; what was not committed comes again
 func TestKill9(t *testing.T) {
 	const n, partitions = 60_000, 4
 	for _, pipeline := range []struct{ name, text string }{{"stream", passOn}, {"batches", batches}} {
@@ -203,6 +209,8 @@ func (c *cluster) poll(what string, so func() (bool, error)) {
 
 // A first signal drains, a second one ends it there and then, with a code of its own;
 // what was in hand comes again.
+//
+// Fault: a second signal -> exit 75: it ends there and then; what was in hand comes again, says: aborted before the records in flight were delivered
 func TestSecondSignalAborts(t *testing.T) {
 	c := kafka(t)
 	in, out := c.topic(1), c.topic(1)
@@ -237,6 +245,8 @@ func TestSecondSignalAborts(t *testing.T) {
 
 // Records of an aborted transaction are never seen, and the position moves over them and
 // over the markers behind the last record.
+//
+// Fault: aborted transactions -> goes on: their records are never seen, and the position moves over them
 func TestAbortedTransactions(t *testing.T) {
 	c := kafka(t)
 	in, out := c.topic(1), c.topic(1)
@@ -276,6 +286,9 @@ func TestAbortedTransactions(t *testing.T) {
 
 // A message that a step can not handle ends the pipeline and is told where it is; what
 // stood before it is delivered, what stands behind it comes after the mend.
+//
+// Fault: Python exception -> exit 65: what stood before is delivered, what stands behind comes after the mend, says: ...ValueError...no such quake
+// Fault: poison in a map -> exit 65: the record, the step and its line are named, says: step "same"
 func TestPoison(t *testing.T) {
 	const n, bad = 500, 321
 	c := kafka(t)

@@ -24,6 +24,8 @@ func decoded[T any](t testing.TB, recs []*kgo.Record) []T {
 }
 
 // Both branches are complete, and the fast one does not wait for the slow one's end.
+//
+// Fault: slow branch -> goes on: the fast one goes ahead of it
 func TestSlowBranch(t *testing.T) {
 	const n = 1500
 	c := kafka(t)

@@ -109,6 +109,8 @@ def test_the_second_signal_aborts(modules: Path) -> None:
     assert child.end() == (0, "stop\n7\n", "")
 
 
+# Fault: endless loop in Python -> exit 75: after the second signal, says: aborted, and a step
+#   did not return within 5s
 def test_a_step_that_never_returns_does_not_keep_the_process(modules: Path) -> None:
     child = Child(modules, "import parktest; print(parktest.park(3))")
     assert child.line() == "ready"
@@ -178,6 +180,8 @@ def test_away_from_the_main_thread_signals_stay_where_they_are(modules: Path) ->
     assert Child(modules, code).end() == (0, "ready\n7\n", "")
 
 
+# Fault: fork after import -> goes on: the call in the child raises, the parent goes on, says:
+#   forked after the extension was loaded
 def test_a_fork_is_refused_by_name(modules: Path) -> None:
     code = (
         "import os, parktest\n"
@@ -222,6 +226,8 @@ def test_exit_does_not_wait_for_ever(modules: Path) -> None:
     assert "a step did not return within 5 s" in err
 
 
+# Fault: two extensions in one process -> goes on: the second import raises, says: one process
+#   can hold one Levada extension
 def test_a_second_extension_is_refused(modules: Path) -> None:
     code = (
         "import os, sys, parktest\n"

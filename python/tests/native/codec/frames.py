@@ -151,6 +151,7 @@ def test_broken_frames():
             raise AssertionError(bad)
 
 
+# Fault: hostile frame -> goes on: the reader in C raises, under ASan and UBSan, too
 def test_noise():
     rnd = random.Random(1)
     for _, layout, frames, _ in goldens():
@@ -170,6 +171,7 @@ def test_noise():
             survives(layout[: rnd.randrange(len(layout))], bytes(frame))
 
 
+# Fault: hostile frame -> goes on: a count of four billion is refused before memory is asked for
 def test_counts_do_not_allocate():
     """A count of four billion is refused before any memory is asked for."""
     lists = struct.pack("<IBBI", 2, 14, 0, 1) + bytes([4, 0])
