@@ -28,7 +28,7 @@ import (
 type dlqCmd struct {
 	Ls     dlqLsCmd     `cmd:"" help:"Count the dead letters of a topic by step and cause, or list them."`
 	Show   dlqShowCmd   `cmd:"" help:"Show everything about one dead letter."`
-	Replay dlqReplayCmd `cmd:"" help:"Write dead letters to the topic that they came from."`
+	Replay dlqReplayCmd `cmd:"" help:"Write dead letters to the topic that they came from, or run a pipeline on them."`
 }
 
 // letterTopic are the flags that lead to a topic of dead letters.
@@ -39,35 +39,42 @@ type letterTopic struct {
 
 // letters is a topic of dead letters that can be read.
 type letters struct {
-	d     *deploy.Config
 	o     *kafka.Options
 	admin *kafka.Admin
 	topic string
 }
 
-func (t *letterTopic) open(e *env) (*letters, error) {
+// find gives the deployment and the topic that the flags name.
+func (t *letterTopic) find() (*deploy.Config, string, error) {
 	d, err := t.deployment()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	topic := t.Topic
 	switch l := d.DeadLetter; {
-	case topic != "":
+	case t.Topic != "":
+		return d, t.Topic, nil
 	case l == nil && t.Config == "":
-		return nil, usage("expected --topic, or --config with a deployment that has dead_letter, got neither")
+		return nil, "", usage("expected --topic, or --config with a deployment that has dead_letter, got neither")
 	case l == nil:
-		return nil, configError{fmt.Errorf("%s: dead_letter: expected a topic, got none\nhint: dead_letter: {topic: ...}, or pass --topic", t.Config)}
+		return nil, "", configError{fmt.Errorf("%s: dead_letter: expected a topic, got none\nhint: dead_letter: {topic: ...}, or pass --topic", t.Config)}
 	case l.Connector != "kafka":
-		return nil, configError{fmt.Errorf("%s: dead_letter: expected a topic of kafka, got the connector %s, which keeps no headers\nhint: pass --topic", t.Config, l.Connector)}
+		return nil, "", configError{fmt.Errorf("%s: dead_letter: expected a topic of kafka, got the file %s\nhint: its lines are JSON, jq reads them; for another topic pass --topic", t.Config, l.Path)}
 	default:
-		topic = l.Topic
+		return d, l.Topic, nil
+	}
+}
+
+func (t *letterTopic) open(e *env) (*letters, error) {
+	d, topic, err := t.find()
+	if err != nil {
+		return nil, err
 	}
 	o := kafkaOptions(d, e)
 	a, err := kafka.NewAdmin(o)
 	if err != nil {
 		return nil, err
 	}
-	return &letters{d: d, o: o, admin: a, topic: topic}, nil
+	return &letters{o: o, admin: a, topic: topic}, nil
 }
 
 func (ls *letters) close(ctx context.Context) error {

@@ -22,8 +22,10 @@ type dlqReplayCmd struct {
 	letterTopic  `embed:""`
 	letterFilter `embed:""`
 
-	To     string `help:"Write to this topic, by key, and not to the place that each letter came from." placeholder:"TOPIC"`
-	DryRun bool   `help:"Write nothing; print what would go."`
+	To       string `help:"Write to this topic, by key, and not to the place that each letter came from." placeholder:"TOPIC"`
+	DryRun   bool   `help:"Write nothing; print what would go."`
+	Pipeline string `help:"Run this pipeline, a .py or .yaml file, on its dead letters, once, as the group <group>.replay." placeholder:"FILE"`
+	Python   string `help:"Interpreter for Python steps of --pipeline, as in levada run." placeholder:"PATH"`
 }
 
 // maxTold bounds how many letters that can not be replayed are named.
@@ -59,6 +61,9 @@ func (c *dlqReplayCmd) Run(e *env) (err error) {
 	if err := c.prepare(time.Now()); err != nil {
 		return err
 	}
+	if c.Pipeline != "" {
+		return c.run(e)
+	}
 	ls, err := c.open(e)
 	if err != nil {
 		return err
@@ -84,6 +89,35 @@ func (c *dlqReplayCmd) Run(e *env) (err error) {
 		err = dataError{fmt.Errorf("%s: %s can not be replayed, for the reasons above", ls.topic, plural(r.refused, "letter"))}
 	}
 	return err
+}
+
+// run has a pipeline work on its letters, in whatever process it runs in.
+func (c *dlqReplayCmd) run(e *env) error {
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{
+		{"--step", c.Step != ""}, {"--cause", c.Cause != ""}, {"--since", c.Since != ""}, {"--until", c.Until != ""},
+		{"--to", c.To != ""}, {"--dry-run", c.DryRun},
+	} {
+		if f.set {
+			return usage("--pipeline and %s: expected one of them, got both: a pipeline gets all of its letters", f.name)
+		}
+	}
+	_, topic, err := c.find()
+	if err != nil {
+		return err
+	}
+	pf := pipelineFlags{File: c.Pipeline, Config: c.Config, Python: c.Python}
+	p, err := open(&pf)
+	if err != nil {
+		return err
+	}
+	args := append(pf.args(), "--dead-letters", topic)
+	if c.Brokers != "" {
+		args = append(args, "--brokers", c.Brokers)
+	}
+	return p.do(e, "run", args)
 }
 
 func plural(n int, what string) string {

@@ -133,6 +133,9 @@ func (a *Admin) Positions(ctx context.Context, topic, group string) ([]Position,
 		if commits, err = a.s.admin.FetchOffsets(ctx, group); err == nil {
 			err = commits.Error()
 		}
+		if errors.Is(err, kerr.GroupIDNotFound) {
+			return nil // nobody has been in it, so it has no positions
+		}
 		return err
 	})
 	if err != nil {

@@ -497,6 +497,9 @@ func testAdmin(t *testing.T, c *cluster) {
 	if len(ps) != 3 || ps[2] != (Position{Partition: connector.Partition{Topic: topic, ID: 2}, Committed: -1}) {
 		t.Errorf("positions of an empty topic: %+v", ps)
 	}
+	if ps := positions(t, c, topic, groupOf(topic)+"-that-nobody-has"); len(ps) != 3 || ps[0].Committed != -1 {
+		t.Errorf("positions of a group that there is not: %+v", ps)
+	}
 
 	read := func(r Reading) []string {
 		t.Helper()

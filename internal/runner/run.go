@@ -84,15 +84,30 @@ func run(ctx context.Context, o *Options, f *flags, planned *planner.Planned, d 
 	if group == "" {
 		group = prog.Name
 	}
+	var again *replaying
+	if f.letters != "" {
+		if again, err = newReplaying(ctx, o, f.letters, prog.Name, stream, group, d); err != nil {
+			return err
+		}
+		defer func() { err = again.end(ctx, err) }()
+		if source, err = ss.of(ctx, "kafka"); err != nil {
+			return err
+		}
+		stream, letters = f.letters, again.sink(letters)
+	}
 	fmt.Fprintf(o.Stderr, "levada: pipeline %s: running, %s, group %s\n", prog.Name, plural(d.Lanes, "lane"), group)
 	began, cpu := time.Now(), cpuTime()
 	var status engine.Status
 	err = engine.Run(ctx, engine.Config{
 		Program: prog,
 		Source: func(a connector.Assignee) (connector.Source, error) {
-			return source.Source(ctx, connector.SourceConfig{
+			s, err := source.Source(ctx, connector.SourceConfig{
 				Step: prog.Source.Step, Stream: stream, Group: group, Start: d.Kafka.Start,
 			}, a)
+			if again != nil && err == nil {
+				s, err = again.source(s)
+			}
+			return s, err
 		},
 		Sinks:            sinks,
 		DeadLetters:      letters,

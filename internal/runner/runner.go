@@ -125,6 +125,9 @@ func dispatch(ctx context.Context, o *Options) error {
 	case "explain":
 		return explain(o, f, planned, d)
 	}
+	if f.letters != "" {
+		f.forReplay(d, o.Plan.Name)
+	}
 	return run(ctx, o, f, planned, d)
 }
 
@@ -139,6 +142,7 @@ type flags struct {
 	lanes   int
 	drain   bool
 	summary string
+	letters string
 }
 
 func (f *flags) register(fs *flag.FlagSet, verb string) {
@@ -153,6 +157,7 @@ func (f *flags) register(fs *flag.FlagSet, verb string) {
 		fs.StringVar(&f.start, "start", "", "earliest or latest, where the group has no commit")
 		fs.IntVar(&f.lanes, "lanes", 0, "`number` of lanes instead of the deployment's")
 		fs.BoolVar(&f.drain, "drain", false, "stop at the end of what is there now")
+		fs.StringVar(&f.letters, "dead-letters", "", "run once on the dead letters of this pipeline in a `topic`, instead of its source")
 		fs.StringVar(&f.summary, "summary", "", "write counts of the run as JSON to this `file`")
 	}
 }
