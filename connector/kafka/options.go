@@ -87,6 +87,10 @@ type Options struct {
 	// drops it.
 	Log func(format string, args ...any)
 
+	// Dial opens connections in place of the network: through a proxy, or in a test.
+	// TLS goes over what it returns. nil: the network.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+
 	metadataAge time.Duration // how soon new partitions are seen; tests shorten it
 }
 
@@ -272,22 +276,40 @@ func (s *SASL) mechanism() sasl.Mechanism {
 	return plain.Auth{User: s.Username, Pass: s.Password.Reveal()}.AsMechanism()
 }
 
+// dialFor bounds a connection, with the TLS handshake.
+const dialFor = 10 * time.Second
+
 func (o *Options) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	d := &net.Dialer{Timeout: 10 * time.Second}
-	if o.TLS == nil {
-		return d.DialContext(ctx, network, addr)
+	ctx, cancel := context.WithTimeout(ctx, dialFor)
+	defer cancel()
+	open := o.Dial
+	if open == nil {
+		open = new(net.Dialer).DialContext
 	}
+	conn, err := open(ctx, network, addr)
+	if err != nil || o.TLS == nil {
+		return conn, err
+	}
+	encrypted, err := o.TLS.over(ctx, conn, addr)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return encrypted, nil
+}
+
+// over encrypts a connection.
+func (t *TLS) over(ctx context.Context, conn net.Conn, addr string) (net.Conn, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := o.TLS.config(host)
+	cfg, err := t.config(host)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
-	defer cancel()
-	return (&tls.Dialer{NetDialer: d, Config: cfg}).DialContext(ctx, network, addr)
+	c := tls.Client(conn, cfg)
+	return c, c.HandshakeContext(ctx)
 }
 
 func (t *TLS) config(host string) (*tls.Config, error) {

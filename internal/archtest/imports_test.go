@@ -33,7 +33,8 @@ var rules = []struct {
 	{"connector", []string{"record"}},
 	{"connector/connectortest", []string{"connector", "record"}},
 	{"connector/...", []string{"connector", "record"}},
-	{"broker", nil},
+	{"broker", []string{"internal/keeper"}},
+	{"internal/keeper", nil},
 	{"internal/deadletter", []string{"record"}},
 	{"internal/program", []string{"record", "connector", "codec"}},
 	{"internal/frame", []string{"record", "plan", "codec/...", "internal/program"}},
@@ -73,7 +74,7 @@ var alone = []struct {
 	in   []string
 	why  string
 }{
-	{"github.com/twmb/franz-go/...", []string{"connector/kafka/...", "broker", "internal/testing/...", "test/...", "bench/..."},
+	{"github.com/twmb/franz-go/...", []string{"connector/kafka/...", "broker", "internal/keeper", "internal/testing/...", "test/...", "bench/..."},
 		"one client library, behind one connector"},
 	{"C", []string{"internal/bridge/...", "pyext/...", "bench/..."},
 		"everything else builds without a C compiler"},

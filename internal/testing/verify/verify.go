@@ -10,7 +10,9 @@
 //
 // A member that was killed leaves records that the next one delivers again. They are
 // counted as duplicated, and whether that may be is the test's to say. They are no
-// reorder: the order of a key is the order in which its records appear first.
+// reorder: the order of a key is the order in which its records appear first, within an
+// output partition. Outputs without a key, such as batches, belong into one partition
+// where their order is to be seen: between two there is none.
 package verify
 
 import (

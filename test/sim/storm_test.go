@@ -1,0 +1,16 @@
+//go:build synctests
+
+package sim
+
+import "testing"
+
+// TestStorm: whatever happens to members, brokers and the lines between them, nothing is
+// lost, nothing is committed early, and when it is over the group catches up.
+func TestStorm(t *testing.T) {
+	eachSeed(t, func(t *testing.T, seed uint64) {
+		r := run(t, seed, func(t *testing.T) *result { return storm(t, seed, *kills) })
+		if r.err != nil {
+			t.Error(r.err)
+		}
+	})
+}
