@@ -91,6 +91,18 @@ test-kafka: setup ## Run the same, and the connector's suite, against a real Kaf
 	LEVADA_REAL_KAFKA=1 go test -count=1 -timeout 15m ./connector/kafka
 	LEVADA_REAL_KAFKA=1 go test -tags e2e -count=1 -timeout 15m ./test/e2e
 
+.PHONY: sim
+sim: ## Simulate bad days on a clock that is not real (SEEDS=20), each of 60 kills
+	@go test -tags synctests -count=1 -timeout 30m ./test/sim -seeds $${SEEDS:-20}
+
+PLANTED := commit_before_ack drop_on_retryable overwrite_carried_over
+
+.PHONY: sim-planted
+sim-planted: ## Plant bugs, one at a time, and see the simulation catch them
+	@for bug in $(PLANTED); do
+		go test -tags synctests,planted_$$bug -count=1 -timeout 10m ./test/sim -run TestPlanted -v | grep -e '^caught' -e '^ok' -e '^FAIL' -e 'planted_test.go' || exit 1
+	done
+
 # ---- what keeps the house in order
 
 .PHONY: check
@@ -108,6 +120,7 @@ build/staticcheck: tools/go.mod tools/go.sum
 lint: build/staticcheck ## go vet and staticcheck
 	@go vet ./...
 	go vet -tags e2e ./test/...
+	go vet -tags synctests ./test/sim
 	build/staticcheck -tests=false ./...
 
 .PHONY: types

@@ -159,7 +159,7 @@ func (c *cluster) ask(node int32, req kmsg.Request) kmsg.Response {
 		}
 		// Nothing breaks this line, so the request was not sent: a connection that had
 		// nothing to do for long is made anew, and asks a broker for its versions first.
-		time.Sleep(100 * time.Millisecond)
+		<-time.After(100 * time.Millisecond)
 	}
 	panic(fmt.Sprintf("BUG: %s: %v", kmsg.NameForKey(req.Key()), err))
 }

@@ -221,7 +221,7 @@ func (c *conn) requests() {
 			return
 		}
 		if after {
-			time.Sleep(time.Millisecond) // the broker does what it was asked, and nobody hears of it
+			<-time.After(time.Millisecond) // the broker does what it was asked, and nobody hears of it
 			return
 		}
 	}
