@@ -113,10 +113,10 @@ func run(ctx context.Context, o *Options, f *flags, planned *planner.Planned, d 
 		DeadLetters:      letters,
 		DeadLetterLimits: limits,
 		Lanes:            d.Lanes,
-		Limits: limitsOf(d),
-		Drain: f.drain,
-		Stop:  stop,
-		Final: func(s engine.Status) { status = s },
+		Limits:           limitsOf(d),
+		Drain:            f.drain,
+		Stop:             stop,
+		Final:            func(s engine.Status) { status = s },
 	})
 	if serr := summarize(o, f, status, time.Since(began), cpuTime()-cpu); err == nil {
 		err = serr
