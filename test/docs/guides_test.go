@@ -1,0 +1,87 @@
+//go:build e2e
+
+package docs
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/levada-io/levada/broker"
+)
+
+// follow does what a page says in an empty folder, with the levada command and the Python
+// of this checkout, and returns what was printed. What a page shows as console stays
+// undone: it is for a second terminal.
+func follow(t *testing.T, page string, env ...string) string {
+	t.Helper()
+	top, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, need := range []string{"build/levada", ".venv/bin/python"} {
+		if _, err := os.Stat(filepath.Join(top, need)); err != nil {
+			t.Fatalf("%v\nhint: make setup", err)
+		}
+	}
+	work := t.TempDir()
+	env = append(append(os.Environ(),
+		"PATH="+strings.Join([]string{filepath.Join(top, "build"), filepath.Join(top, ".venv", "bin"), os.Getenv("PATH")}, ":"),
+		"VIRTUAL_ENV="+filepath.Join(top, ".venv"), "PYTHONDONTWRITEBYTECODE=1"), env...)
+	var said strings.Builder
+	for _, b := range blocks(t, filepath.Join(top, page)) {
+		switch {
+		case b.kind == "sh":
+			cmd := exec.Command("bash", "-euo", "pipefail", "-c", b.text)
+			cmd.Dir, cmd.Env = work, env
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%s\n%v\n%s", b.text, err, out)
+			}
+			said.Write(out)
+		case b.file != "":
+			if err := os.WriteFile(filepath.Join(work, b.file), []byte(b.text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return said.String()
+}
+
+func TestDeadLettersGuide(t *testing.T) {
+	b, err := broker.Start(broker.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	said := follow(t, "docs/guides/dead-letters.md", "BROKERS="+b.Addr())
+	at := 0
+	for _, want := range []string{
+		"drained, 4 records in, 2 out, 2 dead letters\n",
+		"ValueError: could not convert string to float: '1,50'\n",
+		"letters=2 foreign=0 unreadable=0\n",
+		"letters=1 foreign=0 unreadable=0\n",
+		"record      orders[0]@1\n",
+		"{\"id\":2,\"price\":\"1,50\"}\n",
+		"Traceback (most recent call last):\n",
+		"orders[0]@1 -> orders[0]  step \"price\" (orders.py:",
+		"would_replay=1 skipped_already=0 refused=0 foreign=0\n",
+		"replayed=1 skipped_already=0 refused=0 foreign=0\n",
+		"drained, 1 records in, 1 out\n",
+		"{\"id\":2,\"cents\":150}\n",
+		"replayed=0 skipped_already=1 refused=0 foreign=0\n",
+		"drained, 5 records in, 4 out, 1 dead letters\n",
+		"group audit.replay\n",
+		"replayed=1 skipped_already=0 refused=0 foreign=0\n",
+		"replayed=0 skipped_already=1 refused=0 foreign=0\n",
+		"{\"id\":3,\"pri\n",
+	} {
+		i := strings.Index(said[at:], want)
+		if i < 0 {
+			t.Fatalf("expected the guide to say %q behind byte %d, it said\n%s", want, at, said)
+		}
+		at += i + len(want)
+	}
+}
