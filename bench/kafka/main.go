@@ -36,8 +36,9 @@ func main() {
 	result := flag.String("result", "", "file for the results")
 	only := flag.String("only", "", "run the contestants with this in their name; no ratios then")
 	settings := flag.String("settings", "", "more YAML for the deployment of Levada's pipelines")
+	against := flag.String("against", "", "root of an earlier checkout, with build/ made: measure this one against it, and nothing else")
 	flag.Parse()
-	if err := bench(*n, *rounds, *root, *python, *result, *only, *settings); err != nil {
+	if err := bench(*n, *rounds, *root, *python, *result, *only, *settings, *against); err != nil {
 		fmt.Fprintln(os.Stderr, "bench kafka:", err)
 		os.Exit(1)
 	}
@@ -55,7 +56,13 @@ const (
 	spelledPython = "levada-python-of-go"
 )
 
-func bench(n, rounds int, root, python, result, only, settings string) error {
+// What -against compares: the same pipeline, here and in the earlier checkout.
+var compared = []struct{ name, here, before string }{
+	{"passthrough_ratio", "levada-passthrough", "before-passthrough"},
+	{"json_ratio", spelledGo, "before-go"},
+}
+
+func bench(n, rounds int, root, python, result, only, settings, against string) error {
 	if n <= nFew {
 		return fmt.Errorf("-n: expected more than %d records, got %d", nFew, n)
 	}
@@ -74,6 +81,12 @@ func bench(n, rounds int, root, python, result, only, settings string) error {
 	adm := kadm.NewClient(cl)
 	if _, err := adm.CreateTopics(ctx, 1, 1, nil, source, few); err != nil {
 		return err
+	}
+	if against != "" { // all that may cost is on
+		if _, err := adm.CreateTopics(ctx, 1, 1, nil, "bench-dead"); err != nil {
+			return err
+		}
+		settings += "\ndead_letter: {topic: bench-dead}"
 	}
 	size, err := load(ctx, cl, source, n)
 	if err != nil {
@@ -100,6 +113,10 @@ func bench(n, rounds int, root, python, result, only, settings string) error {
 		}}
 	}
 	pipeline := func(name string, command ...string) contestant {
+		settings := settings
+		if strings.HasPrefix(name, "before-") {
+			settings = "" // what it may not know
+		}
 		return contestant{name, func(b, in, out string, _ int) []string {
 			cfg := filepath.Join(tmp, out+".yaml")
 			text := fmt.Sprintf("kafka: {brokers: [%q], group: %q}\nstreams:\n  bench-in: {topic: %s}\n  bench-out: {topic: %s}\n%s\n", b, "group-"+out, in, out, settings)
@@ -116,6 +133,13 @@ func bench(n, rounds int, root, python, result, only, settings string) error {
 		pipeline(spelledGo, filepath.Join(root, "build", "bench", "native"), "run"),
 		pipeline(spelledPython, python, "-m", "levada", "run", filepath.Join(dir, "of_go.py")),
 		pipeline("levada-python-bytes", python, "-m", "levada", "run", filepath.Join(dir, "on_bytes.py")),
+	}
+	if against != "" {
+		before := filepath.Join(against, "build")
+		all = slices.DeleteFunc(all, func(c contestant) bool { return c.name != "levada-passthrough" && c.name != spelledGo })
+		all = append(all,
+			pipeline("before-passthrough", filepath.Join(before, "levada"), "run", filepath.Join(dir, "passthrough.yaml")),
+			pipeline("before-go", filepath.Join(before, "bench", "native"), "run"))
 	}
 	all = slices.DeleteFunc(all, func(c contestant) bool { return !strings.Contains(c.name, only) })
 	// run carries out a contestant on a topic of n records: the CPU time of the process.
@@ -152,7 +176,7 @@ func bench(n, rounds int, root, python, result, only, settings string) error {
 			us := float64(took.Microseconds()) / float64(n)
 			cpu[c.name] = append(cpu[c.name], us)
 			fmt.Printf("round %d  %-22s %6.2f us CPU per message  %7.0f messages/s\n", r+1, c.name, us, float64(n)/time.Since(began).Seconds())
-			if c.name != spelledGo && c.name != spelledPython {
+			if against != "" || c.name != spelledGo && c.name != spelledPython {
 				continue
 			}
 			start, err := run(c, few, out+"-few", nFew)
@@ -174,6 +198,17 @@ func bench(n, rounds int, root, python, result, only, settings string) error {
 		fmt.Print("\n", b.String())
 		return nil
 	}
+	if against != "" {
+		b.WriteByte('\n')
+		for _, c := range compared {
+			ratios := make([]float64, rounds)
+			for r := range ratios {
+				ratios[r] = cpu[c.here][r] / cpu[c.before][r]
+			}
+			fmt.Fprintf(&b, "%s=%.3f ", c.name, median(ratios))
+		}
+		return write(&b, result)
+	}
 	same := make([]float64, rounds) // how much the spelling costs, once it runs
 	for r := range same {
 		same[r] = apart[spelledPython][r] / apart[spelledGo][r]
@@ -183,9 +218,14 @@ func bench(n, rounds int, root, python, result, only, settings string) error {
 	fmt.Fprintf(&b, "passthrough_ratio=%.2f json_ratio=%.2f goccy_ratio=%.2f orjson_ratio=%.2f python_of_go_ratio=%.2f\n",
 		med["levada-passthrough"]/med["raw"], med[spelledGo]/med["jsonv2"], med[spelledGo]/med["goccy"],
 		med[spelledPython]/med["python-orjson"], med[spelledPython]/med["python-json"])
-	fmt.Print("\n", b.String())
+	return write(&b, result)
+}
+
+func write(b *strings.Builder, result string) error {
+	text := strings.TrimRight(b.String(), " \n") + "\n"
+	fmt.Print("\n", text)
 	if result != "" {
-		return os.WriteFile(result, []byte(b.String()), 0o644)
+		return os.WriteFile(result, []byte(text), 0o644)
 	}
 	return nil
 }

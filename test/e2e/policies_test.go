@@ -119,6 +119,10 @@ func letters(t testing.TB, recs []*kgo.Record) []deadletter.Letter {
 
 // Whatever fails in Python, at whatever kind of step, is a dead letter that says why;
 // neighbours are delivered and their functions are not called again.
+//
+// Fault: Python exception -> goes on: the message is a dead letter with its traceback; its neighbours are delivered
+// Fault: poison in a filter -> goes on: an exception in Python is a dead letter
+// Fault: poison in a flat_map -> goes on: an exception in Python is a dead letter
 func TestDeadLettersOfEveryStep(t *testing.T) {
 	const n = 60
 	fails := map[int]string{

@@ -89,6 +89,10 @@ func everywhere(again *atomic.Int32) *levada.Pipeline {
 
 // A failing message at every kind of step becomes a dead letter or is left out, and every
 // other one is delivered.
+//
+// Fault: poison at encode -> goes on: a number that JSON does not have, under skip and under dead_letter
+// Fault: poison in a filter -> goes on: an error of a Go function, under skip and under dead_letter
+// Fault: Go panic -> goes on: the message is a dead letter with the stack, or left out
 func TestPoliciesAtEveryStep(t *testing.T) {
 	for _, policy := range []levada.Policy{levada.DeadLetter, levada.Skip} {
 		t.Run(string(policy), func(t *testing.T) {
