@@ -109,7 +109,7 @@ func run(c bridge.MainCall, m *plan.Manifest, functions map[string]*program.Func
 		maps.Copy(cat.Types, m.Types)
 	}
 	return runner.Main(context.Background(), runner.Options{
-		Args: argv, Plan: p, Catalog: cat, Signals: c.Stop, Counters: bridge.Counters,
+		Args: argv, Plan: p, Catalog: cat, Signals: c.Stop, Counters: bridge.Counters, Stacks: c.Stacks,
 	})
 }
 

@@ -46,9 +46,10 @@ var rules = []struct {
 	{"internal/yamlplan", []string{"plan", "internal/diag", "internal/yamldoc"}},
 	{"internal/deploy", []string{"plan", "internal/diag", "internal/yamldoc"}},
 	{"internal/gen", []string{"plan", "internal/diag"}},
+	{"internal/health", nil},
 	{"internal/runner", []string{
 		"plan", "record", "codec/...", "connector/...", "broker",
-		"internal/program", "internal/planner", "internal/engine", "internal/yamlplan", "internal/yamldoc", "internal/deploy", "internal/diag", "internal/deadletter",
+		"internal/program", "internal/planner", "internal/engine", "internal/yamlplan", "internal/yamldoc", "internal/deploy", "internal/diag", "internal/health", "internal/deadletter",
 	}},
 	{"internal/testing/...", []string{"broker", "connector/...", "record", "plan", "internal/deadletter"}},
 	{"internal/archtest", nil},

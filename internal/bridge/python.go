@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/levada-io/levada/internal/bridge/cpython"
+	"github.com/levada-io/levada/internal/bridge/process"
 	"github.com/levada-io/levada/internal/frame"
 	"github.com/levada-io/levada/internal/program"
 )
@@ -49,10 +50,14 @@ func (p *Python) Start() {
 	go p.release()
 }
 
-// Stop ends the service; every object that was given up is released.
+// Stop ends the service; every object that was given up is released, unless a step keeps
+// the GIL for good: it takes the process with it.
 func (p *Python) Stop() {
 	close(p.stop)
-	<-p.done
+	select {
+	case <-p.done:
+	case <-time.After(process.Grace):
+	}
 }
 
 // release keeps a thread of its own: Python would make another thread state for every

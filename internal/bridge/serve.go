@@ -30,6 +30,7 @@ type MainCall struct {
 	Plan     string
 	Manifest string
 	Python   *Python
+	Stacks   func() string // see process.Stacks
 }
 
 // ballast is memory that nothing touches and no page stands for. It counts as alive, so
@@ -62,7 +63,7 @@ func Serve(e Extension) {
 			return process.Park(func(stop <-chan struct{}) int {
 				py.Start()
 				defer py.Stop()
-				return e.Main(MainCall{Stop: stop, Argv: m.Argv, Plan: m.Plan, Manifest: m.Manifest, Python: py})
+				return e.Main(MainCall{Stop: stop, Argv: m.Argv, Plan: m.Plan, Manifest: m.Manifest, Python: py, Stacks: process.Stacks})
 			})
 		},
 		YAMLFunctions: e.YAMLFunctions,

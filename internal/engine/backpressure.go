@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,6 +52,7 @@ func (s *poller) wait(budget time.Duration) bool {
 
 func (s *poller) run(ctx, pctx context.Context) {
 	defer close(s.done)
+	pprof.SetGoroutineLabels(pprof.WithLabels(ctx, pprof.Labels("levada_source", s.e.cfg.Program.Source.Step)))
 	for {
 		s.turns.Add(1)
 		fs, err := s.e.source.Poll(pctx)

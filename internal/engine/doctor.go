@@ -448,6 +448,7 @@ func (d *Doctor) update(o *stall, of []Diagnosis) {
 }
 
 var (
+	errFailed    = errors.New("the run has failed and ends")
 	errStopping  = errors.New("stopping")
 	errConnect   = errors.New("not connected yet")
 	errUnshared  = errors.New("the group has not shared its partitions out yet")
@@ -472,7 +473,7 @@ func (d *Doctor) health(s *Status) Health {
 	}
 	switch {
 	case s.Failure != nil:
-		h.Ready = fmt.Errorf("failed: %w", s.Failure)
+		h.Ready = errFailed // why may hold what is in a message
 	case s.Stopping:
 		h.Ready = errStopping
 	case !s.Connected:

@@ -262,7 +262,7 @@ func TestHealth(t *testing.T) {
 			"stalled: no partition: the client of the source has not returned from a poll for 2m0s"},
 		{"not connected", func(i int, s *engine.Status) { s.Connected, s.Polls = false, 0 }, "", "not connected yet"},
 		{"stopping", func(i int, s *engine.Status) { s.Stopping = true }, "", "stopping"},
-		{"failed", func(i int, s *engine.Status) { s.Failure = errors.New("gone") }, "", "failed: gone"},
+		{"failed", func(i int, s *engine.Status) { s.Failure = errors.New("gone") }, "", "the run has failed and ends"},
 		{"no share yet", func(i int, s *engine.Status) { s.Shared = false }, "", "the group has not shared its partitions out yet"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

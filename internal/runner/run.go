@@ -49,6 +49,12 @@ func run(ctx context.Context, o *Options, f *flags, planned *planner.Planned, d 
 	defer cancel()
 	stop := watch(ctx, cancel, o)
 
+	a, err := attend(o, d)
+	if err != nil {
+		return err
+	}
+	defer func() { err = a.close(err) }()
+
 	ss := &sessions{d: d, log: o.Stderr, open: map[string]connector.Session{}}
 	defer func() {
 		// The run's own context may be over; leaving the group has a time of its own.
@@ -98,7 +104,7 @@ func run(ctx context.Context, o *Options, f *flags, planned *planner.Planned, d 
 	fmt.Fprintf(o.Stderr, "levada: pipeline %s: running, %s, group %s\n", prog.Name, plural(d.Lanes, "lane"), group)
 	began, cpu := time.Now(), cpuTime()
 	var status engine.Status
-	err = engine.Run(ctx, engine.Config{
+	eng, err := engine.New(engine.Config{
 		Program: prog,
 		Source: func(a connector.Assignee) (connector.Source, error) {
 			s, err := source.Source(ctx, connector.SourceConfig{
@@ -114,10 +120,17 @@ func run(ctx context.Context, o *Options, f *flags, planned *planner.Planned, d 
 		DeadLetterLimits: limits,
 		Lanes:            d.Lanes,
 		Limits:           limitsOf(d),
+		Stall:            engine.Stall{ReportAfter: d.Stall.ReportAfter, ExitAfter: d.Stall.ExitAfter},
 		Drain:            f.drain,
 		Stop:             stop,
+		Hooks:            engine.Hooks{Stalled: a.stalled},
 		Final:            func(s engine.Status) { status = s },
 	})
+	if err != nil {
+		return err
+	}
+	a.engine.Store(eng)
+	err = eng.Run(ctx)
 	if serr := summarize(o, f, status, time.Since(began), cpuTime()-cpu); err == nil {
 		err = serr
 	}

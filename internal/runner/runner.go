@@ -36,6 +36,11 @@ type Options struct {
 	Signals <-chan struct{}
 	// Counters are the bridge's counters for the summary; may be nil.
 	Counters func() map[string]int64
+	// Stacks are the stacks of Python's threads, for the report of a stall; nil: there is
+	// no Python.
+	Stacks func() string
+
+	exit func(code int) // os.Exit, but for tests
 }
 
 // Verbs are what Main understands.
@@ -49,6 +54,9 @@ func Main(ctx context.Context, o Options) int {
 	}
 	if o.Stderr == nil {
 		o.Stderr = os.Stderr
+	}
+	if o.exit == nil {
+		o.exit = os.Exit
 	}
 	err := dispatch(ctx, &o)
 	if err != nil {

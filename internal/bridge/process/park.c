@@ -1,6 +1,7 @@
 #include "park.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -115,4 +116,39 @@ int levada_signals_end(struct levada_signals *s) {
         rc = -1;
     }
     return rc;
+}
+
+/* A real-time signal that neither Go nor Python uses, away from the ends that programs
+ * take. */
+static int stacks_signal(void) { return SIGRTMAX - 5; }
+
+void levada_stacks_begin(struct levada_stacks *s, int fd) {
+    struct sigaction now;
+    memset(s, 0, sizeof *s);
+    s->fd = fd;
+    s->signal = stacks_signal();
+    s->thread = (unsigned long)pthread_self();
+    if (sigaction(s->signal, NULL, &now) != 0 || now.sa_handler != SIG_DFL) return;
+    if (!(s->module = PyImport_ImportModule("faulthandler"))) goto done;
+    PyObject *res = call(s->module, "register", PyLong_FromLong(s->signal), PyLong_FromLong(fd), 2);
+    s->ready = res != NULL;
+    Py_DecRef(res);
+done:
+    PyErr_Clear();
+}
+
+void levada_stacks_dump(struct levada_stacks *s) {
+    PyObject *res = call(s->module, "dump_traceback", PyLong_FromLong(s->fd), NULL, 1);
+    Py_DecRef(res);
+    PyErr_Clear();
+}
+
+void levada_stacks_force(struct levada_stacks *s) { pthread_kill((pthread_t)s->thread, s->signal); }
+
+void levada_stacks_end(struct levada_stacks *s) {
+    if (s->ready) Py_DecRef(call(s->module, "unregister", PyLong_FromLong(s->signal), NULL, 1));
+    Py_DecRef(s->module);
+    s->module = NULL;
+    s->ready = 0;
+    PyErr_Clear();
 }

@@ -27,4 +27,27 @@ int levada_signals_run(struct levada_signals *s);
 /* Puts back what begin changed. -1: an exception is set, which a handler raised. */
 int levada_signals_end(struct levada_signals *s);
 
+/* --- stacks of Python's threads ------------------------------------------------------
+ *
+ * Two ways, since both fit where the other one does not. With the GIL the threads stand
+ * still while their frames are read. Where nobody can have it, whoever keeps it is in C,
+ * and no frame changes either: then a signal handler of faulthandler reads them, which
+ * asks for nothing. */
+struct levada_stacks {
+    int ready;          /* 0: this Python has no faulthandler, or the signal is taken */
+    int fd;             /* where stacks are written */
+    int signal;
+    unsigned long thread; /* pthread_t of whoever began */
+    PyObject *module;   /* faulthandler, owned */
+};
+
+/* Prepares to write to fd, on the calling thread. Needs the GIL; leaves no exception. */
+void levada_stacks_begin(struct levada_stacks *s, int fd);
+/* Writes the stacks of all threads. Needs the GIL; leaves no exception. */
+void levada_stacks_dump(struct levada_stacks *s);
+/* Has the thread that began write them, wherever it is. Needs nothing. */
+void levada_stacks_force(struct levada_stacks *s);
+/* Needs the GIL; leaves no exception. */
+void levada_stacks_end(struct levada_stacks *s);
+
 #endif

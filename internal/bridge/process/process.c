@@ -113,6 +113,7 @@ enum { EXIT_WAIT_MS = 5000, EXIT_STUCK = 70 };
 
 static int gate_closed;
 static int gate_inside;
+static int gate_abandoned; /* exit code; 0: not */
 
 /* Sequentially consistent on both sides: either the lane sees the closed gate, or
  * close_gate sees the lane inside. */
@@ -125,6 +126,10 @@ int levada_gate_enter(void) {
 
 void levada_gate_leave(void) { __atomic_sub_fetch(&gate_inside, 1, __ATOMIC_SEQ_CST); }
 
+int levada_gate_count(void) { return __atomic_load_n(&gate_inside, __ATOMIC_SEQ_CST); }
+
+void levada_gate_abandon(int code) { __atomic_store_n(&gate_abandoned, code, __ATOMIC_SEQ_CST); }
+
 /* close_gate is an atexit function of Python: afterwards no lane takes the GIL. The
  * one inside needs the GIL to come out, so it is given away meanwhile. */
 static PyObject *close_gate(PyObject *self, PyObject *args) {
@@ -132,6 +137,8 @@ static PyObject *close_gate(PyObject *self, PyObject *args) {
     (void)args;
     __atomic_store_n(&gate_closed, 1, __ATOMIC_SEQ_CST);
     if (!levada_forked && __atomic_load_n(&gate_inside, __ATOMIC_SEQ_CST) > 0) {
+        int code = __atomic_load_n(&gate_abandoned, __ATOMIC_SEQ_CST);
+        if (code) _exit(code); /* what there was to say was said */
         PyThreadState *ts = PyEval_SaveThread();
         struct timespec tick = {0, 1000000};
         for (int ms = 0; __atomic_load_n(&gate_inside, __ATOMIC_SEQ_CST) > 0; ms++) {

@@ -34,6 +34,7 @@ var ErrRaised = errors.New("a Python signal handler raised")
 // bytes on the pipe that wakes the parked thread.
 const (
 	wakeSignal = 's'
+	wakeStacks = 't'
 	wakeDone   = 'd'
 )
 
@@ -47,6 +48,9 @@ const (
 // 75: a Python step may never come back.
 //
 // Away from Python's main thread there are no signals; run is then only waited for.
+//
+// Where run has failed and a step is still in Python, the calling thread may never get
+// the GIL back. It has Grace to; then the process ends with the code of run.
 //
 // # Errors
 //
@@ -73,6 +77,10 @@ func Park(run func(stop <-chan struct{}) int) (int, error) {
 		return 0, ErrRaised
 	}
 
+	st := newStacks(&wake)
+	if st != nil {
+		defer st.end()
+	}
 	stop := stopper{c: make(chan struct{}, 2)}
 
 	// The reader is a goroutine, not the parked thread: that one waits for the GIL
@@ -97,8 +105,13 @@ func Park(run func(stop <-chan struct{}) int) (int, error) {
 	}()
 
 	code := 0
+	var last *time.Timer // ends the process; set before wakeDone is written
 	go func() {
 		code = run(stop.c)
+		if code != 0 && C.levada_gate_count() > 0 {
+			C.levada_gate_abandon(C.int(code))
+			last = time.AfterFunc(Grace, func() { os.Exit(code) })
+		}
 		wake.write(wakeDone)
 	}()
 
@@ -108,9 +121,16 @@ func Park(run func(stop <-chan struct{}) int) (int, error) {
 			if C.levada_signals_run(&s) != 0 {
 				stop.once()
 			}
+		case wakeStacks:
+			if st != nil {
+				st.dump()
+			}
 		default:
 			done = true
 		}
+	}
+	if last != nil {
+		last.Stop()
 	}
 	raised := C.levada_signals_end(&s) < 0
 	stop.end()

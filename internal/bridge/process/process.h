@@ -41,5 +41,10 @@ int levada_process_load(void);
  * operations. */
 int levada_gate_enter(void);
 void levada_gate_leave(void);
+/* How many threads have entered and not left. */
+int levada_gate_count(void);
+/* Says that who is inside does not come out, which was told, and what the process ends
+ * with when Python exits around it. */
+void levada_gate_abandon(int code);
 
 #endif
