@@ -13,11 +13,17 @@ import (
 // the flags of the command line (run, the default, check or explain) and exits the
 // process with the code that belongs to the outcome.
 func Main(p *Pipeline) {
-	os.Exit(Run(context.Background(), p, os.Args[1:]))
+	program, err := os.Executable()
+	if err != nil {
+		program = os.Args[0]
+	}
+	os.Exit(run(context.Background(), p, os.Args[1:], program))
 }
 
 // Run does what Main does and returns the exit code. The end of ctx aborts a run.
-func Run(ctx context.Context, p *Pipeline, args []string) int {
+func Run(ctx context.Context, p *Pipeline, args []string) int { return run(ctx, p, args, "") }
+
+func run(ctx context.Context, p *Pipeline, args []string, program string) int {
 	pl, err := p.Plan()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "levada: %v\n", err)
@@ -25,6 +31,7 @@ func Run(ctx context.Context, p *Pipeline, args []string) int {
 	}
 	return runner.Main(ctx, runner.Options{
 		Args:    args,
+		Program: program,
 		Plan:    pl,
 		Catalog: planner.Catalog{Functions: p.functions, Kits: p.kits},
 	})

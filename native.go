@@ -42,10 +42,14 @@ func OfSeq[T, V any](name string, mk Make[T, iter.Seq[V]]) *Function {
 // RunPlan is [Main] for a plan that is there already, as JSON: the whole of a generated
 // program without Python. The manifest, as JSON too, says what the functions are.
 func RunPlan(planJSON, manifest string, functions ...*Function) {
-	os.Exit(runPlan(context.Background(), os.Args[1:], planJSON, manifest, functions))
+	program, err := os.Executable()
+	if err != nil {
+		program = os.Args[0]
+	}
+	os.Exit(runPlan(context.Background(), os.Args[1:], program, planJSON, manifest, functions))
 }
 
-func runPlan(ctx context.Context, args []string, planJSON, manifest string, functions []*Function) int {
+func runPlan(ctx context.Context, args []string, program, planJSON, manifest string, functions []*Function) int {
 	p, err := plan.Decode([]byte(planJSON))
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "levada: %v\n", err)
@@ -67,5 +71,5 @@ func runPlan(ctx context.Context, args []string, planJSON, manifest string, func
 	for _, s := range m.Functions {
 		cat.Signatures[s.Name] = s
 	}
-	return runner.Main(ctx, runner.Options{Args: args, Plan: p, Catalog: cat})
+	return runner.Main(ctx, runner.Options{Args: args, Program: program, Plan: p, Catalog: cat})
 }

@@ -46,13 +46,14 @@ func (f *pipelineFlags) args() []string {
 type runCmd struct {
 	pipelineFlags `embed:""`
 
-	Broker  string `enum:"embedded,configured" default:"configured" help:"embedded: start a Kafka of its own for this run, with the topics of the pipeline." placeholder:"embedded"`
-	Brokers string `help:"Addresses instead of the deployment's." placeholder:"HOST:PORT,..."`
-	Group   string `help:"Consumer group instead of the deployment's." placeholder:"NAME"`
-	Start   string `help:"earliest or latest, where the group has no commit." placeholder:"WHERE"`
-	Lanes   int    `help:"Number of lanes instead of the deployment's." placeholder:"N"`
-	Drain   bool   `help:"Stop at the end of what is there now."`
-	Summary string `help:"Write counts of the run as JSON to this file." placeholder:"FILE"`
+	Broker    string `enum:"embedded,configured" default:"configured" help:"embedded: start a Kafka of its own for this run, with the topics of the pipeline." placeholder:"embedded"`
+	Brokers   string `help:"Addresses instead of the deployment's." placeholder:"HOST:PORT,..."`
+	Group     string `help:"Consumer group instead of the deployment's." placeholder:"NAME"`
+	Start     string `help:"earliest or latest, where the group has no commit." placeholder:"WHERE"`
+	Lanes     int    `help:"Number of lanes instead of the deployment's." placeholder:"N"`
+	Processes int    `default:"1" help:"Number of processes, each a member of the group: for Python steps that keep the processor busy." placeholder:"N"`
+	Drain     bool   `help:"Stop at the end of what is there now."`
+	Summary   string `help:"Write counts of the run as JSON to this file." placeholder:"FILE"`
 }
 
 func (c *runCmd) args() []string {
@@ -75,11 +76,17 @@ func (c *runCmd) args() []string {
 
 // Run runs a pipeline.
 func (c *runCmd) Run(e *env) error {
+	if err := runner.CheckSeveral(c.Processes, c.Summary); err != nil {
+		return err
+	}
 	p, err := open(&c.pipelineFlags)
 	if err != nil {
 		return err
 	}
 	if c.Broker != "embedded" {
+		if c.Processes > 1 {
+			return c.several(e, p)
+		}
 		return p.do(e, "run", c.args())
 	}
 	if c.Brokers != "" {
@@ -101,7 +108,23 @@ func (c *runCmd) Run(e *env) error {
 	}
 	fmt.Fprintf(e.stderr, "levada: embedded Kafka on %s, topics %s\n", b.Addr(), strings.Join(slices.Sorted(maps.Keys(topics)), ", "))
 	c.Brokers = b.Addr()
-	return errors.Join(p.beside(e, "run", c.args()), b.Close())
+	run := func() error { return p.beside(e, "run", c.args()) }
+	if c.Processes > 1 {
+		run = func() error { return c.several(e, p) }
+	}
+	return errors.Join(run(), b.Close())
+}
+
+// several runs the pipeline in several processes.
+func (c *runCmd) several(e *env, p *pipeline) error {
+	if p.python != nil {
+		return runner.Several(c.Processes, append([]string{p.python.path, "-m", "levada", "run", p.file}, c.args()...), e.stdout, e.stderr)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return runner.Several(c.Processes, append([]string{self, "run", p.file}, c.args()...), e.stdout, e.stderr)
 }
 
 // topicsOf are the topics that a pipeline reads and writes under a deployment.

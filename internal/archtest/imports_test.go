@@ -42,6 +42,7 @@ var rules = []struct {
 	{"internal/engine", []string{"record", "connector", "internal/program", "internal/deadletter", "internal/operator", "internal/state"}},
 	{"internal/bridge/...", []string{"record", "abi", "plan", "internal/program", "internal/frame", "internal/bridge/..."}},
 	{"internal/diag", nil},
+	{"internal/processes", nil},
 	{"internal/yamldoc", []string{"internal/diag"}},
 	{"internal/yamlplan", []string{"plan", "internal/diag", "internal/yamldoc"}},
 	{"internal/deploy", []string{"plan", "internal/diag", "internal/yamldoc"}},
@@ -49,7 +50,7 @@ var rules = []struct {
 	{"internal/health", nil},
 	{"internal/runner", []string{
 		"plan", "record", "codec/...", "connector/...", "broker",
-		"internal/program", "internal/planner", "internal/engine", "internal/yamlplan", "internal/yamldoc", "internal/deploy", "internal/diag", "internal/health", "internal/deadletter",
+		"internal/program", "internal/planner", "internal/engine", "internal/yamlplan", "internal/yamldoc", "internal/deploy", "internal/diag", "internal/processes", "internal/health", "internal/deadletter",
 	}},
 	{"internal/testing/...", []string{"broker", "connector/...", "record", "plan", "internal/deadletter"}},
 	{"internal/archtest", nil},

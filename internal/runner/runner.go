@@ -34,6 +34,9 @@ type Options struct {
 	// Signals delivers one value per stop signal: the first drains, the second aborts.
 	// Nil: the runner listens to SIGINT and SIGTERM itself.
 	Signals <-chan struct{}
+	// Program is what to start for more processes of this kind, which take the same verb
+	// and flags; empty: nothing can be.
+	Program string
 	// Counters are the bridge's counters for the summary; may be nil.
 	Counters func() map[string]int64
 	// Stacks are the stacks of Python's threads, for the report of a stall; nil: there is
@@ -133,6 +136,12 @@ func dispatch(ctx context.Context, o *Options) error {
 	case "explain":
 		return explain(o, f, planned, d)
 	}
+	if f.processes != 1 {
+		return several(o, f, fs)
+	}
+	if err := number(d, o.Stderr); err != nil {
+		return err
+	}
 	if f.letters != "" {
 		f.forReplay(d, o.Plan.Name)
 	}
@@ -151,6 +160,8 @@ type flags struct {
 	drain   bool
 	summary string
 	letters string
+
+	processes int
 }
 
 func (f *flags) register(fs *flag.FlagSet, verb string) {
@@ -164,6 +175,7 @@ func (f *flags) register(fs *flag.FlagSet, verb string) {
 		fs.StringVar(&f.group, "group", "", "consumer `group` instead of the deployment's")
 		fs.StringVar(&f.start, "start", "", "earliest or latest, where the group has no commit")
 		fs.IntVar(&f.lanes, "lanes", 0, "`number` of lanes instead of the deployment's")
+		fs.IntVar(&f.processes, "processes", 1, "`number` of processes, each a member of the group")
 		fs.BoolVar(&f.drain, "drain", false, "stop at the end of what is there now")
 		fs.StringVar(&f.letters, "dead-letters", "", "run once on the dead letters of this pipeline in a `topic`, instead of its source")
 		fs.StringVar(&f.summary, "summary", "", "write counts of the run as JSON to this `file`")
