@@ -127,7 +127,8 @@ func (c *runCmd) several(e *env, p *pipeline) error {
 	return runner.Several(c.Processes, append([]string{self, "run", p.file}, c.args()...), e.stdout, e.stderr)
 }
 
-// topicsOf are the topics that a pipeline reads and writes under a deployment.
+// topicsOf are the topics that a pipeline reads and writes under a deployment, that of
+// its dead letters among them.
 func topicsOf(pl *plan.Plan, config string) (map[string]int32, error) {
 	d := deploy.Default()
 	if config != "" {
@@ -137,6 +138,9 @@ func topicsOf(pl *plan.Plan, config string) (map[string]int32, error) {
 		}
 	}
 	topics := map[string]int32{}
+	if l := d.DeadLetter; l != nil && l.Connector == "kafka" {
+		topics[l.Topic] = embeddedPartitions
+	}
 	for i := range pl.Steps {
 		s := &pl.Steps[i]
 		if s.Stream == "" {

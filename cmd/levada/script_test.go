@@ -190,7 +190,8 @@ func writeLetters(ts *testscript.TestScript, neg bool, args []string) {
 			Times       int // the value repeated
 		}
 		ts.Check(json.Unmarshal([]byte(line), &in))
-		in.Original = record.Record{Value: bytes.Repeat([]byte(in.Value), max(in.Times, 1)), Timestamp: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+		// A time that no retention reaches while a script runs.
+		in.Original = record.Record{Value: bytes.Repeat([]byte(in.Value), max(in.Times, 1)), Timestamp: time.Date(2100, 1, 2, 3, 4, 5, 0, time.UTC)}
 		if in.ValueBase64 != nil {
 			in.Original.Value = in.ValueBase64
 		}
