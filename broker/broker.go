@@ -20,6 +20,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/levada-io/levada/internal/keeper"
 )
 
 const (
@@ -59,6 +61,7 @@ type Options struct {
 type Broker struct {
 	addr    string
 	cluster *kfake.Cluster
+	keeper  *keeper.Keeper
 	tempDir string // removed by Close; empty where the folder is the user's
 
 	stopRetention context.CancelFunc
@@ -90,7 +93,7 @@ func Start(opts Options) (*Broker, error) {
 		}
 	}
 
-	b := &Broker{retentionDone: make(chan struct{})}
+	b := &Broker{keeper: keeper.New(), retentionDone: make(chan struct{})}
 	dir := opts.Dir
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "levada-broker-"); err != nil {
@@ -115,7 +118,7 @@ func Start(opts Options) (*Broker, error) {
 				ln.Close()
 				return nil, err
 			}
-			return &guardListener{Listener: ln, advertised: advertised, log: opts.Log}, nil
+			return &guardListener{Listener: ln, advertised: advertised, keeper: b.keeper, log: opts.Log}, nil
 		}),
 		kfake.WithLogger(logger(opts.Log)),
 		kfake.BrokerConfigs(map[string]string{
@@ -136,6 +139,14 @@ func Start(opts Options) (*Broker, error) {
 		}
 	}
 
+	// Whatever address clients are told, it goes the short way.
+	own := func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, b.addr)
+	}
+	if err := b.keeper.Start(b.cluster, own); err != nil {
+		b.cluster.Close()
+		return nil, errors.Join(err, b.removeTemp())
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	b.stopRetention = cancel
 	go b.retain(ctx)
@@ -205,6 +216,7 @@ func (b *Broker) retain(ctx context.Context) {
 func (b *Broker) Close() error {
 	b.closeOnce.Do(func() {
 		b.stopRetention()
+		b.keeper.Close()
 		<-b.retentionDone // a closed cluster would block it for ever
 		b.cluster.Close()
 		b.closeErr = b.removeTemp()

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/levada-io/levada/internal/keeper"
 )
 
 // Every request starts like this:
@@ -30,6 +32,7 @@ const (
 // guardListener hands out connections on which only whole, plausible frames arrive.
 type guardListener struct {
 	net.Listener
+	keeper     *keeper.Keeper
 	advertised net.Addr
 	log        func(format string, args ...any)
 
@@ -63,7 +66,7 @@ func (l *guardListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &guardConn{Conn: conn, refuse: l.refuse}, nil
+	return l.keeper.Wrap(&guardConn{Conn: conn, refuse: l.refuse}), nil
 }
 
 // guardConn checks the head of every frame before the reader sees a byte of it.
