@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/levada-io/levada/connector"
 	"github.com/levada-io/levada/internal/engine"
@@ -85,5 +86,17 @@ func Message(err error) string {
 	if e, ok := errors.AsType[*connector.Error](err); ok && e.Hint != "" {
 		return err.Error() + "\nhint: " + e.Hint
 	}
-	return err.Error()
+	switch text := err.Error(); {
+	case isA[*engine.LimitError](err):
+		return text + "\nhint: levada dlq ls shows the letters; max_consecutive and max_ratio of dead_letter set the limits"
+	case isA[*engine.MessageError](err) && !strings.Contains(text, "\nhint: "):
+		return text + "\nhint: mend the step or the message; on_error: skip or dead_letter goes on without such messages"
+	default:
+		return text
+	}
+}
+
+func isA[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }
