@@ -12,6 +12,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/levada-io/levada/connector"
 	"github.com/levada-io/levada/record"
@@ -38,6 +39,8 @@ var behaviours = []struct {
 	{"SmallTopicLimit", testSmallTopicLimit},
 	{"Partitioners", testPartitioners},
 	{"StaticMember", testStaticMember},
+	{"TakesOver", testTakesOver},
+	{"RevokeHoldsUpNobody", testRevokeHoldsUpNobody},
 	{"Admin", testAdmin},
 	{"PlacedSink", testPlacedSink},
 }
@@ -471,6 +474,7 @@ func testStaticMember(t *testing.T, c *cluster) {
 	if err := first.src.Commit(t.Context(), []connector.Commit{{Partition: p, Offset: 1, Metadata: "levada/1"}}); err != nil {
 		t.Fatal(err)
 	}
+	_, generation := first.src.(*source).client.GroupMetadata()
 	first.close()
 	gs, err := kadm.NewClient(c.client(t)).DescribeGroups(t.Context(), cfg.Group)
 	if err != nil || len(gs[cfg.Group].Members) != 1 {
@@ -480,6 +484,92 @@ func testStaticMember(t *testing.T, c *cluster) {
 	second.wait("both partitions", func() bool { return len(second.owned) == 2 })
 	if second.starts[p.ID] != 1 {
 		t.Errorf("starts at %d, want the committed 1", second.starts[p.ID])
+	}
+	if _, now := second.src.(*source).client.GroupMetadata(); now != generation {
+		t.Errorf("generation %d after the restart, %d before: a rebalance", now, generation)
+	}
+
+	// The same name a second time: the one that came first has to go.
+	third := read(t, c.open(t, static), cfg)
+	expect(t, second.fails(), connector.Fenced, fmt.Sprintf("group %q: FENCED_INSTANCE_ID", cfg.Group), "hint: another member uses the same instance_id")
+	third.wait("both partitions", func() bool { return len(third.owned) == 2 })
+}
+
+// testTakesOver: a group that another client has worked with goes on exactly where that
+// one was, with nothing beside its positions; and the other client goes on where we were.
+func testTakesOver(t *testing.T, c *cluster) {
+	for _, protocol := range []string{CooperativeSticky, Range, KIP848} {
+		t.Run(protocol, func(t *testing.T) {
+			topic := c.topic(t, 3)
+			for id := range int32(3) {
+				produceTo(t, c, topic, id, numbers(fmt.Sprint("p", id), 10)...)
+			}
+			group := groupOf(topic)
+			// Another client reads seven of each partition in a group, commits, and leaves.
+			other := func() *kgo.Client {
+				return c.client(t, kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(),
+					kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.Balancers(kgo.RangeBalancer()))
+			}
+			cl := other()
+			seen := map[int32]int{}
+			for seen[0] < 7 || seen[1] < 7 || seen[2] < 7 {
+				fs := cl.PollRecords(t.Context(), 100)
+				if err := fs.Err(); err != nil {
+					t.Fatal(err)
+				}
+				fs.EachRecord(func(r *kgo.Record) { seen[r.Partition]++ })
+			}
+			at := kgo.EpochOffset{Epoch: -1, Offset: 7}
+			commit := map[string]map[int32]kgo.EpochOffset{topic: {0: at, 1: at, 2: at}}
+			cl.CommitOffsetsSync(t.Context(), commit, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, _ *kmsg.OffsetCommitResponse, err error) {
+				if err != nil {
+					t.Error(err)
+				}
+			})
+			cl.Close()
+
+			// Latest, since a position that were not seen would show as nothing read.
+			r := read(t, c.open(t, func(o *Options) { o.Protocol = protocol }),
+				connector.SourceConfig{Step: "in", Stream: topic, Group: group, Start: connector.Latest})
+			r.wait("the rest", func() bool { return len(r.recs) >= 9 })
+			var want []string
+			for id := range 3 {
+				want = append(want, numbers(fmt.Sprint("p", id), 10)[7:]...)
+			}
+			once(t, r.values(), want...)
+			for _, p := range positions(t, c, topic, group) {
+				if p.Committed != 7 {
+					t.Errorf("%v: the position was changed to %d", p.Partition, p.Committed)
+				}
+			}
+			var ours []connector.Commit
+			for id := range int32(3) {
+				ours = append(ours, connector.Commit{Partition: connector.Partition{Topic: topic, ID: id}, Offset: 9, Metadata: "levada/1"})
+			}
+			if err := r.src.Commit(t.Context(), ours); err != nil {
+				t.Fatal(err)
+			}
+			r.close()
+			for _, p := range positions(t, c, topic, group) {
+				if p.Committed != 9 {
+					t.Errorf("%v: the group has %d, want 9", p.Partition, p.Committed)
+				}
+			}
+			if protocol == KIP848 {
+				return // a broker may not let a member of the classic protocol back in
+			}
+
+			back := other()
+			got := map[string]int{}
+			for len(got) < 3 {
+				fs := back.PollRecords(t.Context(), 100)
+				if err := fs.Err(); err != nil {
+					t.Fatal(err)
+				}
+				fs.EachRecord(func(r *kgo.Record) { got[string(r.Value)]++ })
+			}
+			once(t, got, "p0-9", "p1-9", "p2-9")
+		})
 	}
 }
 

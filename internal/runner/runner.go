@@ -139,7 +139,7 @@ func dispatch(ctx context.Context, o *Options) error {
 	if f.processes != 1 {
 		return several(o, f, fs)
 	}
-	if err := number(d, o.Stderr); err != nil {
+	if err := number(d); err != nil {
 		return err
 	}
 	if f.letters != "" {

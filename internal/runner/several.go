@@ -56,7 +56,7 @@ func several(o *Options, f *flags, fs *flag.FlagSet) error {
 
 // number gives this process what it may share with no other: its instance id, and where
 // it tells its health.
-func number(d *deploy.Config, log io.Writer) error {
+func number(d *deploy.Config) error {
 	index, several := os.LookupEnv(processes.Index)
 	switch id := d.Kafka.InstanceID; {
 	case strings.Contains(id, deploy.Ordinal):
@@ -91,6 +91,5 @@ func number(d *deploy.Config, log io.Writer) error {
 		return config(fmt.Errorf("health.listen: process %d: expected a port up to 65535, got %s and %d more", i, port, i))
 	}
 	d.Health.Listen = net.JoinHostPort(host, strconv.Itoa(p+i))
-	fmt.Fprintf(log, "levada: health of this process on %s\n", d.Health.Listen)
 	return nil
 }
