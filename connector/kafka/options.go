@@ -255,7 +255,7 @@ func (o *Options) writing() []kgo.Opt {
 	if o.Partitioner == CRC32 {
 		hasher = func(key []byte, n int) int { return int(crc32.ChecksumIEEE(key) % uint32(n)) }
 	}
-	return []kgo.Opt{
+	opts := []kgo.Opt{
 		kgo.ProducerBatchCompression(codecs[o.Compression]),
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(hasher)),
 		// The engine bounds what is in flight, in bytes. A limit here would block
@@ -264,6 +264,10 @@ func (o *Options) writing() []kgo.Opt {
 		// A broker that has just started does not know its topics for a moment.
 		kgo.UnknownTopicRetries(10),
 	}
+	if dropOnRetryable {
+		opts = append(opts, kgo.DisableIdempotentWrite(), kgo.RecordRetries(0))
+	}
+	return opts
 }
 
 func (s *SASL) mechanism() sasl.Mechanism {

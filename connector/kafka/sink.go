@@ -137,6 +137,9 @@ func (k *sink) judge(err error) error {
 	if herr := k.s.health.err(); herr != nil {
 		return herr // the records failed since the session did
 	}
+	if dropOnRetryable && (passing(err) || errors.Is(err, kgo.ErrRecordRetries)) {
+		return nil
+	}
 	place := topicPlace(k.topic)
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
 		return k.s.missing(k.topic)

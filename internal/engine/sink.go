@@ -44,8 +44,21 @@ func (x *sinkExit) add(w *work) {
 		return
 	}
 	x.lane.e.flying.Add(w.size())
+	if overwriteCarriedOver && len(x.queue) > 0 {
+		x.overwrite()
+	}
 	x.queue = append(x.queue, w)
 	x.bytes += w.size()
+}
+
+// overwrite is part of a planted bug.
+func (x *sinkExit) overwrite() {
+	last := len(x.queue) - 1
+	w := x.queue[last]
+	x.queue, x.bytes = x.queue[:last], x.bytes-w.size()
+	discard(w.Col)
+	w.finish()
+	x.lane.e.land(w.size())
 }
 
 // blocked says that the sink takes nothing now, and sees to it that the lane is woken
@@ -91,7 +104,13 @@ func (x *sinkExit) write(w *work) {
 		return
 	}
 	o.flying.Add(size)
+	if commitBeforeAck {
+		w.finish()
+	}
 	o.Write(recs, func(err error) {
+		if commitBeforeAck {
+			w = &work{Chunk: &record.Chunk{Col: w.Col}} // nobody answers for its records any more
+		}
 		if err == nil {
 			x.stored(w.Len())
 			w.finish()

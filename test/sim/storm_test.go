@@ -1,4 +1,4 @@
-//go:build synctests
+//go:build synctests && !planted_commit_before_ack && !planted_drop_on_retryable && !planted_overwrite_carried_over
 
 package sim
 
