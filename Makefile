@@ -140,14 +140,17 @@ gen: ## Write again what is generated
 bench: setup ## Measure beside peers, in interleaved rounds (NAME=crossing or NAME=kafka for one)
 	@bench/run $(NAME)
 
+TIME ?= 30s
 .PHONY: fuzz
-fuzz: ## Fuzz everything that reads foreign bytes (FUZZTIME=30s each)
+fuzz: build/stamps/venv ## Fuzz everything that reads foreign bytes, in Go and in C (TIME=30s each)
 	@for pkg in $$(grep -rl '^func Fuzz' --include='*_test.go' . | grep -v -e .venv -e '^./build' | xargs -n1 dirname | sort -u); do
 		for f in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$pkg/*_test.go | cut -d' ' -f2); do
 			echo "== $$pkg $$f"
-			go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $${FUZZTIME:-30s} $$pkg
+			go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(TIME) $$pkg
 		done
 	done
+	echo "== the frame reader in C"
+	$(PY) python/tests/native/codec/fuzz.py --time $(TIME)
 
 .PHONY: clean
 clean: ## Remove what was built

@@ -220,7 +220,11 @@ static PyObject *structure(builder *b, const levada_node *node, int depth) {
                 continue;
             }
             /* the one presence byte serves null, too */
-            v = presence == LEVADA_NULL ? ref(Py_None) : bare(b, fn, depth);
+            if (presence == LEVADA_PRESENT) {
+                v = bare(b, fn, depth);
+            } else {
+                v = fn->flags & LEVADA_NULLABLE ? ref(Py_None) : truncated();
+            }
         } else {
             v = value(b, fn, depth);
         }
@@ -243,10 +247,23 @@ static PyObject *deep(void) {
 static PyObject *number(builder *b, uint8_t kind) {
     uint64_t v;
     if (!take64(&b->in, &v)) return truncated();
+    /* Every width travels as 64 bits. */
+    bool fits = true;
     switch (kind) {
+    case LEVADA_INT8:
+        fits = (int64_t)v == (int8_t)v;
+        break;
+    case LEVADA_INT16:
+        fits = (int64_t)v == (int16_t)v;
+        break;
+    case LEVADA_INT32:
+        fits = (int64_t)v == (int32_t)v;
+        break;
     case LEVADA_UINT8:
     case LEVADA_UINT16:
     case LEVADA_UINT32:
+        fits = v <= (kind == LEVADA_UINT8 ? UINT8_MAX : kind == LEVADA_UINT16 ? UINT16_MAX : UINT32_MAX);
+        break;
     case LEVADA_UINT64:
         return PyLong_FromUnsignedLongLong(v);
     case LEVADA_FLOAT32:
@@ -258,7 +275,7 @@ static PyObject *number(builder *b, uint8_t kind) {
     case LEVADA_TIME:
         return levada_datetime(b->c, (int64_t)v);
     }
-    return PyLong_FromLongLong((int64_t)v);
+    return fits ? PyLong_FromLongLong((int64_t)v) : truncated();
 }
 
 static PyObject *value(builder *b, const levada_node *node, int depth) {
