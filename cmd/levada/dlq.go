@@ -272,8 +272,22 @@ func (c *dlqLsCmd) Run(e *env) error {
 	if err == nil {
 		_, err = fmt.Fprintf(totals, "letters=%d foreign=%d unreadable=%d\n", count.letters, count.foreign, count.unreadable)
 	}
-	return errors.Join(err, out.Flush(), ls.close(ctx))
+	return errors.Join(interrupted(ctx, err), out.Flush(), ls.close(ctx))
 }
+
+// interrupted is err, or what somebody should know who has pressed Ctrl-C.
+func interrupted(ctx context.Context, err error) error {
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		return stopped{err}
+	}
+	return err
+}
+
+// stopped is the end of a command by a signal.
+type stopped struct{ error }
+
+func (stopped) Error() string   { return "stopped by a signal before the end; the next call goes on" }
+func (s stopped) Unwrap() error { return s.error }
 
 func group(groups map[letterGroup]*counted, l *deadletter.Letter) {
 	key := letterGroup{l.Pipeline, l.Step, l.Origin, l.Cause}
@@ -380,7 +394,7 @@ func (c *dlqShowCmd) Run(e *env) error {
 			err = show(e.stdout, r, &l)
 		}
 	}
-	return errors.Join(err, ls.close(ctx))
+	return errors.Join(interrupted(ctx, err), ls.close(ctx))
 }
 
 // one reads one record of the topic.

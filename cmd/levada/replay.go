@@ -68,7 +68,7 @@ func (c *dlqReplayCmd) Run(e *env) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, ls.close(ctx)) }()
+	defer func() { err = errors.Join(interrupted(ctx, err), ls.close(ctx)) }()
 	if c.To == ls.topic {
 		return usage("--to: expected another topic than that of the dead letters, got %s", c.To)
 	}
