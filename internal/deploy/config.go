@@ -184,6 +184,14 @@ var (
 	letterConnectors = []string{"kafka", "file"}
 )
 
+// elsewhere are the names that values have in other clients. By its letters "oldest"
+// would be taken for a slip of "latest", which is its contrary.
+var elsewhere = map[string]string{
+	"oldest": "earliest", "smallest": "earliest", "beginning": "earliest",
+	"newest": "latest", "largest": "latest", "end": "latest",
+	"none": "fail", "error": "fail", "stop": "fail",
+}
+
 const (
 	maxLanes = 1024
 	// minMemory is below what the runtime of a process takes that holds nothing yet.
@@ -210,6 +218,9 @@ func (c *Config) check(wrong func(path, hint, format string, args ...any)) {
 	oneOf := func(path, got string, want []string) {
 		if !slices.Contains(want, got) {
 			hint := diag.DidYouMean(got, want)
+			if here := elsewhere[got]; slices.Contains(want, here) {
+				hint = "it is called " + here + " here"
+			}
 			wrong(path, hint, "expected one of %s, got %q", strings.Join(want, ", "), got)
 		}
 	}

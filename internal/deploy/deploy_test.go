@@ -259,6 +259,19 @@ hint: did you mean "latest"?
 d.yaml:6:16: kafka.instance_id: expected no placeholder but {ordinal}, got "m-{ordnal}" [wrong-value]
     6 |   instance_id: 'm-{ordnal}'
       |                ^~~~~~~~~~~~`},
+		{"words of other clients", "kafka: {start: oldest, out_of_range: none, compression: zsdt}\n", `
+d.yaml:1:16: kafka.start: expected one of earliest, latest, got "oldest" [wrong-value]
+    1 | kafka: {start: oldest, out_of_range: none, compression: zsdt}
+      |                ^~~~~~
+hint: it is called earliest here
+d.yaml:1:38: kafka.out_of_range: expected one of fail, earliest, latest, got "none" [wrong-value]
+    1 | kafka: {start: oldest, out_of_range: none, compression: zsdt}
+      |                                      ^~~~
+hint: it is called fail here
+d.yaml:1:57: kafka.compression: expected one of snappy, none, gzip, lz4, zstd, got "zsdt" [wrong-value]
+    1 | kafka: {start: oldest, out_of_range: none, compression: zsdt}
+      |                                                         ^~~~
+hint: did you mean "zstd"?`},
 		{"no budget and exposed nothing", "memory: 0\nhealth: {expose: true}\n", `
 d.yaml:1:9: memory: expected at least 32MiB, got 0 [wrong-value]
     1 | memory: 0

@@ -112,7 +112,11 @@ func subject(n *node) string {
 		return fmt.Sprintf("%d branches", len(n.Branches))
 	}
 	if n.Function.Settings != nil {
-		return short(n.Function.Name) + " " + string(n.Function.Settings)
+		settings := n.Function.Settings.Clone()
+		if err := settings.Compact(); err != nil { // a plan with settings that are no JSON is refused
+			return short(n.Function.Name) + " " + string(n.Function.Settings)
+		}
+		return short(n.Function.Name) + " " + string(settings)
 	}
 	return short(n.Function.Name)
 }

@@ -191,6 +191,39 @@ func (t *Tagged) Apply(m levada.Message[Reading]) (Reading, error) {
 	return r, nil
 }
 
+// Positive refuses readings below zero.
+func Positive(m levada.Message[Reading]) (Reading, error) {
+	r := m.Payload()
+	if r.Value < 0 {
+		return Reading{}, fmt.Errorf("expected a value of at least 0, got %v", r.Value)
+	}
+	return r, nil
+}
+
+// Stubborn passes a reading on when it was asked for it often enough.
+type Stubborn struct {
+	Refuse int  `json:"refuse"` // calls before the one that answers
+	Busy   bool `json:"busy"`   // says that another call may do
+
+	asked map[string]int
+}
+
+// Apply implements the step.
+func (s *Stubborn) Apply(m levada.Message[Reading]) (Reading, error) {
+	r := m.Payload()
+	if s.asked == nil {
+		s.asked = map[string]int{}
+	}
+	if s.asked[r.ID]++; s.asked[r.ID] > s.Refuse {
+		return r, nil
+	}
+	err := fmt.Errorf("asked %d times", s.asked[r.ID])
+	if s.Busy {
+		err = levada.Retry(err)
+	}
+	return Reading{}, err
+}
+
 // Unit is a scale of temperatures.
 type Unit string
 
