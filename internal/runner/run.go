@@ -144,7 +144,7 @@ func run(ctx context.Context, o *Options, f *flags, planned *planner.Planned, d 
 func lost(s engine.Status) string {
 	text := ""
 	if s.DeadLetters > 0 {
-		text += fmt.Sprintf(", %d dead letters", s.DeadLetters)
+		text += ", " + plural(int(s.DeadLetters), "dead letter")
 	}
 	if s.Skipped > 0 {
 		text += fmt.Sprintf(", %d skipped", s.Skipped)

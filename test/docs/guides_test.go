@@ -72,7 +72,7 @@ func TestDeadLettersGuide(t *testing.T) {
 		"drained, 1 records in, 1 out\n",
 		"{\"id\":2,\"cents\":150}\n",
 		"replayed=0 skipped_already=1 refused=0 foreign=0\n",
-		"drained, 5 records in, 4 out, 1 dead letters\n",
+		"drained, 5 records in, 4 out, 1 dead letter\n",
 		"group audit.replay\n",
 		"replayed=1 skipped_already=0 refused=0 foreign=0\n",
 		"replayed=0 skipped_already=1 refused=0 foreign=0\n",
