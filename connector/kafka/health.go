@@ -169,3 +169,53 @@ func (h *health) cause(err error) error {
 
 // err is why the session failed; nil while it lives.
 func (h *health) err() error { return context.Cause(h.ctx) }
+
+// fetchWait is how long a broker may wait for records before it answers a fetch.
+const fetchWait = 500 * time.Millisecond
+
+// fetches watches for fetches that brokers do not answer. A connection that nothing comes
+// out of any more fails by itself, but only after the time that a request may take.
+type fetches struct {
+	now func() time.Time
+
+	mu    sync.Mutex
+	asked map[int32]time.Time // by broker: when the fetch was written that has no answer
+}
+
+func newFetches() *fetches { return &fetches{now: time.Now, asked: map[int32]time.Time{}} }
+
+// OnBrokerWrite implements kgo.HookBrokerWrite.
+func (f *fetches) OnBrokerWrite(b kgo.BrokerMetadata, key int16, _ int, _, _ time.Duration, err error) {
+	if kmsg.Key(key) == kmsg.Fetch && err == nil {
+		f.mu.Lock()
+		f.asked[b.NodeID] = f.now()
+		f.mu.Unlock()
+	}
+}
+
+// OnBrokerRead implements kgo.HookBrokerRead.
+func (f *fetches) OnBrokerRead(b kgo.BrokerMetadata, key int16, _ int, _, _ time.Duration, _ error) {
+	if kmsg.Key(key) == kmsg.Fetch {
+		f.forget(b)
+	}
+}
+
+// OnBrokerDisconnect implements kgo.HookBrokerDisconnect.
+func (f *fetches) OnBrokerDisconnect(b kgo.BrokerMetadata, _ net.Conn) { f.forget(b) }
+
+func (f *fetches) forget(b kgo.BrokerMetadata) {
+	f.mu.Lock()
+	delete(f.asked, b.NodeID)
+	f.mu.Unlock()
+}
+
+// overdue is for how long the oldest answer is.
+func (f *fetches) overdue() time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var most time.Duration
+	for _, at := range f.asked {
+		most = max(most, f.now().Sub(at)-fetchWait)
+	}
+	return most
+}

@@ -215,7 +215,7 @@ func (o *Options) base() []kgo.Opt {
 		kgo.AlwaysRetryEOF(),
 		// A partition that is resumed is in no fetch until the one that is under way
 		// comes back, and that one waits this long where the others are at their end.
-		kgo.FetchMaxWait(500 * time.Millisecond),
+		kgo.FetchMaxWait(fetchWait),
 		kgo.Dialer(o.dial),
 	}
 	if s := o.SASL; s != nil {

@@ -36,6 +36,7 @@ type source struct {
 	s        *session
 	cfg      connector.SourceConfig
 	assignee connector.Assignee
+	fetches  *fetches
 	topicID  [16]byte
 	count    int32 // partitions of the topic when the source opened
 
@@ -74,7 +75,7 @@ type partition struct {
 
 func newSource(s *session, cfg connector.SourceConfig, a connector.Assignee, d kadm.TopicDetail) *source {
 	k := &source{
-		s: s, cfg: cfg, assignee: a, topicID: d.ID, count: int32(len(d.Partitions)),
+		s: s, cfg: cfg, assignee: a, fetches: newFetches(), topicID: d.ID, count: int32(len(d.Partitions)),
 		ready:   make(chan struct{}),
 		turn:    make(chan struct{}, 1),
 		commit:  make(chan struct{}, 1),
@@ -94,7 +95,7 @@ func (k *source) join() {
 	o := k.s.opts
 	opts := append(append(o.base(), o.reading()...),
 		kgo.WithContext(k.s.ctx),
-		kgo.WithHooks(k.s.health),
+		kgo.WithHooks(k.s.health, k.fetches),
 		kgo.ConsumerGroup(k.cfg.Group),
 		kgo.ConsumeTopics(k.cfg.Stream),
 		kgo.SessionTimeout(o.SessionTimeout),
@@ -461,7 +462,7 @@ func (k *source) Reach() map[connector.Partition]int64 {
 }
 
 // Away implements connector.Pulse.
-func (k *source) Away() time.Duration { return k.s.health.away() }
+func (k *source) Away() time.Duration { return max(k.s.health.away(), k.fetches.overdue()) }
 
 func (k *source) onRevoked(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
 	<-k.ready

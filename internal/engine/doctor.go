@@ -256,14 +256,17 @@ func (d *Doctor) stuck(s *Status) []Diagnosis {
 		}
 		since := own.since
 		// What a lane works on moves with the lane, and what is queued waits for its turn.
-		if blocked == nil && (p.InFlight > 0 || p.QueuedBytes > 0) {
-			if lane := d.lanes[p.Lane]; lane != nil && lane.since.After(since) {
-				since = lane.since
+		// Once a sink is blocked, the lane may be working for others.
+		if lane := d.lanes[p.Lane]; lane != nil && (p.InFlight > 0 || p.QueuedBytes > 0) {
+			moved := lane.since
+			if blocked != nil {
+				moved = earliest(moved, s.At.Add(-blocked.For))
 			}
+			since = latest(since, moved)
 		}
 		// After an outage everything has its time again.
-		if !d.away.last && d.away.since.After(since) {
-			since = d.away.since
+		if !d.away.last {
+			since = latest(since, d.away.since)
 		}
 		if lasted := s.At.Sub(since); lasted >= d.cfg.ReportAfter {
 			g := d.cause(s, p, blocked)
@@ -295,14 +298,24 @@ func (d *Doctor) stuck(s *Status) []Diagnosis {
 		whole(InPoll, s.At.Sub(d.polls.since))
 	}
 	if d.share.last && !d.away.last {
-		since := d.share.since
-		if d.away.since.After(since) {
-			since = d.away.since
-		}
-		whole(InBalance, s.At.Sub(since))
+		whole(InBalance, s.At.Sub(latest(d.share.since, d.away.since)))
 	}
 	whole(InOutage, s.Away)
 	return out
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // blocked is the sink that has acknowledged nothing for longest, where that is too long.

@@ -208,6 +208,33 @@ func TestDoctorAfterAnOutage(t *testing.T) {
 	}
 }
 
+// TestDoctorSlowThenBlocked: an hour of slow work is not held against the sink that
+// blocks after it.
+func TestDoctorSlowThenBlocked(t *testing.T) {
+	d := engine.NewDoctor(engine.Stall{ReportAfter: 10 * time.Second, ExitAfter: time.Minute})
+	told := map[int]string{}
+	for i := range 3800 {
+		s := moment(busy)
+		s.At, s.Polls = time.Unix(int64(1000+i), 0), int64(i)
+		s.Lanes[0].Progress.Done = int64(i)
+		if i >= 3600 {
+			s.Lanes[0] = engine.LaneStatus{Calls: int64(2 * i)} // works for others
+			s.Sinks[0].InFlight = 1000
+		}
+		gs, _ := d.Look(s)
+		for _, g := range gs {
+			told[i] += fmt.Sprintf("%d %v %v; ", g.Phase, g.Stuck, &g)
+		}
+	}
+	want := map[int]string{
+		3610: `0 10s orders[3]@9120: sink "out" (p.py:20) has acknowledged nothing for 10s; `,
+		3660: `2 1m0s orders[3]@9120: sink "out" (p.py:20) has acknowledged nothing for 1m0s; `,
+	}
+	if fmt.Sprint(told) != fmt.Sprint(want) {
+		t.Errorf("got  %v\nwant %v", told, want)
+	}
+}
+
 // TestDoctorEnd: a stall is over when the last of its partitions moves, and what else
 // comes to stand still for the same cause belongs to it.
 func TestDoctorEnd(t *testing.T) {
