@@ -134,7 +134,7 @@ types: setup ## mypy, pyright and ruff over the Python package and the examples
 
 .PHONY: gen
 gen: ## Write again what is generated
-	@go test . ./plan ./internal/gen ./cmd/levada ./test/docs -update
+	@go test . ./plan ./internal/gen ./internal/supply ./cmd/levada ./test/docs -update
 
 .PHONY: bench
 bench: setup ## Measure beside peers, in interleaved rounds (NAME=crossing or NAME=kafka for one)

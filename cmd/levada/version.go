@@ -9,15 +9,24 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/levada-io/levada/internal/gen"
+	"github.com/levada-io/levada/internal/runner"
 	"github.com/levada-io/levada/plan"
 )
 
 type versionCmd struct {
-	JSON bool `name:"json" help:"Print as JSON."`
+	JSON     bool `name:"json" help:"Print as JSON."`
+	SBOM     bool `name:"sbom" xor:"what" help:"Print what this program was linked from, as CycloneDX."`
+	Licences bool `xor:"what" help:"Print the licences of all that this program was linked from."`
 }
 
 // Run prints versions.
 func (c *versionCmd) Run(e *env) error {
+	switch {
+	case c.SBOM:
+		return runner.Supply(e.stdout, "sbom")
+	case c.Licences:
+		return runner.Supply(e.stdout, "licences")
+	}
 	v := struct {
 		Levada string `json:"levada"`
 		Plan   int    `json:"plan"`

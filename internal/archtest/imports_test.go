@@ -47,10 +47,11 @@ var rules = []struct {
 	{"internal/yamlplan", []string{"plan", "internal/diag", "internal/yamldoc"}},
 	{"internal/deploy", []string{"plan", "internal/diag", "internal/yamldoc"}},
 	{"internal/gen", []string{"plan", "internal/diag"}},
+	{"internal/supply", nil},
 	{"internal/health", nil},
 	{"internal/runner", []string{
 		"plan", "record", "codec/...", "connector/...", "broker",
-		"internal/program", "internal/planner", "internal/engine", "internal/yamlplan", "internal/yamldoc", "internal/deploy", "internal/diag", "internal/processes", "internal/health", "internal/deadletter",
+		"internal/program", "internal/planner", "internal/engine", "internal/yamlplan", "internal/yamldoc", "internal/deploy", "internal/diag", "internal/supply", "internal/processes", "internal/health", "internal/deadletter",
 	}},
 	{"internal/testing/...", []string{"broker", "connector/...", "record", "plan", "internal/deadletter"}},
 	{"internal/archtest", nil},

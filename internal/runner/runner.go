@@ -47,7 +47,7 @@ type Options struct {
 }
 
 // Verbs are what Main understands.
-var Verbs = []string{"run", "check", "explain"}
+var Verbs = []string{"run", "check", "explain", "sbom", "licences"}
 
 // Main carries out one verb and returns the exit code. Everything that a person should
 // know was written to Stderr.
@@ -82,6 +82,12 @@ func dispatch(ctx context.Context, o *Options) error {
 	}
 	if !slices.Contains(Verbs, verb) {
 		return usage("unknown verb %q: expected one of %s", verb, strings.Join(Verbs, ", "))
+	}
+	if verb == "sbom" || verb == "licences" {
+		if len(args) > 0 {
+			return usage("%s: unexpected argument %q", verb, args[0])
+		}
+		return Supply(o.Stdout, verb)
 	}
 	f := &flags{}
 	fs := flag.NewFlagSet("levada "+verb, flag.ContinueOnError)

@@ -33,6 +33,9 @@ MINIMUM = (1, 27)
 TOOLCHAIN = "go1.27.3"
 """What a Go that may not fetch a newer one by itself is to be told."""
 
+LICENCES = "linked-modules.txt"
+"""The file with the licences of all Go modules in an extension."""
+
 _MAIN = "levada_extension"
 """The folder in the user's package in which the generated main stands, for Go only."""
 
@@ -162,7 +165,7 @@ class Build:
         main = self.package / _MAIN / "main.go"
         overlay.write_text(json.dumps({"Replace": {str(main): str(out / "main.go")}}))
         [python] = [p for p in out.iterdir() if p.is_dir()]
-        library = self.work / "_native.abi3.so"
+        library = self.library
         self._go(
             [
                 "build", *shared,
@@ -171,6 +174,26 @@ class Build:
             ]
         )  # fmt: skip
         return python, library
+
+    @property
+    def library(self) -> Path:
+        return self.work / "_native.abi3.so"
+
+    def linked(self) -> dict[str, bytes]:
+        """What the extension was linked from: its bill of materials and the licences of
+        all modules in it, as files of a ``.dist-info``. After ``run``."""
+        out = self.work / "linked"
+        shutil.rmtree(out, ignore_errors=True)
+        self._call(
+            [
+                str(self.work / "levada-gen"), "-linked", str(self.library), "-out", str(out),
+                "-build-flags", " ".join(self._module_flags()),
+            ]
+        )  # fmt: skip
+        return {
+            "sboms/levada.cdx.json": (out / "sbom.cdx.json").read_bytes(),
+            f"licenses/{LICENCES}": (out / LICENCES).read_bytes(),
+        }
 
     def sources(self) -> list[Path]:
         """The folders of the Go code that is the user's own, and of modules that he

@@ -51,13 +51,19 @@ def folder_name(project: Mapping[str, Any]) -> str:
     return f"{name}-{project['version'].lower().replace('-', '_')}"
 
 
-def metadata(project: Mapping[str, Any], root: Path, extra: tuple[str, ...] = ()) -> str:
+def metadata(
+    project: Mapping[str, Any],
+    root: Path,
+    extra: tuple[str, ...] = (),
+    licences: tuple[str, ...] = (),
+) -> str:
     """The METADATA file.
 
     Args:
         project: the [project] table.
         root: the folder that file names are relative to.
         extra: requirements to add where the project does not name them itself.
+        licences: licence files that only the build makes.
     """
     lines = ["Metadata-Version: 2.4", f"Name: {project['name']}", f"Version: {project['version']}"]
 
@@ -91,7 +97,7 @@ def metadata(project: Mapping[str, Any], root: Path, extra: tuple[str, ...] = ()
             pass
         case other:
             raise ProjectError(f"pyproject.toml: project.license: expected text, got {other!r}")
-    for file in license_files(project, root):
+    for file in (*license_files(project, root), *licences):
         add("License-File", file)
     for classifier in project.get("classifiers", []):
         add("Classifier", classifier)

@@ -41,7 +41,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from levada import _metadata
-from levada._go import Build, BuildError, GoError, platform_tag
+from levada._go import LICENCES, Build, BuildError, GoError, platform_tag
 
 __all__ = [
     "build_editable",
@@ -109,7 +109,7 @@ def prepare_metadata_for_build_wheel(
     project = _Project.load()
     folder = Path(metadata_directory) / f"{project.stem}.dist-info"
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in project.info().items():
+    for name, content in project.info(linked=not project.is_pure).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
@@ -126,7 +126,8 @@ def build_wheel(
     """Generates, compiles and packs."""
     project = _Project.load()
     with _locked(project.work):
-        if project.is_levada and not project.has_go_source:
+        linked: dict[str, bytes] = {}
+        if project.is_pure:
             files, tag = project.python_files(project.source / "levada"), "py3-none-any"
             print(
                 "levada: no Go source beside it: a wheel without an engine, which runs pipelines "
@@ -135,10 +136,11 @@ def build_wheel(
             )
         else:
             project.own_folder()  # a wrong name is told at once, not after the build
-            generated, library = project.build().run()
-            files = project.contents(generated, library)
+            build = project.build()
+            generated, library = build.run()
+            files, linked = project.contents(generated, library), build.linked()
             tag = f"{_ABI}-{platform_tag(library)}"
-        return _pack(Path(wheel_directory), project, files, tag)
+        return _pack(Path(wheel_directory), project, files, tag, linked)
 
 
 @_told
@@ -250,6 +252,11 @@ class _Project:
         return (self.root.parent / "pyext").is_dir() and shutil.which("go") is not None
 
     @property
+    def is_pure(self) -> bool:
+        """The wheel has no extension: there is nothing to build one from."""
+        return self.is_levada and not self.has_go_source
+
+    @property
     def work(self) -> Path:
         return self.root / "build" / "levada"
 
@@ -297,10 +304,12 @@ class _Project:
         folder = self.own_folder()
         return {} if folder is None else _files(folder)
 
-    def info(self) -> dict[str, bytes]:
-        """The files of the .dist-info that need no build."""
+    def info(self, *, linked: bool = False) -> dict[str, bytes]:
+        """The files of the .dist-info that need no build; linked: it will have the
+        licences of an extension, too."""
         extra = () if self.is_levada else ("levada",)
-        files = {"METADATA": _metadata.metadata(self.table, self.root, extra).encode()}
+        licences = (LICENCES,) if linked else ()
+        files = {"METADATA": _metadata.metadata(self.table, self.root, extra, licences).encode()}
         for name in _metadata.license_files(self.table, self.root):
             files[f"licenses/{name}"] = (self.root / name).read_bytes()
         if text := _metadata.entry_points(self.table):
@@ -356,12 +365,19 @@ def _epoch() -> int:
     return max(int(text or 0), 315532800)
 
 
-def _pack(folder: Path, project: _Project, files: dict[str, bytes], tag: str) -> str:
-    """Writes a wheel: the same files give the same bytes."""
+def _pack(
+    folder: Path,
+    project: _Project,
+    files: dict[str, bytes],
+    tag: str,
+    linked: Mapping[str, bytes] | None = None,
+) -> str:
+    """Writes a wheel: the same files give the same bytes. linked is what an extension adds
+    to the .dist-info."""
     info = f"{project.stem}.dist-info"
     pure = "true" if tag.endswith("-any") else "false"
-    files = dict(files)
-    files |= {f"{info}/{name}": content for name, content in project.info().items()}
+    about = {**project.info(linked=bool(linked)), **(linked or {})}
+    files = files | {f"{info}/{name}": content for name, content in about.items()}
     files[f"{info}/WHEEL"] = (
         f"Wheel-Version: 1.0\nGenerator: {_GENERATOR}\nRoot-Is-Purelib: {pure}\nTag: {tag}\n"
     ).encode()
