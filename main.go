@@ -10,7 +10,8 @@ import (
 )
 
 // Main is the whole of a program that runs one pipeline: it carries out the verb and
-// the flags of the command line (run, the default, check or explain) and exits the
+// the flags of the command line (run, the default, check or explain; sbom and licences say
+// what it was linked from) and exits the
 // process with the code that belongs to the outcome.
 func Main(p *Pipeline) {
 	program, err := os.Executable()
