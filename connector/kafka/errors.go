@@ -118,6 +118,17 @@ func (s *session) fault(place string, err error) *connector.Error {
 	return &connector.Error{Reason: v.reason, Place: place, Err: err, Hint: v.hint}
 }
 
+// final is fault for an error after which nothing is tried again.
+func (s *session) final(place string, err error) *connector.Error {
+	if fault := s.fault(place, err); fault != nil {
+		return fault
+	}
+	return &connector.Error{
+		Reason: connector.Unreachable, Place: place, Err: err,
+		Hint: "the broker does not do what it is asked; its log says why",
+	}
+}
+
 func topicPlace(name string) string { return fmt.Sprintf("topic %q", name) }
 
 // missing is the error for a topic that does not exist.

@@ -14,7 +14,6 @@ import (
 
 // job is a run of the engine that copies a topic.
 type job struct {
-	t       *testing.T
 	in, out string
 	group   string
 	change  []func(*Options)
@@ -46,11 +45,22 @@ func (o eachOp) Process(_ context.Context, c *record.Chunk) error {
 // start runs it; the test waits for its end.
 func (j *job) start(t *testing.T, c *cluster) *job {
 	t.Helper()
-	j.t, j.stop, j.end = t, make(chan struct{}), make(chan error, 1)
+	j.stop, j.end = make(chan struct{}), make(chan error, 1)
 	j.session = c.open(t, j.change...)
-	out, err := j.session.Sink(t.Context(), connector.SinkConfig{Step: "out", Stream: j.out})
+	go func() { j.end <- j.run(context.Background()) }()
+	t.Cleanup(func() { j.term() })
+	return j
+}
+
+func (j *job) run(ctx context.Context) (err error) {
+	defer func() {
+		if cerr := j.session.Close(context.Background()); err == nil {
+			err = cerr
+		}
+	}()
+	out, err := j.session.Sink(ctx, connector.SinkConfig{Step: "out", Stream: j.out})
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	p := &program.Program{
 		Name:   "copy",
@@ -64,23 +74,15 @@ func (j *job) start(t *testing.T, c *cluster) *job {
 			return s, nil
 		},
 	}
-	go func() {
-		err := engine.Run(context.Background(), engine.Config{
-			Program: p, Sinks: []connector.Sink{out}, Lanes: max(1, j.lanes), Stop: j.stop, Drain: j.drain,
-			Source: func(a connector.Assignee) (connector.Source, error) {
-				return j.session.Source(context.Background(), connector.SourceConfig{
-					Step: "in", Stream: j.in, Group: j.group, Start: connector.Earliest,
-				}, a)
-			},
-			Final: func(s engine.Status) { j.final = s },
-		})
-		if cerr := j.session.Close(context.Background()); err == nil {
-			err = cerr
-		}
-		j.end <- err
-	}()
-	t.Cleanup(func() { j.term() })
-	return j
+	return engine.Run(ctx, engine.Config{
+		Program: p, Sinks: []connector.Sink{out}, Lanes: max(1, j.lanes), Stop: j.stop, Drain: j.drain,
+		Source: func(a connector.Assignee) (connector.Source, error) {
+			return j.session.Source(ctx, connector.SourceConfig{
+				Step: "in", Stream: j.in, Group: j.group, Start: connector.Earliest,
+			}, a)
+		},
+		Final: func(s engine.Status) { j.final = s },
+	})
 }
 
 // wait waits until it ends by itself.

@@ -144,10 +144,10 @@ func (k *sink) judge(err error) error {
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
 		return k.s.missing(k.topic)
 	}
-	if fault := k.s.fault(place, err); fault != nil {
-		return fault
+	if ended(err) {
+		return fmt.Errorf("%s: write: %w", place, err)
 	}
-	return fmt.Errorf("%s: write: %w", place, err)
+	return k.s.final(place, err)
 }
 
 func (k *sink) settled() {

@@ -339,7 +339,7 @@ func (k *source) fetchError(topic string, fp *kgo.FetchPartition, own *partition
 	if passing(err) {
 		return nil
 	}
-	return fmt.Errorf("%s: fetch: %w", place, err)
+	return k.s.final(place, err)
 }
 
 // Pause implements connector.Source.
@@ -502,6 +502,8 @@ func (k *source) givingUp(gone map[string][]int32) []connector.Partition {
 	defer goOn()
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	// The next assignment may give some of it back: what is left now is no share yet.
+	k.joined = false
 	var ps []connector.Partition
 	for _, id := range slices.Sorted(slices.Values(gone[k.cfg.Stream])) {
 		delete(k.pending, id)

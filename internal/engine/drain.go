@@ -181,6 +181,21 @@ func (e *Engine) atEnd(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
+// untilEnd is the error of a run that was to drain, and did not finish what there was
+// since another member got it first. Nothing is lost, but nor is it done.
+func (e *Engine) untilEnd() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.unfinished) == 0 {
+		return nil
+	}
+	return &connector.Error{
+		Reason: connector.Fenced, Place: e.unfinished[0].String(),
+		Err:  errors.New("the group took it away before its last records were delivered; they are read again at the next start"),
+		Hint: "start again; a group that does so often finds its members too slow for session_timeout",
+	}
+}
+
 // nudge has a draining run look whether it is at the end.
 func (e *Engine) nudge() {
 	if !e.cfg.Drain {

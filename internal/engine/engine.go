@@ -10,6 +10,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,6 +112,8 @@ type Engine struct {
 	stopping bool  // no partition takes records any more
 	err      error // the first failure
 	lastErr  error // the last one that did not end the run
+	// unfinished are partitions that went while their last records were in flight.
+	unfinished []connector.Partition
 
 	halted   atomic.Bool                   // set with it: lanes take nothing more
 	failed   chan struct{}                 // closed when err is set
@@ -245,7 +248,7 @@ func (e *Engine) supervise(ctx context.Context) error {
 			case err != nil:
 				e.fail(err)
 			case ended:
-				return e.drain(ctx, true)
+				return cmp.Or(e.drain(ctx, true), e.untilEnd())
 			}
 		}
 	}

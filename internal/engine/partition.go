@@ -164,6 +164,9 @@ func (e *Engine) forget(gone []*partition) {
 	}
 	e.mu.Lock()
 	for _, p := range gone {
+		if e.stopping && p.frontier.position() < p.frontier.opened() {
+			e.unfinished = append(e.unfinished, p.Partition)
+		}
 		if e.parts[p.Partition] == p {
 			delete(e.parts, p.Partition)
 		}

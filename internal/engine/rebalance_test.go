@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -168,6 +169,35 @@ func TestLost(t *testing.T) {
 			t.Fatal(err)
 		}
 		equal(t, "out", w.out(0), append(numbers(0, 10), numbers(0, 10)...))
+		if got := w.committed(0); got != 10 {
+			t.Errorf("committed %d, want 10", got)
+		}
+	})
+}
+
+// TestDrainLost: a run that was to drain, and whose last records another member gets, has
+// not drained.
+func TestDrainLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, plain())
+		w.store.Hold("out0")
+		w.produce([]int32{0}, 10)
+		r := w.start(drained)
+		synctest.Wait()
+		w.store.Lose("g")
+		synctest.Wait()
+		w.store.Free("out0")
+		err := r.wait()
+		e, ok := errors.AsType[*connector.Error](err)
+		if !ok || e.Reason != connector.Fenced || !strings.HasPrefix(e.Error(), "in[0]: the group took it away") {
+			t.Errorf("got %v, want that the end was not reached", err)
+		}
+		if got := w.committed(0); got != 0 {
+			t.Errorf("committed %d, want 0", got)
+		}
+		if err := w.start(drained).wait(); err != nil {
+			t.Fatal(err)
+		}
 		if got := w.committed(0); got != 10 {
 			t.Errorf("committed %d, want 10", got)
 		}
