@@ -42,7 +42,11 @@ func follow(t *testing.T, page string, env ...string) string {
 			}
 			said.Write(out)
 		case b.file != "":
-			if err := os.WriteFile(filepath.Join(work, b.file), []byte(b.text), 0o644); err != nil {
+			path := filepath.Join(work, b.file)
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte(b.text), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -57,8 +61,7 @@ func TestDeadLettersGuide(t *testing.T) {
 	}
 	defer b.Close()
 	said := follow(t, "docs/guides/dead-letters.md", "BROKERS="+b.Addr())
-	at := 0
-	for _, want := range []string{
+	says(t, said, []string{
 		"drained, 4 records in, 2 out, 2 dead letters\n",
 		"ValueError: could not convert string to float: '1,50'\n",
 		"letters=2 foreign=0 unreadable=0\n",
@@ -77,11 +80,42 @@ func TestDeadLettersGuide(t *testing.T) {
 		"replayed=1 skipped_already=0 refused=0 foreign=0\n",
 		"replayed=0 skipped_already=1 refused=0 foreign=0\n",
 		"{\"id\":3,\"pri\n",
-	} {
+	})
+}
+
+// says holds the order of what was printed.
+func says(t *testing.T, said string, wants []string) {
+	t.Helper()
+	at := 0
+	for _, want := range wants {
 		i := strings.Index(said[at:], want)
 		if i < 0 {
 			t.Fatalf("expected the guide to say %q behind byte %d, it said\n%s", want, at, said)
 		}
 		at += i + len(want)
 	}
+}
+
+func TestFailingMessagesGuide(t *testing.T) {
+	top, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const drained = "drained, 4 records in, 2 out, 1 skipped, 1 dead letters\n"
+	says(t, follow(t, "docs/guides/failing-messages.md", "LEVADA="+top), []string{
+		"levada: step \"score\" (plain.py:8): visits.jsonl[0]@1: ValueError: expected clicks of at least 0, got -1\n",
+		"exit code 65\n",
+		"drained, 4 records in, 2 out, 2 dead letters\n",
+		`["levada-step","score"]`,
+		`["levada-step","parse"]`,
+		"on error skip\n",
+		"on error dead_letter\n",
+		"retries 3 times from 100ms\n",
+		drained, drained, drained,
+		"step \"parse\": the same bytes fail the same way in a codec, expected no retry [bad-policy]\n",
+		"step \"gather\": a batch can not fail, expected no on_error, got \"skip\" [bad-policy]\n",
+		"exit code 78\n",
+		"step \"score\" (app.yaml:6): on_error is dead_letter, expected a stream for dead letters, got none\n",
+		"exit code 78\n",
+	})
 }
