@@ -301,6 +301,8 @@ func TestParseDeclaresTypes(t *testing.T) {
 }
 
 // Everything wrong is reported at once, with the author's lines.
+//
+// Fault: contradictory policies -> goes on: refused at check, says: expected one on_error, got "skip" and "fail"
 func TestPlanReportsEveryMistake(t *testing.T) {
 	type odd struct{ C chan int }
 	for _, c := range []struct {

@@ -91,6 +91,8 @@ func TestHashCountsPoliciesOfThePipeline(t *testing.T) {
 }
 
 // Every rule, with the whole text that its violation shows.
+//
+// Fault: policy where nothing can fail -> goes on: refused at check, says: a source can not fail, expected no on_error
 func TestValidate(t *testing.T) {
 	const (
 		fallible = "\nhint: on_error stands at a map, filter, flat_map, route or sink, or at the pipeline as a whole"

@@ -63,7 +63,8 @@ var rows = []struct {
 		"wrong password", "expired token", "missing ACL", "SASL without TLS", "TLS certificate expired", "TLS certificate for another host", "TLS certificate rotated",
 	}},
 	{"Files of the user", []string{
-		"wrong YAML", "alias bomb in YAML", "200 kB of nested YAML", "wrong deployment", "injection by a variable", "secret in a message",
+		"wrong YAML", "alias bomb in YAML", "200 kB of nested YAML", "wrong deployment", "dead letters with nowhere to go",
+		"dead letters among input or results", "policy where nothing can fail", "retry where nothing changes", "contradictory policies", "unknown policy", "injection by a variable", "secret in a message",
 		"pipeline that does not import", "wrong pipeline", "wrong setting of a Go step",
 	}},
 }

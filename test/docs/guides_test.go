@@ -101,13 +101,13 @@ func TestFailingMessagesGuide(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const drained = "drained, 4 records in, 2 out, 1 skipped, 1 dead letters\n"
+	const drained = "drained, 4 records in, 2 out, 1 dead letter, 1 skipped\n"
 	says(t, follow(t, "docs/guides/failing-messages.md", "LEVADA="+top), []string{
 		"levada: step \"score\" (plain.py:8): visits.jsonl[0]@1: ValueError: expected clicks of at least 0, got -1\n",
 		"exit code 65\n",
 		"drained, 4 records in, 2 out, 2 dead letters\n",
-		`["levada-step","score"]`,
 		`["levada-step","parse"]`,
+		`["levada-step","score"]`,
 		"on error skip\n",
 		"on error dead_letter\n",
 		"retries 3 times from 100ms\n",
