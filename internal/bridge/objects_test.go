@@ -137,12 +137,12 @@ func TestMetaRoundTrip(t *testing.T) {
 }
 
 func TestFailuresCutOff(t *testing.T) {
-	b := le.AppendUint32(le.AppendUint32(nil, 4), 1)
+	b := le.AppendUint32(le.AppendUint32(le.AppendUint32(nil, 4), 1), 1)
 	for _, s := range []string{"ValueError", "no", "Traceback ...\n"} {
 		b = append(le.AppendUint32(b, uint32(len(s))), s...)
 	}
 	got, err := failures(b, 1)
-	if err != nil || got[0].element != 4 || got[0].step != 1 || got[0].err.Error() != "ValueError: no" || got[0].err.Detail() != "Traceback ..." {
+	if err != nil || got[0].element != 4 || got[0].step != 1 || !got[0].err.Retry || got[0].err.Error() != "ValueError: no" || got[0].err.Detail() != "Traceback ..." {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	for n := range b {

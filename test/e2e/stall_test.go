@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -179,6 +180,34 @@ func TestAStepThatNeverReturns(t *testing.T) {
 				t.Errorf("the health file of a process that ended: %v", err)
 			}
 		})
+	}
+}
+
+// A Go step that never returns, in a program without Python.
+func TestAGoStepThatNeverReturns(t *testing.T) {
+	c := kafka(t)
+	in, out := c.topic(2), c.topic(1)
+	a := newApp(c, "", map[string]string{"in": in, "out": out}, "lanes: 2\nstall: {report_after: 1s, exit_after: 3s}\n")
+	program := filepath.Join(a.dir, "stuck")
+	build := exec.Command("go", "build", "-o", program, "./test/e2e/testdata/stuck")
+	build.Dir = top(t)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	c.produce(numbered(in, 2, 4, 24))
+	p := start(t, a.dir, program, "run", "--config", "deployment.yaml")
+	c.read(out).count(20)
+	c.produce(numbered(in, 2, 3, 4)[:1])
+	const step = `step "enrich" \(main.go:\d+\) has been running for `
+	p.expect(`Go stacks:\n(?s:.*)main\.enrich\+\S+\s+\S*main.go:\d+`)
+	p.expect(`levada: stalled: ` + in + `\[1\]@10: ` + step + `[\d.]+s\n`)
+	c.produce(numbered(in, 2, 24, 26)[:1])
+	c.read(out).count(21)
+	p.expect(`levada: stuck for 3s: ` + in + `\[1\]@10: ` + step + `3s\n`)
+	p.wait(70)
+	if got := c.positions(a.group(), in); got[0] != 11 || got[1] != 10 {
+		t.Errorf("committed %v, want 11 and 10", got)
 	}
 }
 

@@ -78,9 +78,6 @@ func Park(run func(stop <-chan struct{}) int) (int, error) {
 	}
 
 	st := newStacks(&wake)
-	if st != nil {
-		defer st.end()
-	}
 	stop := stopper{c: make(chan struct{}, 2)}
 
 	// The reader is a goroutine, not the parked thread: that one waits for the GIL
@@ -131,6 +128,9 @@ func Park(run func(stop <-chan struct{}) int) (int, error) {
 	}
 	if last != nil {
 		last.Stop()
+	}
+	if st != nil {
+		st.end() // before an exception is set, which it would clear
 	}
 	raised := C.levada_signals_end(&s) < 0
 	stop.end()

@@ -269,3 +269,27 @@ def test_a_warning_as_an_error_does_not_load(modules: Path, foreign: Path) -> No
         "except RuntimeWarning as e: print('refused')\n"
     )
     assert Child(modules, code).end() == (0, "refused\n", "")
+
+
+def test_a_failed_run_does_not_wait_for_a_step(modules: Path) -> None:
+    """What a run ends with is what the process ends with, also where a lane never comes
+    out of Python and nobody waits five seconds for it."""
+    code = "import sys, parktest\nparktest.hold(60_000)\nsys.exit(parktest.park(0))\n"
+    start = time.monotonic()
+    code_, out, err = Child(modules, code).end()
+    assert (code_, out, err) == (7, "ready\n", "")
+    assert time.monotonic() - start < 4
+
+
+def test_a_failed_run_ends_while_a_step_keeps_the_gil(modules: Path) -> None:
+    code = (
+        "import ctypes, sys, threading, parktest\n"
+        "sleep = ctypes.PyDLL(None).sleep\n"  # keeps the GIL
+        "parktest.hold(60_000)\n"
+        "threading.Timer(0.2, lambda: (print('held', flush=True), sleep(60))).start()\n"
+        "sys.exit(parktest.park(1))\n"
+    )
+    child = Child(modules, code)
+    assert [child.line(), child.line()] == ["ready", "held"]
+    child.kill(signal.SIGTERM)
+    assert child.end() == (7, "stop\n", "")
