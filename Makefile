@@ -136,6 +136,30 @@ types: setup ## mypy, pyright and ruff over the Python package and the examples
 gen: ## Write again what is generated
 	@go test . ./plan ./internal/gen ./internal/supply ./cmd/levada ./test/docs -update
 
+.PHONY: kill
+kill: setup ## Take real members and their network away, account for every record (KILLS=12 RECORDS=300000 SEED=)
+	@mkdir -p build/test
+	go build -o build/test/kill ./test/kill
+	build/test/kill -kills $${KILLS:-12} -records $${RECORDS:-300000} $${SEED:+-seed $$SEED} $(KILLFLAGS)
+
+.PHONY: kill-planted
+kill-planted: ## Plant a bug in the members, one at a time: each must be caught
+	@mkdir -p build/test
+	go build -o build/test/kill ./test/kill
+	pids=()
+	# They mostly wait for a narrow network, so all at the same time.
+	for bug in $(PLANTED); do
+		build/test/kill -python '' -kills 2 -records 9000 -planted planted_$$bug >build/test/$$bug.log 2>&1 &
+		pids+=($$!)
+	done
+	failed=0
+	for pid in "$${pids[@]}"; do wait $$pid || failed=1; done
+	for bug in $(PLANTED); do
+		grep -e '^planted=' build/test/$$bug.log || { cat build/test/$$bug.log; failed=1; }
+		[ $$failed = 0 ] || cat build/test/$$bug.log
+	done
+	exit $$failed
+
 .PHONY: bench
 bench: setup ## Measure beside peers, in interleaved rounds (NAME=crossing or NAME=kafka for one)
 	@bench/run $(NAME)

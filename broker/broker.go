@@ -124,8 +124,10 @@ func Start(opts Options) (*Broker, error) {
 		kfake.BrokerConfigs(map[string]string{
 			// The first assignment of a KIP-848 member waits for one heartbeat.
 			"group.consumer.heartbeat.interval.ms": "500",
-			"log.retention.bytes":                  fmt.Sprint(opts.RetainBytes),
-			"log.segment.bytes":                    fmt.Sprint(segmentBytes),
+			// So that what a silent member means can be tried out without waiting for 6 s.
+			"group.min.session.timeout.ms": "1000",
+			"log.retention.bytes":          fmt.Sprint(opts.RetainBytes),
+			"log.segment.bytes":            fmt.Sprint(segmentBytes),
 		}),
 	)
 	if err != nil {

@@ -13,13 +13,16 @@ import (
 // restart must know.
 const metadata = "levada/1"
 
+// errBrokenOff is the error of a commit that made room for another one.
+var errBrokenOff = errors.New("broken off for a later commit")
+
 // committer sees to it that one commit runs at a time, so that an old position can not
 // overtake a new one.
 type committer struct {
 	slot chan struct{} // holds one token while a commit runs
 
 	mu     sync.Mutex
-	cancel context.CancelFunc // ends the commit that runs
+	cancel context.CancelCauseFunc // breaks off the commit that runs; nil where it must not be
 }
 
 func newCommitter() committer { return committer{slot: make(chan struct{}, 1)} }
@@ -32,20 +35,35 @@ func (e *Engine) commit(ctx context.Context) error {
 	default:
 		return nil
 	}
-	return e.store(ctx, e.all())
+	return e.store(ctx, e.all(), true)
 }
 
 // commitNow stores positions at a moment that does not come again: a running commit,
-// which may wait for the very rebalance that asks for this one, is broken off.
+// which may wait for the very rebalance that asks for this one, is broken off. What is
+// stored for partitions that go is not broken off in turn: it is their last.
 func (e *Engine) commitNow(ctx context.Context, ps []*partition) error {
+	return e.commitInstead(ctx, ps, false)
+}
+
+// commitLast stores the positions of all partitions at the end of a run. A rebalance may
+// come between: it stores what it takes away, and this one the rest.
+func (e *Engine) commitLast(ctx context.Context) error {
+	for {
+		if err := e.commitInstead(ctx, e.all(), true); !errors.Is(err, errBrokenOff) {
+			return err
+		}
+	}
+}
+
+func (e *Engine) commitInstead(ctx context.Context, ps []*partition, breakable bool) error {
 	e.commits.mu.Lock()
 	if e.commits.cancel != nil {
-		e.commits.cancel()
+		e.commits.cancel(errBrokenOff)
 	}
 	e.commits.mu.Unlock()
 	select {
 	case e.commits.slot <- struct{}{}:
-		return e.store(ctx, ps)
+		return e.store(ctx, ps, breakable)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -53,13 +71,17 @@ func (e *Engine) commitNow(ctx context.Context, ps []*partition) error {
 
 // store commits the frontier of every partition that has moved, and gives the slot
 // back.
-func (e *Engine) store(ctx context.Context, ps []*partition) error {
+func (e *Engine) store(ctx context.Context, ps []*partition, breakable bool) error {
 	defer func() { <-e.commits.slot }()
-	ctx, cancel := withTimeout(ctx, e.clock, commitBudget)
-	defer cancel()
-	e.commits.mu.Lock()
-	e.commits.cancel = cancel
-	e.commits.mu.Unlock()
+	ctx, end := withTimeout(ctx, e.clock, commitBudget)
+	defer end()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if breakable {
+		e.commits.mu.Lock()
+		e.commits.cancel = cancel
+		e.commits.mu.Unlock()
+	}
 	defer func() {
 		e.commits.mu.Lock()
 		e.commits.cancel = nil

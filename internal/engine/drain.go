@@ -35,7 +35,7 @@ func (e *Engine) drain(ctx context.Context, flush bool) error {
 		return e.aborted()
 	}
 	// What was acknowledged counts, whatever ended the run.
-	err := e.commitNow(ctx, e.all())
+	err := e.commitLast(ctx)
 	if ctx.Err() != nil {
 		return e.aborted()
 	}

@@ -16,11 +16,11 @@ const (
 	queue = 64       // pieces that one direction of a connection holds: about what sockets do
 )
 
-// Network is how the network behaves, in both directions of every connection. The zero
-// value is a good one.
+// Network is how the network behaves, for every connection by itself. The zero value is
+// a good one.
 type Network struct {
-	Latency   time.Duration // until a byte that was sent arrives
-	Bandwidth int64         // bytes per second, per connection and direction; 0: no limit
+	Latency  time.Duration // until a byte that was sent arrives, in both directions
+	Up, Down int64         // bytes per second to the server and from it; 0: no limit
 }
 
 // Proxy forwards connections from its own address to another.
@@ -74,6 +74,9 @@ func (p *Proxy) network() Network {
 	defer p.mu.Unlock()
 	return p.net
 }
+
+func up(n Network) int64   { return n.Up }
+func down(n Network) int64 { return n.Down }
 
 // Freeze makes open connections half-open: nothing is forwarded any more and nobody is
 // told. pick chooses them, nil is all; new connections are not concerned. thaw lets what
@@ -153,8 +156,8 @@ func (p *Proxy) serve(client net.Conn) {
 		l.reset()
 	}
 	var both sync.WaitGroup
-	both.Go(func() { l.forward(client, server) })
-	both.Go(func() { l.forward(server, client) })
+	both.Go(func() { l.forward(client, server, up) })
+	both.Go(func() { l.forward(server, client, down) })
 	both.Wait()
 	l.end(false)
 	p.mu.Lock()
@@ -208,7 +211,7 @@ type packet struct {
 // forward moves what comes from one side to the other, as the network lets it. A side
 // that has ended ends the other when everything has arrived there: what a killed process
 // has sent is under way still.
-func (l *link) forward(from, to net.Conn) {
+func (l *link) forward(from, to net.Conn, bandwidth func(Network) int64) {
 	packets := make(chan packet, queue)
 	l.p.work.Go(func() {
 		defer close(packets)
@@ -242,7 +245,7 @@ func (l *link) forward(from, to net.Conn) {
 			l.reset()
 			break
 		}
-		if b := l.p.network().Bandwidth; b > 0 {
+		if b := bandwidth(l.p.network()); b > 0 {
 			free = time.Now().Add(time.Duration(len(p.data)) * time.Second / time.Duration(b))
 		}
 	}

@@ -100,16 +100,20 @@ func TestLatencyCountsBothWays(t *testing.T) {
 }
 
 func TestBandwidth(t *testing.T) {
-	p := echo(t)
-	p.Set(Network{Bandwidth: 1 << 20})
-	c := dial(t, p)
-	began := time.Now()
-	go c.Write(make([]byte, 256<<10))
-	if _, err := io.ReadFull(c, make([]byte, 256<<10)); err != nil {
-		t.Fatal(err)
-	}
-	if took := time.Since(began); took < 200*time.Millisecond {
-		t.Errorf("256 KiB in %v, want about 250ms", took)
+	for name, n := range map[string]Network{"up": {Up: 1 << 20}, "down": {Down: 1 << 20}} {
+		t.Run(name, func(t *testing.T) {
+			p := echo(t)
+			p.Set(n)
+			c := dial(t, p)
+			began := time.Now()
+			go c.Write(make([]byte, 256<<10))
+			if _, err := io.ReadFull(c, make([]byte, 256<<10)); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(began); took < 200*time.Millisecond {
+				t.Errorf("256 KiB in %v, want about 250ms", took)
+			}
+		})
 	}
 }
 
