@@ -163,6 +163,8 @@ func (c *counted) Progress() program.Progress {
 }
 
 // TestStuckForTheGIL: who waits for the interpreter is not to blame.
+//
+// Fault: interpreter kept by another thread -> exit 70: a StalledError says who waits, says: has been waiting for the GIL for
 func TestStuckForTheGIL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := make(chan struct{})
@@ -233,6 +235,8 @@ func (m *mute) on(c *engine.Config) {
 }
 
 // TestStuckFetch: a source that brings nothing of what there is.
+//
+// Fault: fetch that brings nothing -> exit 70: the StalledError counts what is there, says: nothing was fetched for
 func TestStuckFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, plain())
@@ -252,6 +256,8 @@ func TestStuckFetch(t *testing.T) {
 }
 
 // TestStuckPoll: a client that does not return, even though nothing is there to read.
+//
+// Fault: client that does not return -> exit 70: a StalledError, also where nothing is there to read, says: has not returned from a poll for
 func TestStuckPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, plain())
@@ -280,6 +286,8 @@ func TestStuckPoll(t *testing.T) {
 
 // TestWaitsForItsShare: a group that never shares out is a stall of the whole process;
 // having no share is none.
+//
+// Fault: group that never shares out -> exit 70: a StalledError, says: waiting for the group to share its partitions out for
 func TestWaitsForItsShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, plain())

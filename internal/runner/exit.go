@@ -91,6 +91,8 @@ func Message(err error) string {
 		return text + "\nhint: levada dlq ls shows the letters; max_consecutive and max_ratio of dead_letter set the limits"
 	case isA[*engine.MessageError](err) && !strings.Contains(text, "\nhint: "):
 		return text + "\nhint: mend the step or the message; on_error: skip or dead_letter goes on without such messages"
+	case isA[*engine.StalledError](err):
+		return text + "\nhint: the stacks above say where it stands; what is not committed is read again by whoever takes over"
 	default:
 		return text
 	}

@@ -36,11 +36,11 @@ var rows = []struct {
 	}},
 	{"Brokers", []string{
 		"broker killed and started again", "broker absent at start", "broker away beyond the budget", "leaders move", "coordinator moves",
-		"latency", "half-open connection", "dropped connection", "every error code on every request", "not a Kafka at the address",
+		"broker frozen", "fetch that brings nothing", "client that does not return", "latency", "half-open connection", "dropped connection", "every error code on every request", "not a Kafka at the address",
 		"a client that is no Kafka client, at the embedded broker",
 	}},
 	{"Groups and topics", []string{
-		"partition revoked with records in flight", "partition lost", "rebalances one after the other", "instance id used twice",
+		"partition revoked with records in flight", "partition lost", "group that never shares out", "rebalances one after the other", "instance id used twice",
 		"members with other protocols", "partitions added", "topic missing", "topic deleted", "offset out of range", "log cut behind the position",
 		"aborted transactions",
 	}},
@@ -52,7 +52,7 @@ var rows = []struct {
 		"poison behind a batch", "poison at encode", "poison at the sink", "poison under skip", "poison under dead_letter", "poison under retry",
 		"poison beyond the limits",
 		"dead-letter topic down", "dead-letter topic missing", "dead letter too large",
-		"Python exception", "wrong type from Python", "endless loop in Python", "endless loop in Go", "Go error", "Go panic", "panic in a goroutine of a step",
+		"Python exception", "wrong type from Python", "endless loop in Python", "endless loop in Go", "interpreter kept by another thread", "Go error", "Go panic", "panic in a goroutine of a step",
 	}},
 	{"Bytes", []string{
 		"100 MB record", "decompression bomb", "corrupt batch", "null value", "null key", "empty value", "duplicate headers", "no timestamp",
