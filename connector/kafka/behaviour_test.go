@@ -462,6 +462,9 @@ func testCompactedTopicWantsKey(t *testing.T, c *cluster) {
 
 // testStaticMember: it leaves its partitions with the group when it closes, and gets
 // them back with no rebalance.
+//
+// Fault: a static member starts again -> goes on: it has its partitions back without a rebalance
+// Fault: instance id used twice -> exit 75: the member that came first is told and ends, says: FENCED_INSTANCE_ID
 func testStaticMember(t *testing.T, c *cluster) {
 	topic := c.topic(t, 2)
 	cfg := connector.SourceConfig{Step: "in", Stream: topic, Group: groupOf(topic), Start: connector.Earliest}
@@ -497,6 +500,8 @@ func testStaticMember(t *testing.T, c *cluster) {
 
 // testTakesOver: a group that another client has worked with goes on exactly where that
 // one was, with nothing beside its positions; and the other client goes on where we were.
+//
+// Fault: a group of another client -> goes on: its positions are taken over unchanged, and it can read ours
 func testTakesOver(t *testing.T, c *cluster) {
 	for _, protocol := range []string{CooperativeSticky, Range, KIP848} {
 		t.Run(protocol, func(t *testing.T) {

@@ -67,6 +67,9 @@ func commitAs(t *testing.T, c *cluster, group, topic string, at map[int32]int64)
 
 // testOutOfRange: with a decision the source goes on, says so with the numbers, and
 // leaves the group where it is.
+//
+// Fault: offset out of range -> goes on: under out_of_range: earliest, or latest, says: 20 records are gone (log starts at 30): going on at 30
+// Fault: log cut behind the position -> goes on: under out_of_range: earliest, or latest, says: the log ends at 5, before the position of the group: going on at 0
 func testOutOfRange(t *testing.T, c *cluster) {
 	for _, tc := range []struct {
 		name, policy     string
@@ -165,6 +168,8 @@ func testRetentionPassesWhileRunning(t *testing.T, c *cluster) {
 // TestLogCutWhileRunning: where the client finds out that the log was cut below what it
 // read, the partition goes on there under a new assignment, or before it, where the
 // group had come to.
+//
+// Fault: log cut behind the position -> goes on: under a reader; with out_of_range: earliest it goes on where the log was cut, says: the log was cut at 7: what was read from there on is no longer in it
 func TestLogCutWhileRunning(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {

@@ -32,7 +32,7 @@ var rows = []struct {
 }{
 	{"The process", []string{
 		"killed with SIGKILL", "SIGTERM", "a second signal", "SIGSTOP beyond the session", "out of memory",
-		"fork after import", "two extensions in one process",
+		"one of several processes fails", "one of several processes is killed", "fork after import", "two extensions in one process",
 	}},
 	{"Brokers", []string{
 		"broker killed and started again", "broker absent at start", "broker away beyond the budget", "leaders move", "coordinator moves",
@@ -41,7 +41,7 @@ var rows = []struct {
 	}},
 	{"Groups and topics", []string{
 		"partition revoked with records in flight", "partition lost", "group that never shares out", "rebalances one after the other", "instance id used twice",
-		"members with other protocols", "partitions added", "topic missing", "topic deleted", "offset out of range", "log cut behind the position",
+		"a static member starts again", "a group of another client", "members with other protocols", "partitions added", "topic missing", "topic deleted", "offset out of range", "log cut behind the position",
 		"aborted transactions",
 	}},
 	{"Sinks", []string{

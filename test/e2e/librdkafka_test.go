@@ -65,6 +65,8 @@ print("closed", flush=True)
 // A group that librdkafka works with is joined with protocol: range: the partitions are
 // shared, each goes on where the other has committed, and nothing is lost or comes twice
 // on the way from one to the other and back.
+//
+// Fault: a group of another client -> goes on: with protocol: range the partitions are shared with librdkafka; nothing is lost or comes twice
 func TestGroupOfLibrdkafka(t *testing.T) {
 	const partitions = 4
 	c := kafka(t)

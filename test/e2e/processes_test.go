@@ -45,6 +45,8 @@ func TestProcessesSIGTERM(t *testing.T) {
 }
 
 // A record that can not be handled ends all processes, with the code that it has in one.
+//
+// Fault: one of several processes fails -> exit 65: the others drain; the code is that of the first that failed, says: ended with 65
 func TestProcessesPoison(t *testing.T) {
 	const n, partitions = 2000, 4
 	c := kafka(t)
@@ -67,6 +69,8 @@ func TestProcessesPoison(t *testing.T) {
 }
 
 // One of them is killed: the others drain, and the code says that not all is well.
+//
+// Fault: one of several processes is killed -> exit 70: the others drain; the next start loses nothing, says: killed: killed
 func TestProcessesKill9(t *testing.T) {
 	const n, partitions = 60_000, 4
 	c := kafka(t)
@@ -118,6 +122,8 @@ func TestProcessesParentKill9(t *testing.T) {
 }
 
 // An instance id twice: the one that came first is told what happened, and ends with 75.
+//
+// Fault: instance id used twice -> exit 75: the process that came first ends, says: another member uses the same instance_id
 func TestInstanceIDTwice(t *testing.T) {
 	c := kafka(t)
 	in, out := c.topic(1), c.topic(1)
