@@ -74,7 +74,7 @@ var rows = []struct {
 var codes = map[string][]string{
 	"65": {"DataGap", "MessageError", "LimitError", "RecordError"}, "69": {"Unreachable"}, "70": {"StalledError"},
 	"75": {"Fenced", "ErrAborted"}, "77": {"Unauthorized"}, "78": {"Misconfig"},
-	"0": nil, "64": nil, "74": {"Storage"},
+	"0": nil, "2": nil, "64": nil, "74": {"Storage"},
 }
 
 // shown is one annotation.
