@@ -83,6 +83,32 @@ func TestDeadLettersGuide(t *testing.T) {
 	})
 }
 
+func TestGroupsGuide(t *testing.T) {
+	b, err := broker.Start(broker.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	said := follow(t, "docs/guides/groups-and-processes.md", "BROKERS="+b.Addr())
+	says(t, said, []string{
+		"group orders\n",
+		"{\"id\":", // of three, from two processes
+		"group orders-static\n",
+		"group orders\n",
+		"drained, 0 records in, 0 out\n",
+	})
+	for _, once := range []string{`{"id":1,"cents":119}`, `{"id":2,"cents":238}`, `{"id":3,"cents":357}`} {
+		if n := strings.Count(said, once); n != 1 {
+			t.Errorf("%s is there %d times, expected once, in\n%s", once, n, said)
+		}
+	}
+	for _, line := range []string{"[0] levada: pipeline orders: drained", "[1] levada: pipeline orders: drained"} {
+		if n := strings.Count(said, line); n != 2 {
+			t.Errorf("%q is there %d times, expected it of both commands, in\n%s", line, n, said)
+		}
+	}
+}
+
 // says holds the order of what was printed.
 func says(t *testing.T, said string, wants []string) {
 	t.Helper()
