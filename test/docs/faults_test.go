@@ -139,6 +139,8 @@ func collect(t *testing.T, top string) []shown {
 			return nil
 		case strings.HasSuffix(name, "_test.go"):
 			find = inGo
+		case strings.HasPrefix(path, filepath.Join(top, "test", "kill")) && strings.HasSuffix(name, ".go"):
+			find = inHarness
 		case strings.HasSuffix(name, ".txtar"):
 			find = inScript
 		case strings.HasSuffix(name, ".py") && strings.Contains(path, "/tests/"):
@@ -208,6 +210,17 @@ func (s *shown) parse(file string) error {
 		}
 	}
 	return nil
+}
+
+// inHarness finds annotations in the program that takes real members away.
+func inHarness(text []byte) ([]shown, error) {
+	var found []shown
+	for line := range strings.Lines(string(text)) {
+		if m := annotation.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
+			found = append(found, shown{row: m[1], test: "make kill"})
+		}
+	}
+	return found, nil
 }
 
 // inGo finds annotations in the comments of test functions and in their bodies.

@@ -42,6 +42,14 @@ func (s *scenario) topic(name string) string { return s.name + "-" + name }
 func (s *scenario) group() string            { return "kill-" + s.name }
 
 // plan deals the kills and records of the run out to scenarios.
+//
+// Fault: killed with SIGKILL -> goes on: one, two and three members, with a batch and branches, in Go and in Python; nothing is lost
+// Fault: SIGTERM -> exit 0: members told to stop in mid-stream; nothing is lost or comes twice
+// Fault: SIGSTOP beyond the session -> goes on: the others take over, the member comes back; nothing is lost
+// Fault: out of memory -> goes on: the system kills the member; nothing is lost
+// Fault: latency -> goes on: 10 to 150 ms each way; nothing is lost
+// Fault: half-open connection -> goes on: connections stay open and carry nothing for some time; nothing is lost
+// Fault: dropped connection -> goes on: connections are cut; nothing is lost
 func plan(o *options) []*scenario {
 	all := []*scenario{
 		{name: "narrow", members: 1, share: 0.2, kills: []string{"kill"}, narrow: true},
