@@ -192,16 +192,49 @@ func (l *lane) again(s *step, w *work, before taken, f opFunc, ts []trial, ends 
 			return pieces, here, nil
 		}
 		if !l.pause(s, pause, waits) {
-			// Their next owner, or this process after its next start, reads them again.
-			left := here[:0:0]
-			for _, t := range here {
-				if l.mayAgain(t) {
-					ends.at(w.partition(t.Source), t.Source.Offset)
-				} else {
-					left = append(left, t)
+			leave, over := map[*partition]bool{}, l.over(s)
+			for p := range waits {
+				if over || p.going.Load() {
+					leave[p] = true
+					delete(waits, p)
+					p.close() // or what comes behind them would pass them
 				}
 			}
-			return pieces, left, nil
+			theirs := stops{}
+			if len(waits) == 0 {
+				theirs = ends
+			}
+			// Their next owner, or this process after its next start, reads them again.
+			var gone, stay []trial
+			for _, t := range here {
+				switch p := w.partition(t.Source); {
+				case p == nil || !leave[p]:
+					stay = append(stay, t)
+				case l.mayAgain(t):
+					theirs.at(p, t.Source.Offset)
+				default:
+					gone = append(gone, t)
+				}
+			}
+			if len(waits) == 0 {
+				return pieces, append(gone, stay...), nil
+			}
+			// The partitions that stay wait on.
+			var out []*work
+			for _, piece := range pieces {
+				if c := piece.carve(func(p *partition) bool { return !leave[p] }); c != nil {
+					out = append(out, c)
+				}
+			}
+			if len(out) > 0 {
+				l.judge(out[0], before, gone, theirs)
+				for _, c := range out {
+					c.truncate(theirs)
+				}
+				inOrder(out, next)
+			}
+			here = stay
+			continue
 		}
 		slices.Sort(idx)
 		l.e.counters.retried.Add(int64(len(idx)))
@@ -246,7 +279,7 @@ func (l *lane) pause(s *step, d time.Duration, of map[*partition]bool) bool {
 			going = going || p.going.Load()
 		}
 		switch {
-		case going || l.e.halted.Load():
+		case going || l.over(s):
 			return false
 		case !l.e.clock.Now().Before(due):
 			return true
@@ -260,6 +293,18 @@ func (l *lane) pause(s *step, d time.Duration, of map[*partition]bool) bool {
 		case <-s.labels.Done():
 			return false
 		}
+	}
+}
+
+// over says that the run ends.
+func (l *lane) over(s *step) bool {
+	select {
+	case <-l.e.cfg.Stop:
+		return true
+	case <-s.labels.Done():
+		return true
+	default:
+		return l.e.halted.Load()
 	}
 }
 

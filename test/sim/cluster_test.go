@@ -59,7 +59,7 @@ func newCluster(t *testing.T) *cluster {
 		kfake.ClusterID("levada-embedded"),
 		kfake.ListenFn(c.net.listen),
 		kfake.SeedTopics(inParts, inputs),
-		kfake.SeedTopics(outParts, left, right),
+		kfake.SeedTopics(outParts, left, right, letters),
 		// Batches have no key: between two partitions they have no order.
 		kfake.SeedTopics(1, batches),
 	)
@@ -84,7 +84,7 @@ func newCluster(t *testing.T) *cluster {
 	if _, err := kmsg.NewPtrMetadataRequest().RequestWith(t.Context(), c.client); err != nil {
 		t.Fatal(err)
 	}
-	for _, topic := range append([]string{inputs}, sinks...) {
+	for _, topic := range append([]string{inputs}, outputs...) {
 		c.ids[topic] = c.TopicInfo(topic).TopicID
 		for i := range int32(len(c.PartitionInfos(topic))) {
 			c.read[connector.Partition{Topic: topic, ID: i}] = 0

@@ -20,6 +20,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/levada-io/levada/internal/deadletter"
+	"github.com/levada-io/levada/internal/engine"
 	"github.com/levada-io/levada/internal/testing/verify"
 	"github.com/levada-io/levada/record"
 )
@@ -50,6 +52,7 @@ type world struct {
 	members []*member
 	gone    []*member // ended in whatever way
 	named   int
+	loose   bool // nothing is held: no batches
 	faults  []*kfake.FaultHandle
 	codes   []errorCase // what is left to be answered with
 	down    int         // broker that is off the network; -1: none
@@ -59,11 +62,17 @@ type world struct {
 	}
 
 	mu     sync.Mutex // guards the two below
-	next   int64      // id of the next input
+	spots  []spot     // of the inputs, by id
 	script []string
 
 	observe chan struct{} // holds a token while something is to be looked at
 	worst   time.Duration // longest time without a commit while there was something to commit
+}
+
+// spot is a place in the input.
+type spot struct {
+	partition int32
+	offset    int64
 }
 
 // result is what a run came to.
@@ -92,29 +101,36 @@ func (w *world) write(rng *rand.Rand, stop <-chan struct{}, done chan<- struct{}
 		case <-time.After(time.Duration(20+rng.IntN(300)) * time.Millisecond):
 		}
 		p := rng.Int32N(inParts)
-		recs := make([]record.Record, 1+rng.IntN(30))
-		ins := make([]verify.Input, len(recs))
-		for i := range recs {
-			// A key stays in its partition, as everywhere in Kafka.
-			key := fmt.Sprintf("%d-%d", p, rng.IntN(5))
-			recs[i] = record.Record{Key: []byte(key), Value: fmt.Append(nil, w.next)}
-			ins[i] = verify.Input{ID: w.next, Topic: inputs, Partition: p, Key: key}
-			w.next++
+		w.input(rng, p, 1+rng.IntN(30))
+	}
+}
+
+// input appends n inputs to a partition.
+func (w *world) input(rng *rand.Rand, p int32, n int) {
+	recs, ins := make([]record.Record, n), make([]verify.Input, n)
+	// The books know an input before a member can see it: the offset is the end.
+	at := w.cluster.PartitionInfo(inputs, p).HighWatermark
+	w.mu.Lock()
+	for i := range recs {
+		// A key stays in its partition, as everywhere in Kafka.
+		key, id, offset := fmt.Sprintf("%d-%d", p, rng.IntN(5)), int64(len(w.spots)), at+int64(i)
+		w.spots = append(w.spots, spot{p, offset})
+		recs[i] = record.Record{Key: []byte(key), Value: fmt.Append(nil, id)}
+		ins[i] = verify.Input{ID: id, Topic: inputs, Partition: p, Offset: offset, Key: key}
+	}
+	w.mu.Unlock()
+	w.books.Add(ins...)
+	for _, in := range ins {
+		switch {
+		case !kept(in.ID):
+			w.books.Filtered("", in.ID)
+		case poison(in.ID):
+		case unfit(in.ID):
+			w.books.Skipped(routed, in.ID)
 		}
-		// The books know an input before a member can see it: the offset is the end.
-		at := w.cluster.PartitionInfo(inputs, p).HighWatermark
-		for i := range ins {
-			ins[i].Offset = at + int64(i)
-		}
-		w.books.Add(ins...)
-		for _, in := range ins {
-			if !kept(in.ID) {
-				w.books.Filtered("", in.ID)
-			}
-		}
-		if got := w.cluster.append(p, recs); got != at {
-			w.t.Errorf("BUG: inputs are at %d, expected %d", got, at)
-		}
+	}
+	if got := w.cluster.append(p, recs); got != at {
+		w.t.Errorf("BUG: inputs are at %d, expected %d", got, at)
 	}
 }
 
@@ -142,21 +158,63 @@ func (w *world) watch(stop <-chan struct{}, done chan<- struct{}) {
 func (w *world) look() [inParts]int64 {
 	at := w.cluster.positions()
 	w.cluster.news(func(r *kgo.Record) {
-		place := verify.Place{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}
-		if r.Topic != batches {
-			w.books.Delivered(routed, place, number(r.Value))
-			return
-		}
-		var ids []int64
-		for _, v := range strings.Fields(strings.Trim(string(r.Value), "[]")) {
-			ids = append(ids, number([]byte(v)))
-		}
-		w.books.Delivered(batched, place, ids...)
+		w.found(r, verify.Place{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset})
 	})
 	for p, offset := range at {
 		w.books.Committed(inputs, int32(p), offset)
 	}
 	return at
+}
+
+// found tells the books of a record in an output.
+func (w *world) found(r *kgo.Record, at verify.Place) {
+	switch r.Topic {
+	case batches:
+		w.books.Delivered(batched, at, numbers(r.Value)...)
+	case left, right:
+		w.books.Delivered(routed, at, number(r.Value))
+	case letters:
+		w.letter(r, at)
+	}
+}
+
+// letter tells the books of a dead letter, and checks that it says where it came from.
+func (w *world) letter(r *kgo.Record, at verify.Place) {
+	rec := record.Record{Key: r.Key, Value: r.Value, Timestamp: r.Timestamp}
+	for _, h := range r.Headers {
+		rec.Headers = append(rec.Headers, record.Header(h))
+	}
+	l, err := deadletter.Parse(rec)
+	if err != nil {
+		w.t.Errorf("%s: %v", at, err)
+		return
+	}
+	branch := map[string]string{"check": "", "checked": batched, batches: batched, left: routed, right: routed}
+	if l.Ranges == nil {
+		b, ok := branch[l.Step]
+		if id := number(l.Original.Value); !ok || l.Topic != inputs || w.place(id) != (spot{l.Partition, l.Offset}) {
+			w.t.Errorf("%s: id %d is dead in step %q as %s[%d]@%d", at, id, l.Step, l.Topic, l.Partition, l.Offset)
+		}
+		w.books.Dead(b, at, number(l.Original.Value))
+		return
+	}
+	ids := numbers(l.Original.Value)
+	for _, id := range ids {
+		s := w.place(id)
+		if !slices.ContainsFunc(l.Ranges, func(r deadletter.Range) bool {
+			return r.Partition == s.partition && r.First <= s.offset && s.offset <= r.Last
+		}) {
+			w.t.Errorf("%s: id %d at %v is not in the ranges of its letter: %v", at, id, s, l.Ranges)
+		}
+	}
+	w.books.Dead(batched, at, ids...)
+}
+
+// place is where an input is.
+func (w *world) place(id int64) spot {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.spots[id]
 }
 
 // lag is how far the group is behind.
@@ -175,7 +233,7 @@ func (w *world) join() {
 	name := fmt.Sprintf("m%d", w.named)
 	w.say("%s starts", name)
 	l := w.cluster.net.link(rand.New(rand.NewPCG(w.rng.Uint64(), 2)))
-	w.members = append(w.members, start(name, l, w.say))
+	w.members = append(w.members, start(name, pipeline(!w.loose), l, w.say))
 }
 
 // reap takes out what has ended by itself: a failure for good ends a process, and
@@ -193,7 +251,7 @@ func (w *world) reap() {
 		if m.err == nil {
 			w.t.Errorf("%s has ended without a failure and without a stop", m.name)
 		}
-		if strings.Contains(fmt.Sprint(m.err), "BUG") {
+		if bad, ok := errors.AsType[*engine.MessageError](m.err); ok && bad.Step == "flaky" || strings.Contains(fmt.Sprint(m.err), "BUG") {
 			w.t.Errorf("%s: %v", m.name, m.err)
 		}
 	}
@@ -322,7 +380,7 @@ func (w *world) trouble() {
 		}
 	case 6:
 		w.say("all partitions of the sinks move")
-		for _, s := range sinks {
+		for _, s := range outputs {
 			for _, p := range w.cluster.PartitionInfos(s) {
 				if err := w.cluster.MoveTopicPartition(s, p.Partition, w.up()); err != nil {
 					w.t.Error(err)
@@ -490,7 +548,7 @@ func run(t *testing.T, seed uint64, play func(t *testing.T) *result) (r *result)
 		return &result{err: errors.New("the run did not come to its end")}
 	}
 	t.Logf("seed %d: %s real=%v", seed, r.line, time.Since(began).Round(100*time.Millisecond))
-	if *story || r.err != nil {
+	if *story || r.err != nil || t.Failed() {
 		fmt.Fprintln(os.Stderr, strings.Join(r.script, "\n"))
 	}
 	return r
