@@ -539,6 +539,58 @@ func storm(t *testing.T, seed uint64, kills int) *result {
 	})
 }
 
+// answer has brokers answer with an error while a member starts, works and stops, and
+// waits until the group has caught up without it.
+func (w *world) answer(e errorCase) error {
+	w.say("%s is answered with %s", e.key.Name(), e.err.Message)
+	fault := kfake.Fault{Keys: []kmsg.Key{e.key}, Err: e.err, Count: 2, When: w.cluster.ofMembers}
+	w.faults = append(w.faults, w.cluster.Fault(fault))
+	fault.TopLevel = true
+	w.faults = append(w.faults, w.cluster.Fault(fault))
+	if len(w.members) > 1 {
+		w.term()
+	}
+	w.join()
+	if e.key == kmsg.OffsetForLeaderEpoch {
+		for p := range int32(inParts) {
+			if err := w.cluster.MoveTopicPartition(inputs, p, w.up()); err != nil {
+				return err
+			}
+		}
+	}
+	time.Sleep(3 * time.Second)
+	hits := 0
+	for _, f := range w.faults {
+		hits += f.Hits()
+	}
+	w.clear()
+	if hits > 0 {
+		w.counts.faults++
+	}
+	before := w.cluster.positions()
+	for limit := time.Now().Add(settleFor); ; time.Sleep(200 * time.Millisecond) {
+		w.reap()
+		if len(w.members) == 0 {
+			w.join()
+		}
+		moved := 0
+		for p, at := range w.cluster.positions() {
+			if at > before[p] {
+				moved++
+			}
+		}
+		if moved == inParts {
+			return nil
+		}
+		if time.Now().After(limit) {
+			return errors.New(fmt.Sprint("nothing moves afterwards\n", w.cluster.describe()))
+		}
+	}
+}
+
+// rest lets up to d pass.
+func (w *world) rest(d time.Duration) { time.Sleep(time.Duration(w.rng.Int64N(int64(d)))) }
+
 // run runs one seed in a bubble.
 func run(t *testing.T, seed uint64, play func(t *testing.T) *result) (r *result) {
 	t.Helper()

@@ -3,13 +3,10 @@
 package sim
 
 import (
-	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -35,6 +32,8 @@ func TestStorm(t *testing.T) {
 }
 
 // TestStops: members come and go, by SIGTERM only, and nothing comes twice.
+//
+// Fault: rebalances one after the other -> goes on: members that come and are stopped, on a simulated clock; nothing is lost or comes twice
 func TestStops(t *testing.T) {
 	eachSeed(t, func(t *testing.T, seed uint64) {
 		r := run(t, seed, func(t *testing.T) *result {
@@ -44,7 +43,7 @@ func TestStops(t *testing.T) {
 			w.loose = true
 			return w.play(3, func() {
 				for range 40 {
-					time.Sleep(time.Duration(w.rng.IntN(6000)) * time.Millisecond)
+					w.rest(6 * time.Second)
 					w.reap()
 					switch {
 					case len(w.members) < 2 || len(w.members) < 5 && w.rng.IntN(2) == 0:
@@ -66,6 +65,8 @@ func TestStops(t *testing.T) {
 
 // TestEveryError: whatever error a broker answers a request with, the member goes on or
 // ends and says why; nothing is lost, and the next one works.
+//
+// Fault: every error code on every request -> goes on: on a simulated clock; a member that ends says why, and the next one works
 func TestEveryError(t *testing.T) {
 	byKey := map[kmsg.Key][]errorCase{}
 	for _, e := range errorCases() {
@@ -88,54 +89,5 @@ func TestEveryError(t *testing.T) {
 				t.Error(r.err)
 			}
 		})
-	}
-}
-
-// answer has brokers answer with an error while a member starts, works and stops, and
-// waits until the group has caught up without it.
-func (w *world) answer(e errorCase) error {
-	w.say("%s is answered with %s", e.key.Name(), e.err.Message)
-	fault := kfake.Fault{Keys: []kmsg.Key{e.key}, Err: e.err, Count: 2, When: w.cluster.ofMembers}
-	w.faults = append(w.faults, w.cluster.Fault(fault))
-	fault.TopLevel = true
-	w.faults = append(w.faults, w.cluster.Fault(fault))
-	if len(w.members) > 1 {
-		w.term()
-	}
-	w.join()
-	if e.key == kmsg.OffsetForLeaderEpoch {
-		for p := range int32(inParts) {
-			if err := w.cluster.MoveTopicPartition(inputs, p, w.up()); err != nil {
-				return err
-			}
-		}
-	}
-	time.Sleep(3 * time.Second)
-	hits := 0
-	for _, f := range w.faults {
-		hits += f.Hits()
-	}
-	w.clear()
-	if hits > 0 {
-		w.counts.faults++
-	}
-	before := w.cluster.positions()
-	for limit := time.Now().Add(settleFor); ; time.Sleep(200 * time.Millisecond) {
-		w.reap()
-		if len(w.members) == 0 {
-			w.join()
-		}
-		moved := 0
-		for p, at := range w.cluster.positions() {
-			if at > before[p] {
-				moved++
-			}
-		}
-		if moved == inParts {
-			return nil
-		}
-		if time.Now().After(limit) {
-			return errors.New(fmt.Sprint("nothing moves afterwards\n", w.cluster.describe()))
-		}
 	}
 }
