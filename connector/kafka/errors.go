@@ -89,6 +89,24 @@ func notKafka(err error) bool {
 	return strings.Contains(err.Error(), "invalid large response size")
 }
 
+// damaged recognises bytes of a batch that are not those that were written; the client
+// has no type for it.
+func damaged(err error) bool {
+	if _, ok := errors.AsType[*kerr.Error](err); ok {
+		return false
+	}
+	text := err.Error()
+	for _, how := range []string{
+		"does not match calculated crc", "does not match read length", "too short to allow for a crc",
+		"not enough data", "unknown magic", "unknown batch magic", "invalid record batch",
+	} {
+		if strings.Contains(text, how) {
+			return true
+		}
+	}
+	return false
+}
+
 // ended says that err is about us stopping, not about the cluster.
 func ended(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, kgo.ErrClientClosed)

@@ -333,6 +333,13 @@ func (k *source) fetchError(topic string, fp *kgo.FetchPartition, own *partition
 			Hint: "it was made to fill memory, or its producer compresses far too much at once; set the group's offset behind it",
 		}
 	}
+	if damaged(err) {
+		return &connector.Error{
+			Reason: connector.DataGap, Place: place,
+			Err:  fmt.Errorf("a batch is damaged: %w", err),
+			Hint: "compare the broker's disk and its log; where the records are lost, set the group's offset behind them",
+		}
+	}
 	if fault := k.s.fault(place, err); fault != nil {
 		return fault
 	}

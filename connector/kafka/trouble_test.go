@@ -858,3 +858,37 @@ func TestBomb(t *testing.T) {
 	r := read(t, c.open(t), connector.SourceConfig{Step: "in", Stream: "t", Group: "g"})
 	expect(t, r.fails(), connector.DataGap, "t[0]@0: a batch decompresses to more than 128 MiB")
 }
+
+// TestCorruptBatch: a batch whose bytes are not those that were written is refused, and
+// not skipped.
+//
+// Fault: corrupt batch -> exit 65: the position is named; nothing is skipped, says: a batch is damaged
+func TestCorruptBatch(t *testing.T) {
+	t.Parallel()
+	f, c := fake(t, kfake.SeedTopics(1, "t"))
+	write(t, c, "t", "", "v")
+	f.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		f.KeepControl()
+		fetch := req.(*kmsg.FetchRequest)
+		resp := fetch.ResponseKind().(*kmsg.FetchResponse)
+		if len(fetch.Topics) == 0 {
+			return nil, nil, false
+		}
+		value := kmsg.Record{Length: 8, Value: []byte("x")}
+		batch := kmsg.RecordBatch{
+			Magic: 2, CRC: 4711, PartitionLeaderEpoch: -1, ProducerID: -1, ProducerEpoch: -1, FirstSequence: -1,
+			NumRecords: 1, Records: value.AppendTo(nil),
+		}
+		batch.Length = int32(len(batch.AppendTo(nil)) - 12)
+		p := kmsg.NewFetchResponseTopicPartition()
+		p.HighWatermark, p.LastStableOffset, p.LogStartOffset = 1, 1, 0
+		p.RecordBatches = batch.AppendTo(nil)
+		topic := kmsg.NewFetchResponseTopic()
+		topic.Topic, topic.TopicID = fetch.Topics[0].Topic, fetch.Topics[0].TopicID
+		topic.Partitions = append(topic.Partitions, p)
+		resp.Topics = append(resp.Topics, topic)
+		return resp, nil, true
+	})
+	r := read(t, c.open(t), connector.SourceConfig{Step: "in", Stream: "t", Group: "g"})
+	expect(t, r.fails(), connector.DataGap, "t[0]@0: a batch is damaged")
+}
