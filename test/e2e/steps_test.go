@@ -82,6 +82,56 @@ pipeline = (
 	}
 }
 
+// A partition whose messages take long holds up nobody but itself: that of the other lane
+// is at its end long before.
+//
+// Fault: slow branch -> goes on: a slow partition, too, holds up only what depends on it
+func TestSlowPartition(t *testing.T) {
+	const n, partitions = 1200, 2
+	c := kafka(t)
+	in, out := c.topic(partitions), c.topic(1)
+	a := newApp(c, `
+import time
+
+from levada import Map, Message, Parser, Serializer, StreamSink, streaming_source
+
+
+def wait(msg: Message[dict]) -> dict:
+    if msg.partition == 0:
+        time.sleep(0.005)
+    return {**msg.payload, "at": time.monotonic()}
+
+
+pipeline = (
+    streaming_source("in", stream_name="in", pipeline="slow_partition")
+    .apply(Parser[dict]("parse"))
+    .apply(Map("wait", function=wait))
+    .apply(Serializer("serialize"))
+    .sink(StreamSink("out", stream_name="out"))
+)
+`, map[string]string{"in": in, "out": out}, "lanes: 2\nlimits: {chunk: 100}\n")
+	c.produce(numbered(in, partitions, 0, n))
+	a.drain()
+	r := c.read(out)
+	r.toEnd(out)
+	complete(t, n, ids(t, r.recs), false)
+	type stamped struct {
+		ID int     `json:"id"`
+		At float64 `json:"at"`
+	}
+	var slow, fast []float64
+	for _, s := range decoded[stamped](t, r.recs) {
+		if s.ID%partitions == 0 {
+			slow = append(slow, s.At)
+		} else {
+			fast = append(fast, s.At)
+		}
+	}
+	if end, half := fast[len(fast)-1], slow[len(slow)/2]; end >= half {
+		t.Errorf("the quick partition came to its end at %v, after the slow one's half at %v", end, half)
+	}
+}
+
 // A step may keep its messages: what it kept is what it saw.
 func TestAStepThatKeepsItsMessages(t *testing.T) {
 	const n = 5000
