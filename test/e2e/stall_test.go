@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -262,6 +263,32 @@ func frozen(t testing.TB) (*cluster, *process) {
 	return c, b
 }
 
+// freeze stops a process and returns when each of its threads stands still: on a busy
+// machine that takes a while, in which it still answers.
+func (p *process) freeze() {
+	p.t.Helper()
+	p.signal(syscall.SIGSTOP)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for late := time.After(patience); ; {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
+		if err != nil || len(threads) == 0 {
+			p.t.Fatalf("expected the threads of a process, got %v, %v", threads, err)
+		}
+		if !slices.ContainsFunc(threads, func(path string) bool {
+			text, err := os.ReadFile(path)
+			return err == nil && !strings.Contains(string(text), ") T ")
+		}) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			p.t.Fatal("the process does not stop")
+		}
+	}
+}
+
 // A sink that acknowledges nothing any more is named.
 //
 // Fault: sink that takes nothing -> exit 70: the sink is named, says: has acknowledged nothing for
@@ -273,7 +300,7 @@ func TestASinkThatFreezes(t *testing.T) {
 	a.write("in.jsonl", "{\"id\":1}\n{\"id\":3}\n")
 	p := a.run()
 	p.expect(`levada: stalled: .* now at pipeline.py:\d+ in nap`)
-	b.signal(syscall.SIGSTOP)
+	b.freeze()
 	a.write("go", "")
 	p.expect("goes on after")
 	p.expect(`levada: stuck for 4s: in.jsonl\[0\]@0: sink "out" \(pipeline.py:\d+\) has acknowledged nothing for 4s`)
@@ -294,7 +321,7 @@ func TestASourceThatFreezes(t *testing.T) {
 	p := a.run()
 	c.produce(numbered(in, 1, 0, 10))
 	probe(t, p, "http://"+listen+"/readyz", 200)
-	b.signal(syscall.SIGSTOP)
+	b.freeze()
 	p.expect(`levada: stalled: no partition: the source could not be reached for 2s`)
 	if got := probe(t, p, "http://"+listen+"/readyz", 503); !strings.HasPrefix(got, "stalled: no partition: the source could not be reached for ") {
 		t.Errorf("ready: %q", got)
