@@ -72,6 +72,9 @@ func (k *source) onFetched(_ context.Context, _ *kgo.Client, resp *kmsg.OffsetFe
 	return nil
 }
 
+// rejoinAfter is how long a member waits that could not find out where to start.
+const rejoinAfter = 200 * time.Millisecond
+
 // adjust resolves where new partitions start and tells the engine. The client begins
 // to fetch them when it returns. An error makes the client join again; ctx ends when
 // the group takes the partitions back already.
@@ -95,6 +98,8 @@ func (k *source) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Of
 			if fault := k.s.fault(fmt.Sprintf("group %q", k.cfg.Group), err); fault != nil && ctx.Err() == nil {
 				k.s.health.fail(fault)
 			}
+			// Some errors make the client join again at once, time after time.
+			_ = pause(ctx, rejoinAfter)
 			return nil, err
 		}
 		for id, at := range starts {
