@@ -15,6 +15,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -117,7 +118,6 @@ func (k *Keeper) look(now time.Time) (wait, due []member) {
 	for m, at := range k.gone {
 		if !now.Before(at) {
 			due = append(due, m)
-			delete(k.gone, m)
 		}
 	}
 	return wait, due
@@ -133,7 +133,16 @@ func (k *Keeper) heartbeat(ctx context.Context, m member) {
 	k.ask(ctx, m, req)
 }
 
+// leave says good-bye for a member, and again at the next turn until the group has heard
+// it.
 func (k *Keeper) leave(ctx context.Context, m member) {
+	g := k.cluster.GroupInfo(m.group)
+	if g == nil || !slices.ContainsFunc(g.Members, func(o kfake.GroupMember) bool { return o.MemberID == m.id }) {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		delete(k.gone, m)
+		return
+	}
 	req := kmsg.NewPtrLeaveGroupRequest()
 	req.Group = m.group
 	rm := kmsg.NewLeaveGroupRequestMember()

@@ -142,6 +142,9 @@ func (w *world) watch(stop <-chan struct{}, done chan<- struct{}) {
 	for {
 		at := w.look()
 		if at != before || w.books.Open() == 0 {
+			if stood := time.Since(moved); stood > time.Minute {
+				w.say("something moves again after %v", stood.Round(time.Second))
+			}
 			before, moved = at, time.Now()
 		}
 		w.worst = max(w.worst, time.Since(moved))
