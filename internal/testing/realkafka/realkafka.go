@@ -29,6 +29,9 @@ const (
 	// stopFor bounds a clean stop before the process is killed.
 	stopFor = 20 * time.Second
 
+	// startFor bounds a start; on an idle machine it takes some seconds.
+	startFor = 2 * time.Minute
+
 	// logTail is how much of the log an error shows.
 	logTail = 2000
 )
@@ -48,7 +51,8 @@ type Kafka struct {
 	dir        string // configuration, log and data
 	java       string
 	libs       string
-	node       int // its number in the cluster, from 1 on
+	node       int  // its number in the cluster, from 1 on
+	shared     bool // it is one of several
 	addr       string
 	controller string
 
@@ -101,7 +105,7 @@ func prepareAll(ctx context.Context, n int, opts Options) ([]*Kafka, error) {
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("realkafka: %w", err), each(brokers[:i], (*Kafka).Stop))
 		}
-		brokers[i] = &Kafka{dir: dir, java: java, libs: libs, node: i + 1, addr: addrs[2*i], controller: addrs[2*i+1]}
+		brokers[i] = &Kafka{dir: dir, java: java, libs: libs, node: i + 1, shared: n > 1, addr: addrs[2*i], controller: addrs[2*i+1]}
 		voters = append(voters, fmt.Sprintf("%d@%s", i+1, addrs[2*i+1]))
 	}
 	err = each(brokers, func(k *Kafka) error { return k.prepare(ctx, cluster, voters, opts.Properties) })
@@ -162,6 +166,9 @@ func Libs(ctx context.Context) (string, error) {
 	return filepath.Abs(filepath.Join(here, "..", "..", "..", ".cache", "kafka", "libs"))
 }
 
+// quick leaves out the compiler that makes a Java process fast in the long run.
+const quick = "-XX:TieredStopAtLevel=1"
+
 const log4j = `appender.c.type=Console
 appender.c.name=c
 appender.c.layout.type=PatternLayout
@@ -209,9 +216,11 @@ func (k *Kafka) prepare(ctx context.Context, cluster string, voters []string, ex
 		props["controller.quorum.voters"] = strings.Join(voters, ",")
 		props["default.replication.factor"] = strconv.Itoa(copies)
 		props["min.insync.replicas"] = strconv.Itoa(enough)
-		// Of three brokers one is killed, and the others are to notice soon.
-		props["controller.quorum.election.timeout.ms"] = "500"
-		props["controller.quorum.fetch.timeout.ms"] = "1000"
+		// Three Java processes start at once here, on a machine with other work: with the
+		// usual seconds they can vote for ever.
+		props["controller.quorum.election.timeout.ms"] = "3000"
+		props["controller.quorum.fetch.timeout.ms"] = "5000"
+		props["broker.session.timeout.ms"] = "6000"
 	}
 	maps.Copy(props, extra)
 	var b strings.Builder
@@ -224,7 +233,7 @@ func (k *Kafka) prepare(ctx context.Context, cluster string, voters []string, ex
 	if err := os.WriteFile(k.path("log4j2.properties"), []byte(log4j), 0o600); err != nil {
 		return fmt.Errorf("realkafka: %w", err)
 	}
-	out, err := exec.CommandContext(ctx, k.java, append([]string{"-XX:TieredStopAtLevel=1"},
+	out, err := exec.CommandContext(ctx, k.java, append([]string{quick},
 		k.args("kafka.tools.StorageTool", format...)...)...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("realkafka: format: %w: %s", err, out)
@@ -271,7 +280,11 @@ func (k *Kafka) launch(ctx context.Context) error {
 	// A test that is killed stops nobody. So a shell watches the other end of a pipe:
 	// where it closes without a word, the broker ends. exec keeps the process id.
 	const watched = `(read -r _ <&3 || kill -9 $$) & exec "$@" 3<&-`
-	args := append([]string{"-c", watched, "sh", k.java}, k.args("kafka.Kafka", k.path("server.properties"))...)
+	args := []string{"-c", watched, "sh", k.java}
+	if k.shared {
+		args = append(args, quick)
+	}
+	args = append(args, k.args("kafka.Kafka", k.path("server.properties"))...)
 	cmd := exec.Command("/bin/sh", args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{r}
@@ -285,7 +298,7 @@ func (k *Kafka) launch(ctx context.Context) error {
 		close(exited)
 	}(k.exited)
 
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, startFor)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
