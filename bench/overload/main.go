@@ -47,11 +47,10 @@ const (
 )
 
 type contestant struct {
-	name    string
-	args    []string
-	rate    int   // records a second that it can handle, with a little to spare
-	narrow  int64 // bytes a second to the broker; 0: no limit
-	waiting int   // records that are there when it starts, in overload
+	name   string
+	args   []string
+	rate   int   // records a second that it can handle, with a little to spare
+	narrow int64 // bytes a second to the broker; 0: no limit
 }
 
 type world struct {

@@ -141,16 +141,6 @@ func (m *member) said() []string {
 	return m.ended
 }
 
-// revive begins a new life where the last one is over.
-func (m *member) revive() error {
-	select {
-	case <-m.current().exited:
-		return m.start()
-	default:
-		return nil
-	}
-}
-
 // Close kills what is left.
 func (m *member) Close() error {
 	p := m.expect(true)

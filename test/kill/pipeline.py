@@ -4,7 +4,17 @@ from datetime import timedelta
 from typing import Any
 
 import metric_steps
-from levada import Batch, Filter, Map, Message, Parser, Serializer, StreamSink, branch, streaming_source
+from levada import (
+    Batch,
+    Filter,
+    Map,
+    Message,
+    Parser,
+    Serializer,
+    StreamSink,
+    branch,
+    streaming_source,
+)
 from metric_steps.types import IngestMetric, Transformed
 
 
@@ -21,7 +31,9 @@ pipeline = (
     .broadcast(
         "both",
         routes=[
-            branch("each").apply(Serializer("each_json")).sink(StreamSink("each_out", stream_name="each")),
+            branch("each")
+            .apply(Serializer("each_json"))
+            .sink(StreamSink("each_out", stream_name="each")),
             branch("batches")
             .apply(Batch("batch", 50, timedelta(milliseconds=300)))
             .apply(Serializer("batch_json"))
