@@ -29,6 +29,9 @@ func TestFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, verb := range runner.Verbs {
+		if _, ok := own[verb]; !ok {
+			continue // a program of a user has it, the command says version --sbom
+		}
 		var usage bytes.Buffer
 		if code := runner.Main(t.Context(), runner.Options{Args: []string{verb, "-h"}, Stdout: &usage, Stderr: os.Stderr}); code != 0 {
 			t.Fatalf("%s -h: exit code %d", verb, code)

@@ -18,7 +18,7 @@ import (
 )
 
 func small(c *engine.Config) {
-	c.Limits = engine.Limits{ChunkRecords: 10, InFlightBytes: 2000, QueueBytes: 10_000}
+	c.Limits = engine.Limits{ChunkRecords: 10, InFlightBytes: 4000, QueueBytes: 10_000}
 }
 
 func sorted(vs []string) []string {
@@ -134,7 +134,7 @@ func TestNoOvertaking(t *testing.T) {
 		w.store.Hold("out0")
 		w.produce([]int32{0}, 100)
 		r := w.start(func(c *engine.Config) {
-			c.Limits = engine.Limits{ChunkRecords: 10, InFlightBytes: 6000, BranchBytes: 1 << 20}
+			c.Limits = engine.Limits{ChunkRecords: 10, InFlightBytes: 12_000, BranchBytes: 1 << 20}
 		})
 		synctest.Wait()
 		if chunks < 5 {

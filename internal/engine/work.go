@@ -23,8 +23,31 @@ type work struct {
 	batch *batchExit
 }
 
-// size is what the work keeps in memory, for budgets.
-func (w *work) size() int64 { return int64(max(w.Col.Size(), w.source)) }
+// size is what the work keeps in memory, for budgets: the records it came of, what became
+// of their payloads, and what a sink's client makes of each.
+func (w *work) size() int64 {
+	n := int64(w.source) + int64(w.Len())*recordOverhead
+	if !w.passes() {
+		n += int64(w.Col.Size())
+	}
+	return n
+}
+
+// passes says that the payloads are those of the records as they were read. One tells for
+// all: a column has one representation.
+func (w *work) passes() bool {
+	col, ok := w.Col.(record.Bytes)
+	if !ok {
+		return false
+	}
+	for i, v := range col {
+		if len(v) > 0 {
+			src := w.Source(i).Value
+			return len(src) > 0 && &src[0] == &v[0]
+		}
+	}
+	return true
+}
 
 // finish says that every element was delivered or left out.
 func (w *work) finish() {
