@@ -30,10 +30,11 @@ func (f *flags) override(d *deploy.Config) {
 // What a budget of memory leaves for each thing that waits: the rest is the runtime's,
 // the client's, and what steps make of the records.
 const (
-	inFlightShare = 16
-	queuesShare   = 8
-	batchShare    = 8
-	fetchShare    = 16
+	inFlightShare  = 16
+	queuesShare    = 16
+	batchShare     = 8
+	fetchShare     = 16  // one answer of a broker
+	partitionShare = 256 // of one partition in it, of which several wait at several places
 )
 
 // limitsOf are the engine's limits of a deployment.

@@ -221,6 +221,7 @@ func (ss *sessions) of(ctx context.Context, name string) (connector.Session, err
 		k := KafkaOptions(&ss.d.Kafka, ss.log)
 		if ss.d.Memory > 0 {
 			k.FetchMaxBytes = int32(min(int64(ss.d.Memory)/fetchShare, 50<<20))
+			k.FetchMaxPartitionBytes = int32(min(int64(ss.d.Memory)/partitionShare, 768<<10))
 		}
 		opts = k
 	}
