@@ -173,6 +173,10 @@ func (h *health) err() error { return context.Cause(h.ctx) }
 // fetchWait is how long a broker may wait for records before it answers a fetch.
 const fetchWait = 500 * time.Millisecond
 
+// fetchLate is how long its answer may take on top of that, before it counts as late: a
+// broker with nothing to say answers a little after its time.
+const fetchLate = time.Second
+
 // fetches watches for fetches that brokers do not answer. A connection that nothing comes
 // out of any more fails by itself, but only after the time that a request may take.
 type fetches struct {
@@ -215,7 +219,7 @@ func (f *fetches) overdue() time.Duration {
 	defer f.mu.Unlock()
 	var most time.Duration
 	for _, at := range f.asked {
-		most = max(most, f.now().Sub(at)-fetchWait)
+		most = max(most, f.now().Sub(at)-fetchWait-fetchLate)
 	}
 	return most
 }

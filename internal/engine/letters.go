@@ -1,0 +1,130 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/levada-io/levada/connector"
+	"github.com/levada-io/levada/internal/deadletter"
+	"github.com/levada-io/levada/internal/program"
+	"github.com/levada-io/levada/record"
+)
+
+// bury hands dead letters to their sink, as a fragment that answers for the chunk until
+// they are stored.
+func (l *lane) bury(w *work, before taken, ts []*trial) {
+	idx := make([]int32, len(ts))
+	for k, t := range ts {
+		idx[k] = int32(t.Element)
+	}
+	var payloads record.Bytes
+	if w.batch != nil {
+		payloads = l.payloads(w, before, idx)
+	}
+	grave := w.fork()
+	l.e.letters(grave, before, ts, payloads)
+	l.graves.add(grave)
+}
+
+// letters makes grave, a fork of the chunk, the chunk of the letters. payloads are those
+// of a batch; nil: each letter is its source record.
+func (e *Engine) letters(grave *work, before taken, ts []*trial, payloads record.Bytes) {
+	ranges := grave.ranges()
+	grave.Origin = make([]int32, len(ts))
+	grave.Over = make([]*record.Record, len(ts))
+	grave.Trace, grave.to, grave.batch = nil, nil, nil
+	values := make(record.Bytes, len(ts))
+	now := e.clock.Now()
+	for k, t := range ts {
+		p := e.cfg.Program.Policies[t.Step]
+		letter := deadletter.Letter{
+			Pipeline: e.cfg.Program.Name, Step: t.Step, Origin: e.cfg.Program.Origins[t.Step],
+			Cause: t.Err.Error(), Topic: t.Source.Topic, Partition: t.Source.Partition, Offset: t.Source.Offset,
+			Attempt: t.calls, Language: "levada", FailedAt: now, Original: *t.Source,
+		}
+		if t.Call {
+			letter.Language = p.Language
+		}
+		if d, ok := errors.AsType[detailed](t.Err); ok {
+			letter.Traceback = d.Detail()
+		}
+		if payloads != nil {
+			letter.Ranges, letter.Original.Value = ranges, payloads[k]
+		}
+		rec := letter.Record()
+		grave.Origin[k], grave.Over[k], values[k] = before.source(t.Element), &rec, rec.Value
+	}
+	grave.Col = values
+}
+
+// payloads are the elements of a chunk behind a batch, as JSON. An empty one stands for
+// what has no such form.
+func (l *lane) payloads(w *work, before taken, idx []int32) record.Bytes {
+	out := make(record.Bytes, len(idx))
+	if before.col == nil {
+		return out
+	}
+	sub := &work{Chunk: &record.Chunk{Recs: w.Recs}}
+	before.elements(sub, idx)
+	if _, raw := sub.Col.(record.Bytes); !raw && w.batch.dump != nil {
+		if err := l.call(w.batch.dump, func(ctx context.Context) error { return w.batch.dump.op.Process(ctx, sub.Chunk) }); err != nil {
+			discard(sub.Col)
+			return out
+		}
+	}
+	if col, ok := sub.Col.(record.Bytes); ok {
+		for i, at := range sub.Trace {
+			out[slices.Index(idx, at)] = col[i]
+		}
+	}
+	return out
+}
+
+// detailed is an error with a traceback or stack.
+type detailed interface {
+	error
+	Detail() string
+}
+
+// refused applies the policy of a sink to the records of a write that it can not store.
+// It is called by the sink.
+func (x *sinkExit) refused(w *work, refused connector.RecordErrors) {
+	e := x.lane.e
+	ts := make([]*trial, len(refused))
+	for k, r := range refused {
+		ts[k] = &trial{record.Failure{Source: w.Source(r.Index), Step: x.step, Err: r.Err, Element: r.Index}, 1}
+	}
+	policy := e.cfg.Program.Policies[x.step].OnError
+	switch {
+	case x == x.lane.graves:
+		// A letter that has no place is not dropped: it may be the only trace of its record.
+		e.failRecord(ts[0].Source, deadLetters, 1, ts[0].Err)
+		w.abandon()
+	case policy == program.Skip:
+		e.counters.skipped.Add(int64(len(ts)))
+		w.finish()
+	case policy == program.DeadLetter:
+		var payloads record.Bytes
+		if w.batch != nil {
+			for _, t := range ts {
+				payloads = append(payloads, w.Col.(record.Bytes)[t.Element])
+			}
+		}
+		grave := w.fork()
+		e.letters(grave, taken{origin: w.Origin}, ts, payloads)
+		w.finish()
+		x.lane.do(func() {
+			for _, t := range ts {
+				x.lane.died(t)
+			}
+			x.lane.graves.add(grave)
+		})
+	default:
+		e.failRecord(ts[0].Source, x.step, 1, ts[0].Err)
+		w.abandon()
+	}
+}
+
+// deadLetters names the sink of dead letters where a step is named.
+const deadLetters = "dead letters"
