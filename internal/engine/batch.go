@@ -114,6 +114,12 @@ func (b *batchExit) plan(w *work) (slots []slot, bounds []int) {
 
 // put adds a piece of a chunk to the batch of its partition.
 func (b *batchExit) put(w *work, s slot, piece record.Column) {
+	if s.p.forgotten {
+		// What was held of it is another's already, in the middle of a chunk that waited
+		// for a retry: this would come out before it.
+		discard(piece)
+		return
+	}
 	o := b.open[s.p]
 	if o == nil {
 		o = &batch{first: w.Source(s.from).Offset}

@@ -116,7 +116,9 @@ func (l *lane) judge(w *work, before taken, ts []trial, ends stops) {
 		case program.Skip, program.DeadLetter:
 		default:
 			l.e.failRecord(t.Source, t.Step, t.calls, t.Err)
-			ends.at(w.partition(t.Source), t.Source.Offset)
+			p := w.partition(t.Source)
+			ends.at(p, t.Source.Offset)
+			l.back.at(p, t.Source.Offset)
 		}
 	}
 	var letters []*trial

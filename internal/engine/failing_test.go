@@ -669,3 +669,40 @@ func TestFailuresModel(t *testing.T) {
 		})
 	})
 }
+
+// A stop gives a message back while an earlier step has a dead letter behind it: that one
+// is read again with it, and buried once.
+func TestStopDuringRetryBuriesOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		down := true
+		p := pipeline(1, func(int) *program.Stage {
+			return toSink(0, called("first", fails("2", "8")), called("check", func(v string) error {
+				if down && v == "5" {
+					return errors.New("not now")
+				}
+				return nil
+			}))
+		})
+		policy(p, "first", program.Policy{OnError: program.DeadLetter})
+		policy(p, "check", program.Policy{Times: 9, Backoff: time.Hour})
+		w := newWorld(t, 1, p)
+		w.store.Create("dead", 1)
+		w.produce([]int32{0}, 10)
+		r := w.start(w.buried)
+		synctest.Wait()
+		if err := r.term(); err != nil {
+			t.Fatal(err)
+		}
+		if ls := w.letters(); len(ls) != 1 || ls[0].Offset != 2 || w.committed(0) != 5 {
+			t.Errorf("%d letters, committed %d; want the one before the message that was given back, 5", len(ls), w.committed(0))
+		}
+		down = false
+		if err := w.start(drained, w.buried).wait(); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "out", w.out(0), but(numbers(0, 10), "2", "8"))
+		if ls := w.letters(); len(ls) != 2 || ls[1].Offset != 8 {
+			t.Errorf("letters %+v, want those of 2 and 8", ls)
+		}
+	})
+}

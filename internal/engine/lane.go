@@ -30,6 +30,9 @@ type lane struct {
 	same []int32  // 0, 1, 2, ...: the trace of a chunk that an operator gets
 	dead []*trial // that the chunk at hand lost to the dead letters
 
+	later []*work // dead letters of the chunk at hand
+	back  stops   // from where on it was given back
+
 	started chan error
 	done    chan struct{}
 	signal  chan struct{}        // holds one token while the lane has a reason to look around
@@ -88,6 +91,7 @@ func newLane(e *Engine, id int, stage *program.Stage) *lane {
 		started: make(chan error, 1),
 		done:    make(chan struct{}),
 		signal:  make(chan struct{}, 1),
+		back:    stops{},
 	}
 	l.root = l.build(stage)
 	if e.graves != nil {
@@ -189,12 +193,14 @@ func (l *lane) run(ctx context.Context) {
 		l.serve()
 		l.unpark()
 		l.expire()
+		l.inter() // of batches that were sent on
 		if w := l.take(); w != nil {
 			recs, spans, parts := w.Recs, w.Spans, w.parts
 			l.process(l.root, w)
 			if l.graves != nil {
 				l.tally(recs, spans, parts)
 			}
+			l.inter()
 			continue
 		}
 		select {
@@ -275,6 +281,10 @@ func (l *lane) end() {
 	for _, b := range l.hold {
 		b.giveUp(nil)
 	}
+	for _, grave := range l.later {
+		grave.abandon()
+	}
+	l.later = nil
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ended = true
@@ -308,6 +318,7 @@ func (l *lane) forget(p *partition) {
 
 // forgetHeld gives up what batches hold of a partition: its next owner reads it again.
 func (l *lane) forgetHeld(p *partition) {
+	p.forgotten = true
 	for _, b := range l.hold {
 		b.giveUp(p)
 	}

@@ -11,8 +11,9 @@ import (
 	"github.com/levada-io/levada/record"
 )
 
-// bury hands dead letters to their sink, as a fragment that answers for the chunk until
-// they are stored.
+// bury makes dead letters a fragment that answers for the chunk until they are stored.
+// They wait for the end of the chunk: a later step may give records back that they stand
+// for, which would then be buried twice.
 func (l *lane) bury(w *work, before taken, ts []*trial) {
 	idx := make([]int32, len(ts))
 	for k, t := range ts {
@@ -24,7 +25,22 @@ func (l *lane) bury(w *work, before taken, ts []*trial) {
 	}
 	grave := w.fork()
 	l.e.letters(grave, before, ts, payloads)
-	l.graves.add(grave)
+	l.later = append(l.later, grave)
+}
+
+// inter hands the letters of a chunk to their sink, but for those of records that are
+// read again.
+func (l *lane) inter() {
+	for i, grave := range l.later {
+		l.later[i] = nil
+		if grave.truncate(l.back); grave.Len() == 0 {
+			grave.finish()
+			continue
+		}
+		l.graves.add(grave)
+	}
+	l.later = l.later[:0]
+	clear(l.back)
 }
 
 // letters makes grave, a fork of the chunk, the chunk of the letters. payloads are those

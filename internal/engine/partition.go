@@ -22,6 +22,8 @@ type partition struct {
 	queue  []fetch // guarded by lane.mu
 	closed bool    // guarded by lane.mu; takes no records any more
 
+	forgotten bool // batches gave up what they held of it, and hold no more; the lane's
+
 	streak int // dead letters in a row up to the last record taken; the lane's
 
 	paused atomic.Bool // written under poller.pausing

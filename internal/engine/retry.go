@@ -144,6 +144,7 @@ func (l *lane) giveBack(s *step, w *work, before taken, pieces []*work, ts []tri
 			stay = append(stay, t)
 		case l.mayAgain(t):
 			theirs.at(p, t.Source.Offset)
+			l.back.at(p, t.Source.Offset)
 		default:
 			gone = append(gone, t)
 		}

@@ -97,7 +97,7 @@ func (w *world) play(ctx context.Context, s *scenario, rng *rand.Rand) (total, e
 	r := t.books.Report()
 	t.mu.Lock()
 	err = errors.Join(err, t.failed)
-	got := total{kills: p.kills, records: int(t.fed), lost: r.Lost.Count, stall: t.stall}
+	got := total{kills: p.kills, records: int(t.fed), lost: r.Lost.Count, early: r.Early.Count, stall: t.stall}
 	looks := t.looks
 	t.mu.Unlock()
 	if s.term() {

@@ -13,11 +13,16 @@
 // reorder: the order of a key is the order in which its records appear first, within an
 // output partition. Outputs without a key, such as batches, belong into one partition
 // where their order is to be seen: between two there is none.
+//
+// What was a dead letter with its batch may be delivered after a kill, with another batch
+// and behind those that went on meanwhile. Letters are read beside the outputs, earlier or
+// later, so that such an input is in no order at all.
 package verify
 
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -53,7 +58,8 @@ type Verifier struct {
 	read   map[part]int64 // first offset of an output partition that was not reported yet
 	last   map[lane]int64 // offset of the last first appearance
 
-	topics []*source // by number
+	topics []*source          // by number
+	late   map[finding]string // delivered after a later one of their key, as far as is known
 	report Report
 }
 
@@ -112,6 +118,7 @@ func New(inputs []Input, branches ...string) *Verifier {
 		branches: branches,
 		index:    map[int64]int32{}, keys: map[string]int32{},
 		parts: map[part]*source{}, read: map[part]int64{}, last: map[lane]int64{},
+		late:  map[finding]string{},
 		state: make([][]outcome, len(branches)),
 	}
 	v.Add(inputs...)
@@ -226,11 +233,20 @@ func (v *Verifier) each(branch string, f func(b int)) {
 	}
 }
 
+// finding is an input in a branch.
+type finding struct {
+	b int
+	i int32
+}
+
 // settle books a record that was found.
 func (v *Verifier) settle(b int, i int32, what outcome, at Place) {
 	in := &v.inputs[i]
 	switch before := v.state[b][i]; before {
 	case delivered, dead:
+		if what == dead {
+			delete(v.late, finding{b, i})
+		}
 		v.report.Duplicated.add("%s: %s, as %s before", at, v.name(b, i), before)
 		return
 	case filtered, skipped:
@@ -243,7 +259,7 @@ func (v *Verifier) settle(b int, i int32, what outcome, at Place) {
 	}
 	l := lane{part{at.Topic, at.Partition}, b, in.key, in.source}
 	if last, ok := v.last[l]; ok && in.offset < last {
-		v.report.Reordered.add("%s: %s comes after offset %d of its key", at, v.name(b, i), last)
+		v.late[finding{b, i}] = fmt.Sprintf("%s: %s comes after offset %d of its key", at, v.name(b, i), last)
 		return
 	}
 	v.last[l] = in.offset
@@ -350,6 +366,9 @@ func (v *Verifier) Report() Report {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	r := v.report
+	for _, text := range slices.Sorted(maps.Values(v.late)) {
+		r.Reordered.add("%s", text)
+	}
 	for _, f := range []*Findings{&r.Duplicated, &r.Reordered, &r.Unexpected, &r.Early, &r.Backward} {
 		f.First = slices.Clone(f.First)
 	}

@@ -195,3 +195,12 @@ func TestMisuse(t *testing.T) {
 		})
 	}
 }
+
+// TestLateLetter: an input that was a dead letter too is in no order, whichever was read
+// first.
+func TestLateLetter(t *testing.T) {
+	v := verify.New(inputs(6))
+	deliver(v, 0, 0, 1, 4, 2, 3, 5)
+	v.Dead("", verify.Place{Topic: "letters"}, 2)
+	expect(t, v, "inputs=6 delivered=6 filtered=0 dead=0 skipped=0 lost=0 duplicated=1 reordered=0 unexpected=0 early=0 backward=0")
+}
