@@ -112,6 +112,9 @@ func Park(run func(stop <-chan struct{}) int) (int, error) {
 		wake.write(wakeDone)
 	}()
 
+	// A signal that came before its descriptor was set has written nothing, and would be
+	// looked at only when the next one comes.
+	wake.write(wakeSignal)
 	for done := false; !done; {
 		switch b := C.levada_signals_wait(C.int(wake.r)); b {
 		case wakeSignal:
