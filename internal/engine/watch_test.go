@@ -34,6 +34,12 @@ func (k *told) text() string {
 	return looked(strings.Join(k.all, "\n"))
 }
 
+func (k *told) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.all = nil
+}
+
 // looked is a text with the times of the look before: the doctor looks once a second, and
 // what happens in that very instant is seen by this look or by the next.
 func looked(text string) string {
@@ -207,7 +213,7 @@ func TestBlockedSink(t *testing.T) {
 		}
 		w.store.Hold("out0")
 		w.produce([]int32{0}, 100)
-		k.all = nil
+		k.forget()
 		fatal(t, r, &k, `in[0]@100: sink "out0" (app.py:20) has acknowledged nothing for 10m0s`)
 	})
 }
