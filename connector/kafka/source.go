@@ -229,7 +229,9 @@ func (k *source) take(in kgo.Fetches) ([]connector.Fetch, error) {
 				if own == nil || len(fp.Records) == 0 {
 					continue
 				}
+				k.mu.Lock() // End looks at it, without turn
 				own.next = fp.Records[len(fp.Records)-1].Offset + 1
+				k.mu.Unlock()
 				// Behind the last stable offset nothing can be read yet.
 				own.reach.Store(max(own.next, cmp.Or(max(0, fp.LastStableOffset), fp.HighWatermark)))
 				out = append(out, connector.Fetch{
@@ -385,7 +387,9 @@ func (k *source) Rewind(p connector.Partition, offset int64) error {
 	if own == nil || p.Topic != k.cfg.Stream {
 		return nil // it moved in the meantime, so there is nothing to go back in
 	}
+	k.mu.Lock()
 	own.next = offset
+	k.mu.Unlock()
 	k.seek(p.ID, own)
 	return nil
 }
