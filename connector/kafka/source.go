@@ -64,7 +64,7 @@ type source struct {
 
 // partition is one that the member owns.
 type partition struct {
-	next    int64        // after the last record that Poll returned
+	next    int64        // after the last record that Poll returned; written under turn and mu
 	born    int32        // see start.go
 	end     int64        // where a drain stops; -1: not asked yet
 	stored  int64        // what Commit has stored last
