@@ -142,8 +142,9 @@ def test_the_reader_works_while_a_step_keeps_the_gil(modules: Path) -> None:
 
 def test_a_handler_of_the_program_runs_and_stays(modules: Path) -> None:
     code = (
-        "import signal, parktest\n"
-        "def mine(*_): print('mine', flush=True)\n"
+        # One write each: the library writes its "stop" to the same pipe.
+        "import os, signal, parktest\n"
+        "def mine(*_): os.write(1, b'mine\\n')\n"
         "signal.signal(signal.SIGTERM, mine)\n"
         "signal.signal(signal.SIGUSR1, mine)\n"
         "print(parktest.park(1), signal.getsignal(signal.SIGTERM) is mine)\n"
