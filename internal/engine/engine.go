@@ -50,7 +50,7 @@ type Config struct {
 
 // Limits bound the memory of a run. Zero values stand for the defaults.
 type Limits struct {
-	ChunkRecords  int   // records in a chunk; default 1000
+	ChunkRecords  int   // records in a chunk, fewer where steps are slow; default 1000
 	ChunkBytes    int64 // bytes in a chunk of more than one record; default 4 MiB
 	QueueBytes    int64 // fetched and not yet taken, per partition, plus one fetch; default 16 MiB
 	QueuesBytes   int64 // the same over all partitions, each of which has its share; default 64 MiB

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/levada-io/levada/internal/program"
 	"github.com/levada-io/levada/record"
@@ -29,6 +30,7 @@ type lane struct {
 
 	same []int32  // 0, 1, 2, ...: the trace of a chunk that an operator gets
 	dead []*trial // that the chunk at hand lost to the dead letters
+	most int      // records that the next chunk may have
 
 	later []*work // dead letters of the chunk at hand
 	back  stops   // from where on it was given back
@@ -87,7 +89,7 @@ type node struct {
 
 func newLane(e *Engine, id int, stage *program.Stage) *lane {
 	l := &lane{
-		e: e, id: id,
+		e: e, id: id, most: e.limits.ChunkRecords,
 		started: make(chan error, 1),
 		done:    make(chan struct{}),
 		signal:  make(chan struct{}, 1),
@@ -196,7 +198,9 @@ func (l *lane) run(ctx context.Context) {
 		l.inter() // of batches that were sent on
 		if w := l.take(); w != nil {
 			recs, spans, parts := w.Recs, w.Spans, w.parts
+			began := l.e.clock.Now()
 			l.process(l.root, w)
+			l.pace(len(recs), l.e.clock.Now().Sub(began))
 			if l.graves != nil {
 				l.tally(recs, spans, parts)
 			}
@@ -207,6 +211,20 @@ func (l *lane) run(ctx context.Context) {
 		case <-l.signal:
 		case <-ctx.Done():
 		}
+	}
+}
+
+// chunkTime is about how long a chunk may take: all else that the lane does waits for it,
+// a revoke and a timer as well as the sinks, and what it holds is in memory.
+const chunkTime = 100 * time.Millisecond
+
+// pace fits the size of the next chunk to what the last one took.
+func (l *lane) pace(records int, took time.Duration) {
+	switch {
+	case took > chunkTime:
+		l.most = max(1, int(int64(records)*int64(chunkTime)/int64(took)))
+	case took < chunkTime/2 && records >= l.most:
+		l.most = min(2*l.most, l.e.limits.ChunkRecords)
 	}
 }
 
@@ -355,7 +373,7 @@ func (l *lane) take() *work {
 	}
 	l.mu.Lock()
 	segs := l.queued[:0]
-	records, bytes := l.e.limits.ChunkRecords, l.e.limits.ChunkBytes
+	records, bytes := l.most, l.e.limits.ChunkBytes
 	size := int64(0)
 	for k := 0; k < len(l.parts) && records > 0 && bytes > 0; k++ {
 		i := (l.turn + k) % len(l.parts)

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/levada-io/levada/internal/engine"
 	"github.com/levada-io/levada/internal/program"
@@ -49,6 +50,35 @@ func TestOneChunk(t *testing.T) {
 		if err := r.term(); err != nil {
 			t.Fatal(err)
 		}
+	})
+}
+
+// TestChunkTime: the chunks of a slow step are so small that the lane turns several times
+// a second, and grow again once it is fast.
+func TestChunkTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var chunks []int
+		w := newWorld(t, 1, pipeline(1, func(int) *program.Stage {
+			return toSink(0, &op{"wait", func(_ context.Context, c *record.Chunk) error {
+				chunks = append(chunks, c.Len())
+				switch k := len(chunks); {
+				case k <= 3:
+					time.Sleep(time.Millisecond * time.Duration(c.Len()))
+				case k <= 6:
+					time.Sleep(time.Second * time.Duration(c.Len()))
+				}
+				return nil
+			}})
+		}))
+		w.produce([]int32{0}, 5000)
+		if err := w.start(drained).wait(); err != nil {
+			t.Fatal(err)
+		}
+		want := []int{1000, 100, 100, 100, 1, 1, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000, 1000}
+		if got := chunks[:min(len(chunks), len(want))]; !slices.Equal(got, want) {
+			t.Errorf("chunks of %v records, want %v", got, want)
+		}
+		equal(t, "out", w.out(0), numbers(0, 5000))
 	})
 }
 

@@ -31,7 +31,7 @@ func (f *flags) override(d *deploy.Config) {
 // the client's, and what steps make of the records.
 const (
 	inFlightShare  = 16
-	queuesShare    = 16
+	queuesShare    = 64
 	batchShare     = 8
 	fetchShare     = 16  // one answer of a broker
 	partitionShare = 256 // of one partition in it, of which several wait at several places
