@@ -165,8 +165,9 @@ func bench(n, rounds int, root, python, result, only, settings, against string) 
 		return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), err
 	}
 	cpu, apart := map[string][]float64{}, map[string][]float64{}
+	turns := slices.Clone(all)
 	for r := range rounds {
-		for _, c := range all {
+		for _, c := range turns {
 			out := fmt.Sprintf("out-%s-%d", c.name, r)
 			began := time.Now()
 			took, err := run(c, source, out, n)
@@ -185,6 +186,7 @@ func bench(n, rounds int, root, python, result, only, settings, against string) 
 			}
 			apart[c.name] = append(apart[c.name], float64((took-start).Microseconds())/float64(n-nFew))
 		}
+		slices.Reverse(turns) // what the broker still does for the one before burdens each
 	}
 	med := map[string]float64{}
 	var b strings.Builder

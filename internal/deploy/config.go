@@ -160,7 +160,7 @@ func Default() *Config {
 		},
 		Streams: map[string]Stream{},
 		Lanes:   1,
-		Limits:  Limits{InFlight: 16 << 20, Queue: 2 << 20, Batch: 64 << 20, Chunk: 1000},
+		Limits:  Limits{InFlight: 16 << 20, Queue: 4 << 20, Batch: 64 << 20, Chunk: 1000},
 		Stall:   Stall{ReportAfter: 30 * time.Second, ExitAfter: 10 * time.Minute},
 	}
 }

@@ -448,7 +448,7 @@ func TestPlacement(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"pipeline":"metrics","group":"metrics","instance_id":"m-{ordinal}","brokers":["127.0.0.1:9092"],"out_of_range":"fail","lanes":1,"memory":"1GiB",` +
-		`"limits":{"in_flight":"16MiB","queue":"2MiB","batch":"64MiB","chunk":1000},"stall":{"report_after":"30s","exit_after":"0s"},"health":{"listen":"127.0.0.1:1"},` +
+		`"limits":{"in_flight":"16MiB","queue":"4MiB","batch":"64MiB","chunk":1000},"stall":{"report_after":"30s","exit_after":"0s"},"health":{"listen":"127.0.0.1:1"},` +
 		`"dead_letter":{"connector":"kafka","topic":"dlq","max_consecutive":1000,"max_ratio":0.25},` +
 		`"streams":[{"step":"in","stream":"ingest","connector":"kafka","topic":"prod"},` +
 		`{"step":"out","stream":"results","connector":"file","path":"/tmp/r"},` +
