@@ -89,22 +89,21 @@ func (l *lane) failing(s *step, w *work, before taken, f opFunc, next func(*work
 		ts[i] = trial{fail, 1}
 	}
 	w.Failed = nil
-	pieces, ends := []*work{w}, stops{}
+	r := &retry{l: l, step: s, call: f, next: next, w: w, before: before, pieces: []*work{w}, failed: ts, ends: stops{}}
 	if before.col != nil && slices.ContainsFunc(ts, l.mayAgain) {
-		var err error
-		if pieces, ts, err = l.again(s, w, before, f, ts, ends, next); err != nil {
-			for _, p := range pieces {
+		if err := r.again(); err != nil {
+			for _, p := range r.pieces {
 				p.abandon()
 			}
 			l.e.fail(err)
 			return
 		}
 	}
-	l.judge(w, before, ts, ends)
-	for _, p := range pieces {
-		p.truncate(ends)
+	l.judge(w, before, r.failed, r.ends)
+	for _, p := range r.pieces {
+		p.truncate(r.ends)
 	}
-	inOrder(pieces, next)
+	inOrder(r.pieces, next)
 }
 
 // judge applies the policies to elements that nothing helps any more, and tells ends

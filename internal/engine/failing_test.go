@@ -238,15 +238,16 @@ func TestRetry(t *testing.T) {
 			return nil
 		})
 		w := newWorld(t, 1, policy(one(step), "check", program.Policy{Times: 3, Backoff: time.Second}))
-		w.produce([]int32{0}, 200)
+		w.produce([]int32{0}, 3000)
 		began := time.Now()
 		if err := w.start(drained).wait(); err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "out", w.out(0), numbers(0, 200))
-		// A second, then two: all of the chunk wait together.
-		if took := time.Since(began); took < 3*time.Second || took > 4*time.Second {
-			t.Errorf("took %v, want 3 s of waiting", took)
+		equal(t, "out", w.out(0), numbers(0, 3000))
+		// A second, then two, for each chunk: all of it wait together, and waiting makes no
+		// smaller chunks.
+		if took := time.Since(began); took < 9*time.Second || took > 10*time.Second {
+			t.Errorf("took %v, want 3 s of waiting for each of 3 chunks", took)
 		}
 		for v, n := range step.made {
 			want := 1

@@ -32,6 +32,8 @@ type lane struct {
 	dead []*trial // that the chunk at hand lost to the dead letters
 	most int      // records that the next chunk may have
 
+	waited time.Duration // for retries, in all
+
 	later []*work // dead letters of the chunk at hand
 	back  stops   // from where on it was given back
 
@@ -198,9 +200,9 @@ func (l *lane) run(ctx context.Context) {
 		l.inter() // of batches that were sent on
 		if w := l.take(); w != nil {
 			recs, spans, parts := w.Recs, w.Spans, w.parts
-			began := l.e.clock.Now()
+			began, waited := l.e.clock.Now(), l.waited
 			l.process(l.root, w)
-			l.pace(len(recs), l.e.clock.Now().Sub(began))
+			l.pace(len(recs), l.e.clock.Now().Sub(began)-(l.waited-waited))
 			if l.graves != nil {
 				l.tally(recs, spans, parts)
 			}

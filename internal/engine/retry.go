@@ -47,125 +47,147 @@ func (e *Engine) backoff(t *trial) time.Duration {
 	return min(d, longestBackoff)
 }
 
+// retry is a chunk at an operator, some of whose elements are called again.
+type retry struct {
+	l      *lane
+	step   *step
+	call   opFunc
+	next   func(*work) // leads on what is behind the operator
+	w      *work
+	before taken
+	pieces []*work             // the chunk: w, and what later calls made of its elements
+	failed []trial             // still
+	waits  map[*partition]bool // in which an element may be called again
+	ends   stops               // where the partitions of pieces end
+}
+
 // again calls the operator for the failing elements until none is left that may be
-// called again. It returns the pieces of the chunk, w among them, and what still fails.
+// called again.
 //
 // Partitions in which nothing is called again do not wait: they go on at once.
-func (l *lane) again(s *step, w *work, before taken, f opFunc, ts []trial, ends stops, next func(*work)) ([]*work, []trial, error) {
-	waits := map[*partition]bool{}
-	for _, t := range ts {
-		if p := w.partition(t.Source); p != nil && l.mayAgain(t) {
-			waits[p] = true
+func (r *retry) again() error {
+	l := r.l
+	r.waits = map[*partition]bool{}
+	for _, t := range r.failed {
+		if p := r.w.partition(t.Source); p != nil && l.mayAgain(t) {
+			r.waits[p] = true
 		}
 	}
-	var here []trial // the others' failures are judged with them
-	if free := w.carve(func(p *partition) bool { return waits[p] }); free != nil {
-		var gone []trial
-		for _, t := range ts {
+	if free := r.w.carve(func(p *partition) bool { return r.waits[p] }); free != nil {
+		var theirs, ours []trial // the failures of the others are judged with them
+		for _, t := range r.failed {
 			if p := free.partition(t.Source); p != nil {
-				gone = append(gone, t)
+				theirs = append(theirs, t)
 			} else {
-				here = append(here, t)
+				ours = append(ours, t)
 			}
 		}
-		theirs := stops{}
-		l.judge(free, before, gone, theirs)
-		free.truncate(theirs)
-		inOrder([]*work{free}, next)
-	} else {
-		here = ts
+		ends := stops{}
+		l.judge(free, r.before, theirs, ends)
+		free.truncate(ends)
+		inOrder([]*work{free}, r.next)
+		r.failed = ours
 	}
-	pieces := []*work{w}
 	for {
 		var idx []int32
 		var pause time.Duration
-		for i := range here {
-			if t := &here[i]; l.mayAgain(*t) {
+		for i := range r.failed {
+			if t := &r.failed[i]; l.mayAgain(*t) {
 				idx = append(idx, int32(t.Element))
 				pause = max(pause, l.e.backoff(t))
 			}
 		}
 		if idx == nil {
-			return pieces, here, nil
+			return nil
 		}
-		if !l.pause(s, pause, waits) {
-			if here = l.giveBack(s, w, before, pieces, here, waits, ends, next); len(waits) == 0 {
-				return pieces, here, nil
+		if !l.pause(r.step, pause, r.waits) {
+			if r.giveBack(); len(r.waits) == 0 {
+				return nil
 			}
 			continue // those that stay wait on
 		}
 		slices.Sort(idx)
-		l.e.counters.retried.Add(int64(len(idx)))
-		sub := w.fork()
-		before.elements(sub, idx)
-		pieces = append(pieces, sub)
-		if err := l.call(s, func(ctx context.Context) error { return f(ctx, sub) }); err != nil {
-			return pieces, nil, err
+		if err := r.once(idx); err != nil {
+			return err
 		}
-		failed := sub.Failed
-		sub.Failed = nil
-		left := here[:0:0]
-		for _, t := range here {
-			if !l.mayAgain(t) {
-				left = append(left, t)
-				continue
-			}
-			for _, fail := range failed {
-				if fail.Element == t.Element {
-					left = append(left, trial{fail, t.calls + 1})
-				}
-			}
-		}
-		here = left
 	}
+}
+
+// once calls the operator for some elements once more.
+func (r *retry) once(idx []int32) error {
+	r.l.e.counters.retried.Add(int64(len(idx)))
+	sub := r.w.fork()
+	r.before.elements(sub, idx)
+	r.pieces = append(r.pieces, sub)
+	if err := r.l.call(r.step, func(ctx context.Context) error { return r.call(ctx, sub) }); err != nil {
+		return err
+	}
+	failed := sub.Failed
+	sub.Failed = nil
+	left := r.failed[:0:0]
+	for _, t := range r.failed {
+		if !r.l.mayAgain(t) {
+			left = append(left, t)
+			continue
+		}
+		for _, fail := range failed {
+			if fail.Element == t.Element {
+				left = append(left, trial{fail, t.calls + 1})
+			}
+		}
+	}
+	r.failed = left
+	return nil
 }
 
 // giveBack ends the waiting for the partitions that go, or for all where the run ends:
 // their next owner, or this process after its next start, reads them again from what
-// waits on. It returns what of ts is left to decide, and takes those partitions out of
-// waits. Where others stay, the elements before that go on at once.
-func (l *lane) giveBack(s *step, w *work, before taken, pieces []*work, ts []trial, waits map[*partition]bool, ends stops, next func(*work)) []trial {
-	leave, over := map[*partition]bool{}, l.over(s)
-	for p := range waits {
+// waits on. It takes those partitions out of waits. Where others stay, the elements
+// before that go on at once.
+func (r *retry) giveBack() {
+	l := r.l
+	leave, over := map[*partition]bool{}, l.over(r.step)
+	for p := range r.waits {
 		if over || p.going.Load() {
 			leave[p] = true
-			delete(waits, p)
+			delete(r.waits, p)
 			p.close() // or what comes behind them would pass them
 		}
 	}
-	theirs := stops{}
-	if len(waits) == 0 {
-		theirs = ends
+	ends := stops{}
+	if len(r.waits) == 0 {
+		ends = r.ends
 	}
 	var gone, stay []trial
-	for _, t := range ts {
-		switch p := w.partition(t.Source); {
+	for _, t := range r.failed {
+		switch p := r.w.partition(t.Source); {
 		case p == nil || !leave[p]:
 			stay = append(stay, t)
 		case l.mayAgain(t):
-			theirs.at(p, t.Source.Offset)
+			ends.at(p, t.Source.Offset)
 			l.back.at(p, t.Source.Offset)
 		default:
 			gone = append(gone, t)
 		}
 	}
-	if len(waits) == 0 {
-		return append(gone, stay...)
+	if len(r.waits) == 0 {
+		r.failed = append(gone, stay...)
+		return
 	}
+	r.failed = stay
 	var out []*work
-	for _, piece := range pieces {
+	for _, piece := range r.pieces {
 		if c := piece.carve(func(p *partition) bool { return !leave[p] }); c != nil {
 			out = append(out, c)
 		}
 	}
 	if len(out) > 0 {
-		l.judge(out[0], before, gone, theirs)
+		l.judge(out[0], r.before, gone, ends)
 		for _, c := range out {
-			c.truncate(theirs)
+			c.truncate(ends)
 		}
-		inOrder(out, next)
+		inOrder(out, r.next)
 	}
-	return stay
 }
 
 // pause waits before a retry. It returns false as soon as waiting makes no sense: the
@@ -175,7 +197,9 @@ func (l *lane) pause(s *step, d time.Duration, of map[*partition]bool) bool {
 	defer l.wake()
 	l.pauses.Store(s)
 	defer l.pauses.Store(nil)
-	due := l.e.clock.Now().Add(d)
+	began := l.e.clock.Now()
+	defer func() { l.waited += l.e.clock.Now().Sub(began) }()
+	due := began.Add(d)
 	stop := l.e.clock.AfterFunc(d, l.wake)
 	defer stop()
 	for {
