@@ -10,7 +10,6 @@ package json
 
 import (
 	"reflect"
-	"sync"
 	"unsafe"
 
 	"github.com/levada-io/levada/codec"
@@ -31,7 +30,7 @@ func New() *Codec { return &Codec{} }
 
 // Bind implements codec.Codec.
 func (c *Codec) Bind(t reflect.Type) (codec.Bound, error) {
-	enc, err := frame.NewEncoder(t)
+	enc, err := frame.NewTextEncoder(t)
 	if err != nil {
 		return nil, err
 	}
@@ -39,40 +38,20 @@ func (c *Codec) Bind(t reflect.Type) (codec.Bound, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &bound{layout: enc.Layout(), enc: enc, dec: dec}, nil
+	return &bound{enc, dec}, nil
 }
 
 type bound struct {
-	layout  *frame.Layout
-	enc     *frame.Encoder
-	dec     *frame.TextDecoder
-	buffers sync.Pool // *[]byte
+	enc *frame.TextEncoder
+	dec *frame.TextDecoder
 }
 
 // Decode implements codec.Bound. What is decoded does not alias src: whoever keeps one
 // string of it keeps this message, not all that was fetched with it.
 func (b *bound) Decode(src []byte, dst any) error { return b.dec.Value(src, pointer(dst)) }
 
-// Append implements codec.Bound. It goes by way of a frame, so that there is one
-// definition of a value's JSON, whichever language made the value.
-func (b *bound) Append(buf []byte, v any) ([]byte, error) {
-	scratch := b.buffer()
-	defer b.buffers.Put(scratch)
-	value, err := b.enc.Append((*scratch)[:0], pointer(v))
-	if err != nil {
-		return buf, err
-	}
-	*scratch = value
-	return b.layout.AppendJSON(buf, value)
-}
-
-func (b *bound) buffer() *[]byte {
-	if p, ok := b.buffers.Get().(*[]byte); ok && cap(*p) < 1<<20 {
-		return p
-	}
-	p := make([]byte, 0, 1024)
-	return &p
-}
+// Append implements codec.Bound.
+func (b *bound) Append(buf []byte, v any) ([]byte, error) { return b.enc.Append(buf, pointer(v)) }
 
 // pointer is where v, a *T, points to.
 func pointer(v any) unsafe.Pointer { return reflect.ValueOf(v).UnsafePointer() }

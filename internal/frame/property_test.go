@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"pgregory.net/rapid"
 )
@@ -210,6 +211,7 @@ func TestValues(t *testing.T) {
 		if !bytes.Equal(got, want) {
 			t.Fatalf("%s:\n got %s\nwant %s", typ, got, want)
 		}
+		samePrint(t, typ, v.UnsafePointer())
 		again(t, typ, l, frame, frame)
 
 		// Through an any and back: what Python sees where nothing is declared.
@@ -220,6 +222,66 @@ func TestValues(t *testing.T) {
 		}
 		again(t, typ, Any(), free, frame)
 	})
+}
+
+// samePrint expects the same text, or an error in the same place, of a value that is
+// written at once as of one that goes through a frame.
+func samePrint(t rapid.TB, typ reflect.Type, p unsafe.Pointer) {
+	enc, err := NewEncoder(typ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame, fail := enc.Append(nil, p)
+	var want []byte
+	if fail == nil {
+		want, fail = enc.Layout().AppendJSON(nil, frame)
+	}
+	direct, err := NewTextEncoder(typ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := direct.Append([]byte("before"), p)
+	if !bytes.HasPrefix(got, []byte("before")) || err != nil && len(got) != len("before") {
+		t.Fatalf("%s: what stood before is %q, error %v", typ, got, err)
+	}
+	if fmt.Sprint(err) != fmt.Sprint(fail) || !bytes.Equal(got[len("before"):], want) {
+		t.Fatalf("%s: at once and by a frame:\n got %s, %v\nwant %s, %v", typ, got[len("before"):], err, want, fail)
+	}
+}
+
+// TestPrint: values that json/v2 and frames do not agree on, and those that have no JSON.
+func TestPrint(t *testing.T) {
+	RegisterMap[Open]()
+	deep := any("x")
+	for range maxDepth {
+		deep = []any{deep}
+	}
+	negative := math.Copysign(0, -1)
+	type zeroes struct {
+		F  float64        `json:"f,omitzero"`
+		G  float32        `json:"g,omitzero"`
+		T  time.Time      `json:"t,omitzero"`
+		A  any            `json:"a,omitzero"`
+		R  jsontext.Value `json:"r,omitzero"`
+		In Inner          `json:"in,omitzero"`
+		E  []string       `json:"e,omitempty,omitzero"`
+	}
+	raw := jsontext.Value(`{"b":1,"a":{"z":2,"y":"\ud800"}}`)
+	for _, v := range []any{
+		&Open{"k", raw}, &Open{"k", nil}, &OpenMap{"k", map[string]any{"z": raw, "a": 1.5, "\xff": 1}},
+		&Open{"k", jsontext.Value(`[1]`)}, &Open{"k", jsontext.Value(`{"a":`)},
+		&map[string]Open{"b": {"k", raw}, "a": {}}, &map[string]Open{"a\xff": {}, "a\xfe": {"x", nil}}, &map[string]Open{"a": {"k", jsontext.Value("1")}},
+		&map[string]string{"\xff": "1", "\xfe": "2", "\ufffd": "3", "\U0001f415": "\xf0"}, &map[string]int64{"\xff": 1, "b": 2}, &map[string]float64{"\xff": 1, "b": 2},
+		&Dynamic{Any: raw, Raw: raw, List: []any{raw, Inner{X: 1}, Color("c"), float32(0.1), uint8(3), []byte("x")}, Map: map[string]any{"\xff": 1, "b": raw}},
+		new(any), &[]any{raw, map[string]any{"b": raw}}, &[]jsontext.Value{raw, nil, jsontext.Value("{")},
+		&map[string]any{"b": raw, "a": math.NaN()}, &map[string]float64{"a": math.Inf(1)}, &[]float32{float32(math.Inf(-1))}, &[]float64{negative, 1e300},
+		&zeroes{F: negative, G: float32(negative), T: time.Time{}.Add(time.Nanosecond), A: jsontext.Value(nil), R: jsontext.Value("null")},
+		&zeroes{F: 1, G: 1, T: time.Unix(1, 1), A: "", R: jsontext.Value("0"), In: Inner{Y: ""}, E: []string{}},
+		&[]time.Time{time.Unix(1<<40, 0)}, &map[string]any{"t": time.Unix(1<<40, 0)}, &map[string]any{"t": time.Unix(1, 999).In(time.FixedZone("x", 3600))},
+		&deep, &map[string]any{"deep": deep}, &[]any{func() {}},
+	} {
+		samePrint(t, reflect.TypeOf(v).Elem(), reflect.ValueOf(v).UnsafePointer())
+	}
 }
 
 // again reads a frame of layout l into the type and expects it to become want.

@@ -21,6 +21,8 @@ type typedMap interface {
 	// The reader comes and goes by value: it would escape to the heap.
 	read(d *decType, r reader, n int, p unsafe.Pointer) (reader, error)
 	write(e *memType, buf []byte, p unsafe.Pointer, depth int) ([]byte, error)
+	// print is memType.print; false: not by this way.
+	print(e *memType, dst []byte, p unsafe.Pointer, depth int) ([]byte, bool, error)
 }
 
 // typedMapOf is nil where nothing is registered.
@@ -67,15 +69,7 @@ func (t *mapOf[V]) write(e *memType, buf []byte, p unsafe.Pointer, depth int) ([
 	if len(m) == 0 {
 		return buf, nil
 	}
-	s, ok := t.spare.Get().(*mapEntries[V])
-	if !ok {
-		s = new(mapEntries[V])
-	}
-	for key, v := range m {
-		s.keys = append(s.keys, entry[int]{key, len(s.values)})
-		s.values = append(s.values, v)
-	}
-	sortEntries(s.keys)
+	s := t.entries(m)
 	var err error
 	plain := e.elem.op == memStruct && !e.elem.ptr && depth < maxDepth // the most frequent one
 	for _, k := range s.keys {
@@ -90,13 +84,54 @@ func (t *mapOf[V]) write(e *memType, buf []byte, p unsafe.Pointer, depth int) ([
 			break
 		}
 	}
-	if len(s.keys) <= keepEntries {
-		clear(s.keys)
-		clear(s.values)
-		s.keys, s.values = s.keys[:0], s.values[:0]
-		t.spare.Put(s)
-	}
+	t.done(s)
 	return buf, err
+}
+
+func (t *mapOf[V]) print(e *memType, dst []byte, p unsafe.Pointer, depth int) ([]byte, bool, error) {
+	m := *(*map[string]V)(p)
+	if !printable(m) {
+		return dst, false, nil
+	}
+	if depth++; depth > maxDepth {
+		return dst, true, errDepth()
+	}
+	s := t.entries(m)
+	var err error
+	dst = append(dst, '{')
+	for i, k := range s.keys {
+		if dst, err = e.elem.print(entryKey(dst, k.key, i), unsafe.Pointer(&s.values[k.value]), depth, true); err != nil {
+			err = inMember(err, k.key)
+			break
+		}
+	}
+	t.done(s)
+	return append(dst, '}'), true, err
+}
+
+// entries lists a map by key.
+func (t *mapOf[V]) entries(m map[string]V) *mapEntries[V] {
+	s, ok := t.spare.Get().(*mapEntries[V])
+	if !ok {
+		s = new(mapEntries[V])
+	}
+	for key, v := range m {
+		s.keys = append(s.keys, entry[int]{key, len(s.values)})
+		s.values = append(s.values, v)
+	}
+	sortEntries(s.keys)
+	return s
+}
+
+// done keeps the room for the next map, and nothing of this one.
+func (t *mapOf[V]) done(s *mapEntries[V]) {
+	if len(s.keys) > keepEntries {
+		return
+	}
+	clear(s.keys)
+	clear(s.values)
+	s.keys, s.values = s.keys[:0], s.values[:0]
+	t.spare.Put(s)
 }
 
 // keepEntries is the largest number of entries that room is kept for.

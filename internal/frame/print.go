@@ -1,0 +1,348 @@
+package frame
+
+import (
+	"reflect"
+	"strconv"
+	"sync"
+	"time"
+	"unicode/utf8"
+	"unsafe"
+)
+
+// TextEncoder writes values of one Go type as JSON, straight from memory. The text is
+// the one that Layout.AppendJSON makes of the value's frame; what this knows no shorter
+// way for goes through a frame.
+type TextEncoder struct{ enc *Encoder }
+
+// NewTextEncoder compiles the encoder of t.
+func NewTextEncoder(t reflect.Type) (*TextEncoder, error) {
+	enc, err := NewEncoder(t)
+	if err != nil {
+		return nil, err
+	}
+	return &TextEncoder{enc}, nil
+}
+
+// Append appends the JSON of the value at p. On an error dst comes back as it was.
+//
+// # Errors
+//
+// Those of Encoder.Append and Layout.AppendJSON.
+func (e *TextEncoder) Append(dst []byte, p unsafe.Pointer) ([]byte, error) {
+	out, err := e.enc.root.print(dst, p, 0, false)
+	if err != nil {
+		return dst, err
+	}
+	return out, nil
+}
+
+// print writes the value at p. sort says that it stands in a struct or map, where an any
+// knows no order.
+func (e *memType) print(dst []byte, p unsafe.Pointer, depth int, sort bool) ([]byte, error) {
+	if e.ptr {
+		if p = *(*unsafe.Pointer)(p); p == nil {
+			return append(dst, "null"...), nil
+		}
+	}
+	return e.printBare(dst, p, depth, sort)
+}
+
+func (e *memType) printBare(dst []byte, p unsafe.Pointer, depth int, sort bool) ([]byte, error) {
+	switch e.op {
+	case memBool:
+		return strconv.AppendBool(dst, *(*bool)(p)), nil
+	case memInt8:
+		return strconv.AppendInt(dst, int64(*(*int8)(p)), 10), nil
+	case memInt16:
+		return strconv.AppendInt(dst, int64(*(*int16)(p)), 10), nil
+	case memInt32:
+		return strconv.AppendInt(dst, int64(*(*int32)(p)), 10), nil
+	case memInt64:
+		return strconv.AppendInt(dst, *(*int64)(p), 10), nil
+	case memUint8:
+		return strconv.AppendUint(dst, uint64(*(*uint8)(p)), 10), nil
+	case memUint16:
+		return strconv.AppendUint(dst, uint64(*(*uint16)(p)), 10), nil
+	case memUint32:
+		return strconv.AppendUint(dst, uint64(*(*uint32)(p)), 10), nil
+	case memUint64:
+		return strconv.AppendUint(dst, *(*uint64)(p), 10), nil
+	case memFloat32:
+		return appendNumber(dst, float64(*(*float32)(p)), 32)
+	case memFloat64:
+		return appendNumber(dst, *(*float64)(p), 64)
+	case memString:
+		return quote(dst, *(*string)(p)), nil
+	case memBytes:
+		return appendBase64(dst, *(*[]byte)(p)), nil
+	case memAny:
+		return e.anys.print(dst, *(*any)(p), depth, sort)
+	case memList:
+		return e.printList(dst, p, depth, sort)
+	case memMapString:
+		m := *(*map[string]string)(p)
+		if !printable(m) {
+			break
+		}
+		var few [8]entry[string]
+		dst = append(dst, '{')
+		for i, kv := range sorted(m, &few) {
+			dst = entryKey(dst, kv.key, i)
+			dst = quote(dst, kv.value)
+		}
+		return append(dst, '}'), nil
+	case memMapInt64:
+		m := *(*map[string]int64)(p)
+		if !printable(m) {
+			break
+		}
+		var few [8]entry[int64]
+		dst = append(dst, '{')
+		for i, kv := range sorted(m, &few) {
+			dst = strconv.AppendInt(entryKey(dst, kv.key, i), kv.value, 10)
+		}
+		return append(dst, '}'), nil
+	case memMapFloat64:
+		m := *(*map[string]float64)(p)
+		if !printable(m) {
+			break
+		}
+		var few [8]entry[float64]
+		var err error
+		dst = append(dst, '{')
+		for i, kv := range sorted(m, &few) {
+			if dst, err = appendNumber(entryKey(dst, kv.key, i), kv.value, 64); err != nil {
+				return dst, inMember(err, kv.key)
+			}
+		}
+		return append(dst, '}'), nil
+	case memMapAny:
+		if m := *(*map[string]any)(p); printable(m) {
+			return e.anys.printMap(dst, m, depth, true)
+		}
+	case memMap:
+		if e.typed != nil {
+			if out, ok, err := e.typed.print(e, dst, p, depth); ok {
+				return out, err
+			}
+		}
+	case memStruct:
+		if e.extra == nil {
+			return e.printStruct(dst, p, depth)
+		}
+	}
+	return e.byFrame(dst, p, depth, sort)
+}
+
+// byFrame writes the value at p by way of its frame.
+func (e *memType) byFrame(dst []byte, p unsafe.Pointer, depth int, sort bool) ([]byte, error) {
+	scratch := scratches.get()
+	defer scratches.put(scratch)
+	value, err := e.bare((*scratch)[:0], p, depth)
+	if err != nil {
+		return dst, err
+	}
+	*scratch = value
+	w := writer{reader: reader{b: value, depth: depth}, sort: sort}
+	return w.bare(dst, e.node)
+}
+
+// printList writes nil as [], as a frame does.
+func (e *memType) printList(dst []byte, p unsafe.Pointer, depth int, sort bool) ([]byte, error) {
+	if depth++; depth > maxDepth {
+		return dst, errDepth()
+	}
+	h := (*sliceHeader)(p)
+	dst = append(dst, '[')
+	var err error
+	for i := range h.len {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if dst, err = e.elem.print(dst, unsafe.Add(h.data, uintptr(i)*e.elem.width), depth, sort); err != nil {
+			return dst, inElement(err, i)
+		}
+	}
+	return append(dst, ']'), nil
+}
+
+func (e *memType) printStruct(dst []byte, p unsafe.Pointer, depth int) ([]byte, error) {
+	if depth++; depth > maxDepth {
+		return dst, errDepth()
+	}
+	var err error
+	begin := len(dst)
+	dst = append(dst, '{')
+	for i := range e.fields {
+		f := &e.fields[i]
+		q := unsafe.Add(p, f.offset)
+		mark := len(dst)
+		if f.omit != 0 {
+			if f.zero != nil && f.zero(q) {
+				continue
+			}
+			if f.typ.ptr && *(*unsafe.Pointer)(q) == nil {
+				continue
+			}
+		}
+		if mark > begin+1 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, e.node.fields[i].quoted...)
+		text := len(dst)
+		switch {
+		case f.op == memString && !f.typ.ptr:
+			dst = quote(dst, *(*string)(q))
+		case f.op == memInt64 && !f.typ.ptr:
+			dst = strconv.AppendInt(dst, *(*int64)(q), 10)
+		default:
+			if dst, err = f.typ.print(dst, q, depth, true); err != nil {
+				return dst, inMember(err, f.name)
+			}
+		}
+		if f.omit != 0 {
+			out := f.omit&omitEmpty != 0 && emptyText(dst[text:])
+			if !out && f.zero != nil && !f.typ.ptr {
+				if out, err = f.typ.zeroFrame(q, depth); err != nil {
+					return dst, inMember(err, f.name)
+				}
+			}
+			if out {
+				dst = dst[:mark]
+			}
+		}
+	}
+	return append(dst, '}'), nil
+}
+
+// zeroFrame says that the frame of the value at p reads as the zero value, which is more
+// than that it is one: microseconds are all that a frame has of a time.
+func (e *memType) zeroFrame(p unsafe.Pointer, depth int) (bool, error) {
+	switch e.op {
+	case memStruct, memAny, memRaw, memTime:
+	case memFloat64:
+		return *(*float64)(p) == 0, nil
+	case memFloat32:
+		return *(*float32)(p) == 0, nil
+	default:
+		return false, nil // it would have been told by the value in memory
+	}
+	scratch := scratches.get()
+	defer scratches.put(scratch)
+	value, err := e.bare((*scratch)[:0], p, depth)
+	if err != nil {
+		return false, err
+	}
+	*scratch = value
+	return e.node.zero(value), nil
+}
+
+// print writes a value without a declared type.
+func (a *anyEncoders) print(dst []byte, v any, depth int, sort bool) ([]byte, error) {
+	switch v := v.(type) {
+	case nil:
+		return append(dst, "null"...), nil
+	case bool:
+		return strconv.AppendBool(dst, v), nil
+	case string:
+		return quote(dst, v), nil
+	case int64:
+		return strconv.AppendInt(dst, v, 10), nil
+	case int:
+		return strconv.AppendInt(dst, int64(v), 10), nil
+	case uint64:
+		return strconv.AppendUint(dst, v, 10), nil
+	case float64:
+		return appendNumber(dst, v, 64)
+	case time.Time:
+		if s := v.Unix(); s < minSecond || s > maxSecond {
+			return dst, errorf("expected a time in the years 0 to 9999, got year %d", v.Year())
+		}
+		return appendRFC3339(dst, toTime(uint64(v.UnixMicro())))
+	case []any:
+		if depth++; depth > maxDepth {
+			return dst, errDepth()
+		}
+		dst = append(dst, '[')
+		var err error
+		for i, e := range v {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			if dst, err = a.print(dst, e, depth, sort); err != nil {
+				return dst, inElement(err, i)
+			}
+		}
+		return append(dst, ']'), nil
+	case map[string]any:
+		if printable(v) {
+			return a.printMap(dst, v, depth, sort)
+		}
+	}
+	scratch := scratches.get()
+	defer scratches.put(scratch)
+	value, err := a.append((*scratch)[:0], v, depth)
+	if err != nil {
+		return dst, err
+	}
+	*scratch = value
+	w := writer{reader: reader{b: value, depth: depth}, sort: sort}
+	return w.any(dst)
+}
+
+func (a *anyEncoders) printMap(dst []byte, m map[string]any, depth int, sort bool) ([]byte, error) {
+	if depth++; depth > maxDepth {
+		return dst, errDepth()
+	}
+	var few [8]entry[any]
+	var err error
+	dst = append(dst, '{')
+	for i, kv := range sorted(m, &few) {
+		if dst, err = a.print(entryKey(dst, kv.key, i), kv.value, depth, sort); err != nil {
+			return dst, inMember(err, kv.key)
+		}
+	}
+	return append(dst, '}'), nil
+}
+
+// printable says that the keys of a map are written as they are, and so in their order.
+func printable[V any](m map[string]V) bool {
+	for k := range m {
+		if !utf8.ValidString(k) {
+			return false
+		}
+	}
+	return true
+}
+
+// entryKey begins the entry number i of an object.
+func entryKey(dst []byte, name string, i int) []byte {
+	if i > 0 {
+		dst = append(dst, ',')
+	}
+	return append(quote(dst, name), ':')
+}
+
+func quote(dst []byte, s string) []byte {
+	return appendQuoted(dst, unsafe.Slice(unsafe.StringData(s), len(s)))
+}
+
+// pieces are buffers for what is written twice.
+type pieces struct{ pool sync.Pool }
+
+var scratches pieces
+
+func (s *pieces) get() *[]byte {
+	if p, ok := s.pool.Get().(*[]byte); ok {
+		return p
+	}
+	p := make([]byte, 0, 1024)
+	return &p
+}
+
+// put keeps a buffer, unless one large value would hold its memory for ever.
+func (s *pieces) put(p *[]byte) {
+	if cap(*p) < 1<<20 {
+		s.pool.Put(p)
+	}
+}
