@@ -3,7 +3,9 @@ package levada
 import (
 	"reflect"
 
+	"github.com/levada-io/levada/codec"
 	"github.com/levada-io/levada/codec/json"
+	"github.com/levada-io/levada/codec/msgpack"
 	"github.com/levada-io/levada/internal/program"
 	"github.com/levada-io/levada/plan"
 )
@@ -31,25 +33,45 @@ type JSONCodec[V any] struct{}
 func JSON[V any]() JSONCodec[V] { return JSONCodec[V]{} }
 
 // Decode implements Decoder, for tests: a pipeline prepares the codec once.
-func (JSONCodec[V]) Decode(text []byte) (V, error) {
+func (JSONCodec[V]) Decode(text []byte) (V, error) { return decode[V](json.New(), text) }
+
+// Encode implements Encoder, for tests: a pipeline prepares the codec once.
+func (JSONCodec[V]) Encode(v V) ([]byte, error) { return encode(json.New(), v) }
+
+func (JSONCodec[V]) codec() string { return "json" }
+
+// MsgpackCodec is the codec of [Msgpack].
+type MsgpackCodec[V any] struct{}
+
+// Msgpack is the codec between MessagePack and V. Members have the names that JSON gives
+// them, and what is said there of missing and unknown ones holds here. Bytes are bin, a
+// time is the timestamp extension.
+func Msgpack[V any]() MsgpackCodec[V] { return MsgpackCodec[V]{} }
+
+// Decode implements Decoder, for tests: a pipeline prepares the codec once.
+func (MsgpackCodec[V]) Decode(message []byte) (V, error) { return decode[V](msgpack.New(), message) }
+
+// Encode implements Encoder, for tests: a pipeline prepares the codec once.
+func (MsgpackCodec[V]) Encode(v V) ([]byte, error) { return encode(msgpack.New(), v) }
+
+func (MsgpackCodec[V]) codec() string { return "msgpack" }
+
+func decode[V any](c codec.Codec, message []byte) (V, error) {
 	var v V
-	b, err := json.New().Bind(reflect.TypeFor[V]())
+	b, err := c.Bind(reflect.TypeFor[V]())
 	if err == nil {
-		err = b.Decode(text, &v)
+		err = b.Decode(message, &v)
 	}
 	return v, err
 }
 
-// Encode implements Encoder, for tests: a pipeline prepares the codec once.
-func (JSONCodec[V]) Encode(v V) ([]byte, error) {
-	b, err := json.New().Bind(reflect.TypeFor[V]())
+func encode[V any](c codec.Codec, v V) ([]byte, error) {
+	b, err := c.Bind(reflect.TypeFor[V]())
 	if err != nil {
 		return nil, err
 	}
 	return b.Append(nil, &v)
 }
-
-func (JSONCodec[V]) codec() string { return "json" }
 
 // RawCodec is the codec of [Raw].
 type RawCodec struct{}

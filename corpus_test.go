@@ -18,6 +18,7 @@ import (
 	"github.com/levada-io/levada"
 	"github.com/levada-io/levada/codec"
 	jsoncodec "github.com/levada-io/levada/codec/json"
+	"github.com/levada-io/levada/codec/msgpack"
 	"github.com/levada-io/levada/internal/frame"
 	"github.com/levada-io/levada/internal/gen"
 	"github.com/levada-io/levada/internal/planner"
@@ -187,7 +188,7 @@ func manifests(t *testing.T, dir string, ext *plan.Manifest) []*plan.Manifest {
 func catalog(manifests []*plan.Manifest) *planner.Catalog {
 	cat := &planner.Catalog{
 		Functions: registered(), Signatures: map[string]plan.FunctionSignature{}, Types: map[string]plan.Type{},
-		Codecs: map[string]codec.Codec{"json": jsoncodec.New()},
+		Codecs: map[string]codec.Codec{"json": jsoncodec.New(), "msgpack": msgpack.New()},
 	}
 	for _, m := range manifests {
 		for _, f := range m.Functions {

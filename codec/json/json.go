@@ -41,6 +41,9 @@ func (c *Codec) Bind(t reflect.Type) (codec.Bound, error) {
 	return &bound{enc, dec}, nil
 }
 
+// Wire is the codec for steps that have no Go type.
+func (c *Codec) Wire(l *frame.Layout) (frame.Wire, error) { return l.JSON(c.Strict), nil }
+
 type bound struct {
 	enc *frame.TextEncoder
 	dec *frame.TextDecoder

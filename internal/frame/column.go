@@ -94,32 +94,18 @@ func (c *Column) Read(l *Layout, b []byte) error {
 // to fail and is not in the column: the column has fewer elements then. A nil text is
 // Kafka's null and fits nothing.
 func (l *Layout) ParseColumn(texts [][]byte, fail func(i int, err error)) (*Column, error) {
-	size := 0
-	for _, text := range texts {
-		size += len(text)
-	}
-	w := beginColumn(make([]byte, 0, 4+len(texts)*(4+l.root.least())+size), len(texts))
+	return l.parseColumn(texts, false, fail)
+}
+
+func (l *Layout) parseColumn(texts [][]byte, strict bool, fail func(i int, err error)) (*Column, error) {
 	p := l.parsers.get()
 	defer l.parsers.put(p)
-	for i, text := range texts {
-		if text == nil {
-			fail(i, errorf("expected a JSON value, got null (a tombstone)"))
-			continue
-		}
-		p.reset(text, w.buf)
-		if err := p.document(l.root); err != nil {
-			w.buf = p.dst[:len(w.buf)]
-			fail(i, err)
-			continue
-		}
-		w.buf = p.dst
-		w.end()
-	}
-	b, err := w.finish()
-	if err != nil {
-		return nil, err
-	}
-	return NewColumn(l, b)
+	p.strict = strict
+	return l.readColumn(texts, "JSON", func(dst, src []byte) ([]byte, error) {
+		p.reset(src, dst)
+		err := p.document(l.root)
+		return p.dst, err
+	}, fail)
 }
 
 // Layout is the layout of the elements.

@@ -46,7 +46,7 @@ type parser struct {
 	dst   []byte
 	depth int
 
-	strict bool // of a TextDecoder
+	strict bool // refuses what is only just right
 
 	// Stacks, one stretch per open object; and memory to put one in order.
 	slots   []slot
@@ -620,6 +620,9 @@ func (p *parser) object(n *node) error {
 					p.leaveOrder(base, next)
 				}
 			}
+			if p.strict && !inOrder && p.came(base+i, &n.fields[i]) {
+				return inMember(errorf("member comes twice"), n.fields[i].name)
+			}
 			from := len(p.dst)
 			if err := p.member(&n.fields[i]); err != nil {
 				return inMember(err, n.fields[i].name)
@@ -687,6 +690,12 @@ func (p *parser) leaveOrder(base, next int) {
 			slots[i].from = -1
 		}
 	}
+}
+
+// came says that a member out of order has a value already.
+func (p *parser) came(at int, f *field) bool {
+	from := p.slots[at].from
+	return from >= 0 && !(f.optional && p.dst[from] == absent)
 }
 
 // restore writes the members of an object, which stand in dst as they came, in the
@@ -794,6 +803,11 @@ func (p *parser) entry(key []byte, elem *node, base int, index *keyIndex) error 
 		return inMember(err, string(p.dst[e.key+4:e.keyEnd]))
 	}
 	e.to = len(p.dst)
+	return p.keepEntry(e, base, index)
+}
+
+// keepEntry makes e one of the entries from base; of several with one key the last counts.
+func (p *parser) keepEntry(e span, base int, index *keyIndex) error {
 	if old := p.find(e, base, index); old != nil {
 		if p.strict {
 			return inMember(errorf("member comes twice"), string(p.dst[e.key+4:e.keyEnd]))

@@ -3,6 +3,7 @@ package planner
 import (
 	"reflect"
 
+	jsoncodec "github.com/levada-io/levada/codec/json"
 	"github.com/levada-io/levada/internal/frame"
 	"github.com/levada-io/levada/internal/program"
 	"github.com/levada-io/levada/plan"
@@ -58,7 +59,27 @@ func (l *lowering) decode(n *node) (form, program.Op, error) {
 	if err != nil {
 		return form{}, nil, n.problem("bad-type", "", "%v", err)
 	}
-	return form{kind: frames}, &parseOp{n.Name, layout}, nil
+	c, problem := l.framing(n)
+	if problem != nil {
+		return form{}, nil, *problem
+	}
+	wire, err := c.Wire(layout)
+	if err != nil {
+		return form{}, nil, n.problem("bad-type", "", "codec %s: %v", n.codec, err)
+	}
+	return form{kind: frames}, &parseOp{n.Name, wire}, nil
+}
+
+// framing is the codec of a step with a frame on its side; it is a problem where the codec
+// knows Go types only.
+func (l *lowering) framing(n *node) (framing, *plan.Problem) {
+	c, ok := l.cat.Codecs[n.codec].(framing)
+	if !ok {
+		p := n.problem("codec-needs-go", "put a Go step with the type next to it, or take another codec",
+			"codec %s reads and writes Go values only, expected a step with a Go type beside it, got none", n.codec)
+		return nil, &p
+	}
+	return c, nil
 }
 
 // encode lowers a serialize.
@@ -76,11 +97,16 @@ func (l *lowering) encode(n *node, f form) (program.Op, error) {
 		}
 		return k.EncodeOp(n.Name, b.Append), nil
 	}
+	c, problem := l.framing(n)
+	if problem != nil {
+		return nil, *problem
+	}
+	print := &printOp{step: n.Name, result: l.result(n), wires: wires{codec: c}}
 	if f.kind == objects {
 		op, err := l.cat.Python.Run(nil, program.Form{Kind: program.Dynamic})
-		return &pair{op, &printOp{step: n.Name, result: l.result(n)}}, err
+		return &pair{op, print}, err
 	}
-	return &printOp{step: n.Name, result: l.result(n)}, nil
+	return print, nil
 }
 
 // result is what the Python step that made what n serializes has to return; nil where it
@@ -107,6 +133,22 @@ func (l *lowering) result(n *node) *result {
 		return nil
 	}
 	return &result{step: from.Name, want: fits[0], tags: fits[1], nullable: t.Nullable}
+}
+
+// dumped is the codec of what stands for n's messages in a dead letter where they have no
+// bytes of their own: that of the parse they came through, so that who reads the one can
+// read the other; JSON where there is none.
+func (l *lowering) dumped(n *node) framing {
+	by := map[string]*node{}
+	for _, m := range l.nodes {
+		by[m.Name] = m
+	}
+	for m := by[n.Input]; m != nil; m = by[m.Input] {
+		if c, ok := l.cat.Codecs[m.codec].(framing); ok && m.lang == decode {
+			return c
+		}
+	}
+	return jsoncodec.New()
 }
 
 // kitOf finds the kit of a Go type among those that functions and codecs brought.

@@ -167,7 +167,7 @@ func (l *lowering) dump(n *node) (program.Op, error) {
 	if !buries(n) {
 		return nil, nil
 	}
-	d := &dumpOp{print: printOp{step: n.Name}}
+	d := &dumpOp{print: printOp{step: n.Name, wires: wires{codec: l.dumped(n)}}}
 	if l.cat.Python == nil {
 		return d, nil
 	}

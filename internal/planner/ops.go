@@ -14,10 +14,10 @@ import (
 	"github.com/levada-io/levada/record"
 )
 
-// parseOp is a parse whose result no Go step reads first: JSON straight into frames.
+// parseOp is a parse whose result no Go step reads first: messages straight into frames.
 type parseOp struct {
-	step   string
-	layout *frame.Layout
+	step string
+	wire frame.Wire
 }
 
 func (o *parseOp) Steps() []string { return []string{o.step} }
@@ -28,7 +28,7 @@ func (o *parseOp) Process(_ context.Context, c *record.Chunk) error {
 		return fmt.Errorf("BUG: step %q: expected raw bytes, got %T", o.step, c.Col)
 	}
 	var bad failed
-	col, err := o.layout.ParseColumn(in, bad.add(c, o.step))
+	col, err := o.wire.Read(in, bad.add(c, o.step))
 	if err != nil {
 		return fmt.Errorf("step %q: %w", o.step, err)
 	}
@@ -36,10 +36,11 @@ func (o *parseOp) Process(_ context.Context, c *record.Chunk) error {
 	return nil
 }
 
-// printOp is a serialize of what is no Go value of a known type: frames to JSON.
+// printOp is a serialize of what is no Go value of a known type: frames to messages.
 type printOp struct {
 	step   string
 	result *result // nil: whatever comes
+	wires  wires
 	frames framer
 }
 
@@ -50,6 +51,10 @@ func (o *printOp) Process(_ context.Context, c *record.Chunk) error {
 	col, err := o.frames.column(c, o.step, &bad)
 	if err != nil {
 		return err
+	}
+	wire, err := o.wires.of(col.Layout())
+	if err != nil {
+		return fmt.Errorf("step %q: %w", o.step, err)
 	}
 	// What failed on the way into frames is out of c already.
 	bad = failed{}
@@ -63,7 +68,7 @@ func (o *printOp) Process(_ context.Context, c *record.Chunk) error {
 				continue
 			}
 		}
-		next, err := col.Layout().AppendJSON(buf, col.Value(i))
+		next, err := wire.Append(buf, col.Value(i))
 		if err != nil {
 			fail(i, err)
 			continue
@@ -78,6 +83,35 @@ func (o *printOp) Process(_ context.Context, c *record.Chunk) error {
 	}
 	bad.keep(c, out)
 	return nil
+}
+
+// framing is a codec that needs no Go type: what it has for steps whose payloads are
+// frames.
+type framing interface {
+	// Wire is the codec for values of one layout. It is asked once per layout.
+	Wire(l *frame.Layout) (frame.Wire, error)
+}
+
+// wires are those of one codec, by the layouts that came; layouts are compared by
+// address.
+type wires struct {
+	codec framing
+	by    map[*frame.Layout]frame.Wire
+}
+
+func (w *wires) of(l *frame.Layout) (frame.Wire, error) {
+	if wire, ok := w.by[l]; ok {
+		return wire, nil
+	}
+	wire, err := w.codec.Wire(l)
+	if err != nil {
+		return nil, err
+	}
+	if w.by == nil {
+		w.by = map[*frame.Layout]frame.Wire{}
+	}
+	w.by[l] = wire
+	return wire, nil
 }
 
 // result is what a Python step said that it returns. Its values come as frames of any,
@@ -258,7 +292,7 @@ func (f *failed) keepOf(c *record.Chunk, col record.Column) {
 	c.Keep(good, col.Select(good))
 }
 
-// dumpOp makes JSON of whatever column comes, for the dead letters of what has no bytes
+// dumpOp makes messages of whatever column comes, for the dead letters of what has no bytes
 // of its own.
 type dumpOp struct {
 	python program.Op // makes frames of Python objects; nil: there are none in this process

@@ -14,6 +14,7 @@ import (
 	"encoding/json/v2"
 
 	"github.com/levada-io/levada/codec"
+	"github.com/levada-io/levada/internal/frame"
 	"github.com/levada-io/levada/internal/program"
 	"github.com/levada-io/levada/plan"
 	"github.com/levada-io/levada/record"
@@ -52,6 +53,8 @@ func (jsonCodec) Append(buf []byte, v any) ([]byte, error) {
 	b, err := json.Marshal(v)
 	return append(buf, b...), err
 }
+
+func (jsonCodec) Wire(l *frame.Layout) (frame.Wire, error) { return l.JSON(false), nil }
 
 // fakePython stands for the bridge: it only notes what it was asked for.
 type fakePython struct{ asked []string }

@@ -1,0 +1,96 @@
+// Package msgpack is the codec for MessagePack, one value per message.
+//
+// Values have the members that the codec for JSON gives them, by the same tags: a struct
+// is a map with text as keys. Beyond JSON, bytes are bin and times are the timestamp
+// extension, so that neither is text; NaN and the infinities are numbers like others.
+// Kinds are strict: a number is not read from text, text not from bin, an integer not
+// from a float. An integer is read for a float, as in JSON.
+//
+// Members that a type does not name are kept where it has a field for them: with
+// map[string]any in the kinds that they came in, with jsontext.Value as JSON, where bytes
+// and times are text.
+package msgpack
+
+import (
+	"reflect"
+	"sync"
+	"unsafe"
+
+	"github.com/levada-io/levada/codec"
+	"github.com/levada-io/levada/internal/frame"
+)
+
+// Codec is the codec. The zero value is ready.
+type Codec struct {
+	// Strict refuses text that is no UTF-8 and a key that comes twice in one map.
+	// Otherwise a byte that is none reads as U+FFFD, and of two members the last counts.
+	Strict bool
+}
+
+var _ codec.Codec = (*Codec)(nil)
+
+// New returns the codec that is not strict.
+func New() *Codec { return &Codec{} }
+
+// Bind implements codec.Codec.
+func (c *Codec) Bind(t reflect.Type) (codec.Bound, error) {
+	enc, err := frame.NewEncoder(t)
+	if err != nil {
+		return nil, err
+	}
+	layout := enc.Layout()
+	dec, err := frame.NewDecoder(layout, t)
+	if err != nil {
+		return nil, err
+	}
+	return &bound{layout: layout, enc: enc, dec: dec, strict: c.Strict}, nil
+}
+
+// Wire is the codec for steps that have no Go type.
+func (c *Codec) Wire(l *frame.Layout) (frame.Wire, error) { return l.Msgpack(c.Strict), nil }
+
+type bound struct {
+	layout  *frame.Layout
+	enc     *frame.Encoder
+	dec     *frame.Decoder
+	strict  bool
+	buffers sync.Pool // *[]byte
+}
+
+// Decode implements codec.Bound. What is decoded does not alias src: whoever keeps one
+// string of it keeps the frame of this message, not all that was fetched with it.
+func (b *bound) Decode(src []byte, dst any) error {
+	scratch := b.buffer()
+	defer b.buffers.Put(scratch)
+	value, err := b.layout.ParseMsgpack((*scratch)[:0], src, b.strict)
+	if err != nil {
+		return err
+	}
+	*scratch = value
+	own := make([]byte, len(value))
+	copy(own, value)
+	return b.dec.Value(own, pointer(dst))
+}
+
+// Append implements codec.Bound.
+func (b *bound) Append(buf []byte, v any) ([]byte, error) {
+	scratch := b.buffer()
+	defer b.buffers.Put(scratch)
+	value, err := b.enc.Append((*scratch)[:0], pointer(v))
+	if err != nil {
+		return buf, err
+	}
+	*scratch = value
+	return b.layout.AppendMsgpack(buf, value)
+}
+
+func (b *bound) buffer() *[]byte {
+	if p, ok := b.buffers.Get().(*[]byte); ok && cap(*p) < 1<<20 {
+		return p
+	}
+	p := make([]byte, 0, 1024)
+	return &p
+}
+
+// pointer is where v, a *T, points to.
+func pointer(v any) unsafe.Pointer { return reflect.ValueOf(v).UnsafePointer() }

@@ -1,0 +1,689 @@
+package frame
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/tinylib/msgp/msgp"
+)
+
+// Msgpack is MessagePack as a Wire. A strict one refuses text that is no UTF-8 and a key
+// that comes twice in one map.
+//
+// # Notes
+//
+// It reads as JSON is read (see ParseJSON), member for member, and differs where the
+// format says more: bytes are bin and text is str, neither is read for the other; a time
+// is the timestamp extension; NaN and the infinities are numbers. A float of 32 bits is
+// read as what it is exactly. A number that is sent as a float is none of the integers.
+// Keys are str. Other extensions have no form in a value; where no member names them
+// they are passed over.
+//
+// A length or count that the rest of the message can not hold is refused before
+// anything is allocated for it.
+func (l *Layout) Msgpack(strict bool) Wire { return msgpackWire{l, strict} }
+
+type msgpackWire struct {
+	layout *Layout
+	strict bool
+}
+
+func (w msgpackWire) Read(messages [][]byte, fail func(i int, err error)) (*Column, error) {
+	u := unpacker{w.layout.parsers.get()}
+	defer w.layout.parsers.put(u.parser)
+	u.strict = w.strict
+	return w.layout.readColumn(messages, "msgpack", func(dst, src []byte) ([]byte, error) {
+		u.reset(src, dst)
+		err := u.message(w.layout.root)
+		return u.dst, err
+	}, fail)
+}
+
+func (w msgpackWire) Append(dst, value []byte) ([]byte, error) {
+	return w.layout.AppendMsgpack(dst, value)
+}
+
+// ParseMsgpack appends the frame of a message. On an error dst comes back as it was.
+func (l *Layout) ParseMsgpack(dst, src []byte, strict bool) ([]byte, error) {
+	u := unpacker{l.parsers.get()}
+	u.strict = strict
+	u.reset(src, dst)
+	err := u.message(l.root)
+	out := u.dst
+	l.parsers.put(u.parser)
+	if err != nil {
+		return dst, err
+	}
+	return out, nil
+}
+
+// unpacker reads one message into one frame. How members that come out of order are
+// put in order is the parser's, whatever the format.
+type unpacker struct{ *parser }
+
+func (u unpacker) message(root *node) error {
+	begin := len(u.dst)
+	if len(u.src) == 0 {
+		return errorf("expected a msgpack value, got an empty message")
+	}
+	if err := u.value(root); err != nil {
+		return err
+	}
+	if u.pos < len(u.src) {
+		return errorf("malformed msgpack at byte %d: expected the end, got %d more bytes", u.pos, len(u.src)-u.pos)
+	}
+	if len(u.dst)-begin > math.MaxUint32 {
+		return errorf("larger than 4 GiB")
+	}
+	return nil
+}
+
+const nilByte = 0xc0
+
+// nil reads a nil where one stands.
+func (u unpacker) nil() bool {
+	if u.pos < len(u.src) && u.src[u.pos] == nilByte {
+		u.pos++
+		return true
+	}
+	return false
+}
+
+// moved takes what msgp has left of the message.
+func (u unpacker) moved(rest []byte, err error) error {
+	if err != nil {
+		return u.short()
+	}
+	u.pos = len(u.src) - len(rest)
+	return nil
+}
+
+// short is what is wrong where a value has the right kind and can not be read all the
+// same.
+func (u unpacker) short() *Error {
+	return errorf("malformed msgpack at byte %d: the message of %d bytes ends inside of a value", u.pos, len(u.src))
+}
+
+// next is the kind of the next value; it is an error if there is none.
+func (u unpacker) next() (msgp.Type, error) {
+	if u.pos >= len(u.src) {
+		return msgp.InvalidType, u.short()
+	}
+	t := msgp.NextType(u.src[u.pos:])
+	switch t {
+	case msgp.InvalidType:
+		return t, errorf("malformed msgpack at byte %d: no value begins with 0x%02x", u.pos, u.src[u.pos])
+	case msgp.TimeType, msgp.Complex64Type, msgp.Complex128Type:
+		// msgp has extensions of its own, which nobody else reads so.
+		t = msgp.ExtensionType
+	}
+	return t, nil
+}
+
+// mismatch is the error of a value of another kind; it reads what is there, so that a
+// torn message is told from a wrong kind.
+func (u unpacker) mismatch(expected string) error {
+	got, err := u.describe()
+	if err != nil {
+		return err
+	}
+	return errorf("expected %s, got %s", expected, got)
+}
+
+func (u unpacker) describe() (string, error) {
+	t, err := u.next()
+	if err != nil {
+		return "", err
+	}
+	switch t {
+	case msgp.NilType:
+		return "nil", nil
+	case msgp.BoolType:
+		return "bool", nil
+	case msgp.StrType:
+		_, err := u.str()
+		return "string", err
+	case msgp.BinType:
+		_, err := u.bin()
+		return "bytes", err
+	case msgp.ArrayType:
+		_, err := u.head(false)
+		return "array", err
+	case msgp.MapType:
+		_, err := u.head(true)
+		return "map", err
+	case msgp.IntType, msgp.UintType:
+		v, negative, err := u.whole()
+		if negative {
+			return strconv.FormatInt(int64(v), 10), err
+		}
+		return strconv.FormatUint(v, 10), err
+	case msgp.Float32Type, msgp.Float64Type:
+		v, err := u.real()
+		return "float " + strconv.FormatFloat(v, 'g', -1, 64), err
+	}
+	kind, body, err := u.extension()
+	if kind == timestamp {
+		return "time", err
+	}
+	return "extension " + strconv.Itoa(int(kind)) + " of " + strconv.Itoa(len(body)) + " bytes", err
+}
+
+// value reads a value with its presence byte.
+func (u unpacker) value(n *node) error {
+	if n.nullable {
+		if u.nil() {
+			u.dst = append(u.dst, null)
+			return nil
+		}
+		u.dst = append(u.dst, present)
+	}
+	return u.bare(n)
+}
+
+func (u unpacker) bare(n *node) error {
+	t, err := u.next()
+	if err != nil {
+		return err
+	}
+	switch k := n.kind; {
+	case k == kString:
+		if t != msgp.StrType {
+			return u.mismatch("string")
+		}
+		return u.text()
+	case k.integer():
+		if t != msgp.IntType && t != msgp.UintType {
+			return u.mismatch("integer")
+		}
+		v, negative, err := u.whole()
+		if err != nil {
+			return err
+		}
+		switch {
+		case negative && (k.unsigned() || -v > maxOf[k]+1):
+			return errorf("expected %s, got %d", k, int64(v))
+		case !negative && v > maxOf[k]:
+			return errorf("expected %s, got %d", k, v)
+		}
+		u.dst = le.AppendUint64(u.dst, v)
+		return nil
+	case k.float():
+		v := 0.0
+		switch t {
+		case msgp.Float32Type, msgp.Float64Type:
+			v, err = u.real()
+		case msgp.IntType, msgp.UintType:
+			whole, negative := uint64(0), false
+			if whole, negative, err = u.whole(); negative {
+				v = float64(int64(whole))
+			} else {
+				v = float64(whole)
+			}
+		default:
+			return u.mismatch("number")
+		}
+		if err != nil {
+			return err
+		}
+		if k == kFloat32 {
+			if f := float64(float32(v)); math.IsInf(f, 0) && !math.IsInf(v, 0) {
+				return errorf("expected float32, got %v", v)
+			} else if !math.IsNaN(v) {
+				v = f
+			}
+		}
+		u.dst = le.AppendUint64(u.dst, math.Float64bits(v))
+		return nil
+	case k == kBool:
+		if t != msgp.BoolType {
+			return u.mismatch("bool")
+		}
+		u.dst = append(u.dst, u.src[u.pos]&1) // 0xc2, 0xc3
+		u.pos++
+		return nil
+	case k == kStruct:
+		if t != msgp.MapType {
+			return u.mismatch("map")
+		}
+		return u.object(n)
+	case k == kMap:
+		if t != msgp.MapType {
+			return u.emptyFor("map")
+		}
+		return u.dict(n.elem)
+	case k == kList:
+		if t != msgp.ArrayType {
+			return u.emptyFor("array")
+		}
+		return u.list(n.elem)
+	case k == kBytes:
+		if t != msgp.BinType {
+			return u.emptyFor("bytes")
+		}
+		return u.blob()
+	case k == kTime:
+		return u.time()
+	}
+	return u.any(t)
+}
+
+// emptyFor reads nil as an empty list, map or bytes.
+func (u unpacker) emptyFor(expected string) error {
+	if u.nil() {
+		u.dst = le.AppendUint32(u.dst, 0)
+		return nil
+	}
+	return u.mismatch(expected)
+}
+
+// str reads text as it stands; it aliases the message.
+func (u unpacker) str() ([]byte, error) {
+	s, rest, err := msgp.ReadStringZC(u.src[u.pos:])
+	return s, u.moved(rest, err)
+}
+
+// bin reads bytes; they alias the message.
+func (u unpacker) bin() ([]byte, error) {
+	b, rest, err := msgp.ReadBytesZC(u.src[u.pos:])
+	return b, u.moved(rest, err)
+}
+
+// head reads the count of an array or map, and refuses one that can not be true.
+func (u unpacker) head(pairs bool) (int, error) {
+	read, least, what := msgp.ReadArrayHeaderBytes, 1, "elements"
+	if pairs {
+		read, least, what = msgp.ReadMapHeaderBytes, 2, "members"
+	}
+	n, rest, err := read(u.src[u.pos:])
+	if err != nil {
+		return 0, u.short()
+	}
+	if uint64(n)*uint64(least) > uint64(len(rest)) {
+		return 0, errorf("malformed msgpack at byte %d: %d %s in %d bytes", u.pos, n, what, len(rest))
+	}
+	u.pos = len(u.src) - len(rest)
+	return int(n), nil
+}
+
+// whole reads an integer; a negative one comes as two's complement.
+func (u unpacker) whole() (v uint64, negative bool, err error) {
+	b := u.src[u.pos:]
+	if b[0] == 0xcf { // the one form that an int64 does not hold
+		v, rest, err := msgp.ReadUint64Bytes(b)
+		return v, false, u.moved(rest, err)
+	}
+	i, rest, err := msgp.ReadInt64Bytes(b)
+	return uint64(i), i < 0, u.moved(rest, err)
+}
+
+func (u unpacker) real() (float64, error) {
+	v, rest, err := msgp.ReadFloat64Bytes(u.src[u.pos:])
+	return v, u.moved(rest, err)
+}
+
+// timestamp is the extension type of a time.
+const timestamp = -1
+
+// extension reads a value of an extension type.
+func (u unpacker) extension() (int8, []byte, error) {
+	b := u.src[u.pos:]
+	head, n := 2, 0
+	switch b[0] {
+	case 0xc7:
+		head = 3
+		if len(b) > 1 {
+			n = int(b[1])
+		}
+	case 0xc8:
+		head = 4
+		if len(b) > 2 {
+			n = int(b[1])<<8 | int(b[2])
+		}
+	case 0xc9:
+		head = 6
+		if len(b) > 4 {
+			n = int(b[1])<<24 | int(b[2])<<16 | int(b[3])<<8 | int(b[4])
+		}
+	default:
+		n = 1 << (b[0] - 0xd4)
+	}
+	if n < 0 || len(b)-head < n {
+		return 0, nil, u.short()
+	}
+	u.pos += head + n
+	return int8(b[head-1]), b[head : head+n], nil
+}
+
+func (u unpacker) time() error {
+	t, err := u.next()
+	if err != nil {
+		return err
+	}
+	if t != msgp.ExtensionType {
+		return u.mismatch("time")
+	}
+	from := u.pos
+	kind, _, err := u.extension()
+	if err != nil {
+		return err
+	}
+	if kind != timestamp {
+		u.pos = from
+		return u.mismatch("time")
+	}
+	at, _, err := msgp.ReadTimeUTCBytes(u.src[from:u.pos])
+	if err != nil {
+		return errorf("malformed msgpack at byte %d: expected a time of 4, 8 or 12 bytes with less than 1000000000 ns", from)
+	}
+	if s := at.Unix(); s < minSecond || s > maxSecond {
+		return errorf("expected a time in the years 0 to 9999, got %d s from 1970", s)
+	}
+	u.dst = le.AppendUint64(u.dst, uint64(at.UnixMicro()))
+	return nil
+}
+
+// text reads a string into dst, with its length.
+func (u unpacker) text() error {
+	s, err := u.str()
+	if err != nil {
+		return err
+	}
+	if !utf8.Valid(s) {
+		if s, err = u.repaired(s); err != nil {
+			return err
+		}
+	}
+	u.dst = append(le.AppendUint32(u.dst, uint32(len(s))), s...)
+	return nil
+}
+
+// repaired has U+FFFD for each byte that is no UTF-8, as in text from JSON.
+func (u unpacker) repaired(s []byte) ([]byte, error) {
+	if u.strict {
+		return nil, errorf("a string is no UTF-8")
+	}
+	u.parser.key = u.parser.key[:0]
+	for _, r := range string(s) {
+		u.parser.key = utf8.AppendRune(u.parser.key, r)
+	}
+	return u.parser.key, nil
+}
+
+func (u unpacker) blob() error {
+	b, err := u.bin()
+	if err != nil {
+		return err
+	}
+	u.dst = append(le.AppendUint32(u.dst, uint32(len(b))), b...)
+	return nil
+}
+
+// name reads a key. The bytes last until the next call.
+func (u unpacker) name() ([]byte, error) {
+	t, err := u.next()
+	if err != nil {
+		return nil, err
+	}
+	if t != msgp.StrType {
+		return nil, u.mismatch("a string as key")
+	}
+	key, err := u.str()
+	if err == nil && !utf8.Valid(key) {
+		key, err = u.repaired(key)
+	}
+	return key, err
+}
+
+func (u unpacker) list(elem *node) error {
+	if err := u.enter(); err != nil {
+		return err
+	}
+	n, err := u.head(false)
+	if err != nil {
+		return err
+	}
+	u.dst = le.AppendUint32(u.dst, uint32(n))
+	for i := range n {
+		if err := u.value(elem); err != nil {
+			return inElement(err, i)
+		}
+	}
+	u.depth--
+	return nil
+}
+
+// object reads the members of a struct, as the parser's does.
+func (u unpacker) object(n *node) error {
+	if err := u.enter(); err != nil {
+		return err
+	}
+	count, err := u.head(true)
+	if err != nil {
+		return err
+	}
+	begin, base, extra := len(u.dst), len(u.slots), len(u.entries)
+	u.slots = slices.Grow(u.slots, len(n.fields))[:base+len(n.fields)]
+	inOrder, next := true, 0
+	var index keyIndex
+	for range count {
+		key, err := u.name()
+		if err != nil {
+			return err
+		}
+		i, known := next, true
+		if next >= len(n.fields) || n.fields[next].name != asText(key) {
+			i, known = n.byName[asText(key)]
+		}
+		switch {
+		case known:
+			f := &n.fields[i]
+			if inOrder && i != next {
+				for next < i && n.fields[next].optional {
+					u.slots[base+next].from = len(u.dst)
+					u.dst = append(u.dst, absent)
+					next++
+				}
+				if i != next {
+					inOrder = false
+					u.leaveOrder(base, next)
+				}
+			}
+			if u.strict && !inOrder && u.came(base+i, f) {
+				return inMember(errorf("member comes twice"), f.name)
+			}
+			from := len(u.dst)
+			if err := u.member(f); err != nil {
+				return inMember(err, f.name)
+			}
+			u.slots[base+i] = slot{from, len(u.dst)}
+			next = i + 1
+		case n.extra:
+			if inOrder {
+				inOrder = false
+				u.leaveOrder(base, next)
+			}
+			if err := u.entry(key, anyNode, extra, &index); err != nil {
+				return err
+			}
+		default:
+			if err := u.skip(); err != nil {
+				return err
+			}
+		}
+	}
+	u.depth--
+	if !inOrder {
+		return u.restore(n, begin, base, extra)
+	}
+	for ; next < len(n.fields); next++ {
+		f := &n.fields[next]
+		if !f.optional {
+			return missing(f)
+		}
+		u.dst = append(u.dst, absent)
+	}
+	if n.extra {
+		u.dst = le.AppendUint32(u.dst, 0)
+	}
+	u.slots = u.slots[:base]
+	return nil
+}
+
+// member reads the value of a member with its presence byte.
+func (u unpacker) member(f *field) error {
+	if f.presence() {
+		state := byte(present)
+		if u.pos < len(u.src) && u.src[u.pos] == nilByte && f.node.kind != kAny {
+			switch k := f.node.kind; {
+			case f.node.nullable:
+				state = null
+			case k == kList || k == kMap || k == kBytes:
+				state = absent
+			}
+		}
+		u.dst = append(u.dst, state)
+		if state != present {
+			u.pos++
+			return nil
+		}
+	}
+	return u.bare(f.node)
+}
+
+// dict reads a map.
+func (u unpacker) dict(elem *node) error {
+	if err := u.enter(); err != nil {
+		return err
+	}
+	count, err := u.head(true)
+	if err != nil {
+		return err
+	}
+	at, base := len(u.dst), len(u.entries)
+	u.dst = append(u.dst, 0, 0, 0, 0)
+	var index keyIndex
+	for range count {
+		key, err := u.name()
+		if err != nil {
+			return err
+		}
+		if err := u.entry(key, elem, base, &index); err != nil {
+			return err
+		}
+	}
+	if n := len(u.entries) - base; n < count { // a key came twice
+		u.scratch = u.appendEntries(u.scratch[:0], base)
+		u.dst = append(u.dst[:at+4], u.scratch...)
+		count = n
+	}
+	le.PutUint32(u.dst[at:], uint32(count))
+	u.entries = u.entries[:base]
+	u.depth--
+	return nil
+}
+
+// entry writes one entry of a map, whose entries so far are those from base.
+func (u unpacker) entry(key []byte, elem *node, base int, index *keyIndex) error {
+	e := span{key: len(u.dst)}
+	u.dst = append(le.AppendUint32(u.dst, uint32(len(key))), key...)
+	e.keyEnd = len(u.dst)
+	e.from = e.keyEnd
+	if err := u.value(elem); err != nil {
+		return inMember(err, string(u.dst[e.key+4:e.keyEnd]))
+	}
+	e.to = len(u.dst)
+	return u.keepEntry(e, base, index)
+}
+
+func (u unpacker) any(t msgp.Type) error {
+	switch t {
+	case msgp.NilType:
+		u.pos++
+		u.dst = append(u.dst, byte(tagNull))
+		return nil
+	case msgp.BoolType:
+		u.dst = append(u.dst, byte(tagFalse)+u.src[u.pos]&1)
+		u.pos++
+		return nil
+	case msgp.StrType:
+		u.dst = append(u.dst, byte(tagString))
+		return u.text()
+	case msgp.BinType:
+		u.dst = append(u.dst, byte(tagBytes))
+		return u.blob()
+	case msgp.MapType:
+		u.dst = append(u.dst, byte(tagMap))
+		return u.dict(anyNode)
+	case msgp.ArrayType:
+		u.dst = append(u.dst, byte(tagList))
+		return u.list(anyNode)
+	case msgp.IntType, msgp.UintType:
+		v, negative, err := u.whole()
+		if err != nil {
+			return err
+		}
+		if negative {
+			u.dst = appendInt(u.dst, int64(v))
+		} else {
+			u.dst = appendUint(u.dst, v)
+		}
+		return nil
+	case msgp.Float32Type, msgp.Float64Type:
+		v, err := u.real()
+		u.dst = appendFloat(u.dst, v)
+		return err
+	}
+	from := u.pos
+	kind, _, err := u.extension()
+	if err != nil {
+		return err
+	}
+	u.pos = from
+	if kind != timestamp {
+		return u.mismatch("a value")
+	}
+	u.dst = append(u.dst, byte(tagTime))
+	return u.time()
+}
+
+// skip reads a value that no member names; it must be well-formed all the same.
+func (u unpacker) skip() error {
+	t, err := u.next()
+	if err != nil {
+		return err
+	}
+	switch t {
+	case msgp.ArrayType, msgp.MapType:
+		if err := u.enter(); err != nil {
+			return err
+		}
+		n, err := u.head(t == msgp.MapType)
+		if err != nil {
+			return err
+		}
+		if t == msgp.MapType {
+			n *= 2
+		}
+		for range n {
+			if err := u.skip(); err != nil {
+				return err
+			}
+		}
+		u.depth--
+		return nil
+	case msgp.StrType:
+		s, err := u.str()
+		if err == nil && u.strict && !utf8.Valid(s) {
+			return errorf("a string is no UTF-8")
+		}
+		return err
+	}
+	_, err = u.describe()
+	if t == msgp.NilType || t == msgp.BoolType {
+		u.pos++
+	}
+	return err
+}

@@ -1,0 +1,57 @@
+package frame
+
+// Wire is a format of messages for the values of one layout: what a codec has for steps
+// whose payloads are frames, because no Go type is known.
+//
+// # Concurrency
+//
+// Its methods may be called from several goroutines.
+type Wire interface {
+	// Read reads one message per element, as ParseColumn does.
+	Read(messages [][]byte, fail func(i int, err error)) (*Column, error)
+	// Append appends the message of a frame. On an error dst comes back as it was.
+	Append(dst, value []byte) ([]byte, error)
+}
+
+// JSON is JSON text as a Wire. A strict one refuses what NewTextDecoder's refuses.
+func (l *Layout) JSON(strict bool) Wire { return jsonWire{l, strict} }
+
+type jsonWire struct {
+	layout *Layout
+	strict bool
+}
+
+func (w jsonWire) Read(messages [][]byte, fail func(i int, err error)) (*Column, error) {
+	return w.layout.parseColumn(messages, w.strict, fail)
+}
+
+func (w jsonWire) Append(dst, value []byte) ([]byte, error) { return w.layout.AppendJSON(dst, value) }
+
+// readColumn makes a column of messages with one reader of them for all.
+func (l *Layout) readColumn(messages [][]byte, what string, read func(dst, src []byte) ([]byte, error), fail func(i int, err error)) (*Column, error) {
+	size := 0
+	for _, m := range messages {
+		size += len(m)
+	}
+	w := beginColumn(make([]byte, 0, 4+len(messages)*(4+l.root.least())+size), len(messages))
+	for i, m := range messages {
+		if m == nil {
+			fail(i, errorf("expected a %s value, got null (a tombstone)", what))
+			continue
+		}
+		mark := len(w.buf)
+		out, err := read(w.buf, m)
+		w.buf = out
+		if err != nil {
+			w.buf = out[:mark]
+			fail(i, err)
+			continue
+		}
+		w.end()
+	}
+	b, err := w.finish()
+	if err != nil {
+		return nil, err
+	}
+	return NewColumn(l, b)
+}
