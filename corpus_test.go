@@ -33,6 +33,8 @@ import (
 	"github.com/levada-io/levada/plan/testdata/corpus/go_steps"
 	"github.com/levada-io/levada/plan/testdata/corpus/list_payload"
 	"github.com/levada-io/levada/plan/testdata/corpus/message"
+	msgpack_steps "github.com/levada-io/levada/plan/testdata/corpus/msgpack"
+	"github.com/levada-io/levada/plan/testdata/corpus/msgpack_types"
 	"github.com/levada-io/levada/plan/testdata/corpus/nested"
 	"github.com/levada-io/levada/plan/testdata/corpus/passthrough"
 	"github.com/levada-io/levada/plan/testdata/corpus/policies"
@@ -83,6 +85,8 @@ var inGo = map[string]func() *levada.Pipeline{
 	"go_steps":          go_steps.Pipeline,
 	"list_payload":      list_payload.Pipeline,
 	"message":           message.Pipeline,
+	"msgpack":           msgpack_steps.Pipeline,
+	"msgpack_types":     msgpack_types.Pipeline,
 	"nested":            nested.Pipeline,
 	"passthrough":       passthrough.Pipeline,
 	"policies":          policies.Pipeline,
@@ -131,6 +135,8 @@ func registered() map[string]*program.Function {
 		program.Of(name("Describe"), plain(steps.Describe)),
 		program.OfSlice(name("Upper"), plain(steps.Upper)),
 		program.Of(name("IsBrace"), plain(steps.IsBrace)),
+		program.Of(name("Unhex"), plain(steps.Unhex)),
+		program.Of(name("Hex"), plain(steps.Hex)),
 		program.Of(name("Names"), plain(steps.Names)),
 		program.Of(name("Above"), withSettings((*steps.Above).Apply)),
 		program.Of(name("Tagged"), withSettings((*steps.Tagged).Apply)),

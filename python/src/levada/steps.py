@@ -287,6 +287,9 @@ class Parser(Step[bytes, T_parsed]):
 
     ``T`` is a class that ``levada build`` wrote, a TypedDict, a dataclass or a builtin
     type; without it the payload is whatever the codec finds.
+
+    Attributes:
+        codec: ``json``, ``msgpack`` or ``raw``.
     """
 
     codec: str = "json"
@@ -302,7 +305,11 @@ class Parser(Step[bytes, T_parsed]):
 
 
 class Serializer(Step[object, bytes]):
-    """Encodes the payload into the bytes that a sink takes."""
+    """Encodes the payload into the bytes that a sink takes.
+
+    Attributes:
+        codec: ``json``, ``msgpack`` or ``raw``.
+    """
 
     codec: str = "json"
 

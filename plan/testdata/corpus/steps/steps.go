@@ -4,6 +4,7 @@ package steps
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json/jsontext"
 	"errors"
 	"fmt"
@@ -145,6 +146,16 @@ func Upper(m levada.Message[[]byte]) ([]byte, error) {
 // IsBrace keeps records that begin as a JSON object does.
 func IsBrace(m levada.Message[[]byte]) (bool, error) {
 	return bytes.HasPrefix(m.Payload(), []byte("{")), nil
+}
+
+// Unhex makes bytes of their hexadecimal digits, which fit into a file of lines.
+func Unhex(m levada.Message[[]byte]) ([]byte, error) {
+	return hex.AppendDecode(nil, m.Payload())
+}
+
+// Hex is the other way round.
+func Hex(m levada.Message[[]byte]) ([]byte, error) {
+	return hex.AppendEncode(nil, m.Payload()), nil
 }
 
 // Names are the names of the members of an object, whatever it is.
