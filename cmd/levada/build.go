@@ -15,10 +15,12 @@ import (
 )
 
 type genCmd struct {
-	Dir    string `arg:"" default:"." type:"existingdir" help:"Folder of the Go package."`
-	Out    string `required:"" type:"path" help:"Folder that gets the generated files." placeholder:"FOLDER"`
-	Module string `help:"Name of the Python package; default: that of the Go package." placeholder:"NAME"`
-	Check  bool   `help:"Write nothing; fail where a file would change."`
+	Dir        string   `arg:"" default:"." type:"existingdir" help:"Folder of the Go package."`
+	Out        string   `type:"path" help:"Folder that gets the generated files." placeholder:"FOLDER"`
+	Module     string   `help:"Name of the Python package; default: that of the Go package." placeholder:"NAME"`
+	FromPython []string `help:"Write the Go structs of these TypedDicts or dataclasses into the Go package instead." placeholder:"MODULE:TYPE"`
+	Python     string   `help:"Interpreter that has the module of --from-python." placeholder:"PATH"`
+	Check      bool     `help:"Write nothing; fail where a file would change."`
 }
 
 // Run generates.
@@ -26,11 +28,48 @@ func (c *genCmd) Run(e *env) error {
 	if err := needGo(); err != nil {
 		return err
 	}
+	if len(c.FromPython) > 0 {
+		return c.fromPython(e)
+	}
+	if c.Out == "" {
+		return usage("gen: expected --out FOLDER")
+	}
 	o := gen.Options{Module: c.Module}
 	if c.Check {
 		return generated(e, gen.Check(folder(c.Dir), c.Out, o))
 	}
 	_, err := gen.Generate(folder(c.Dir), c.Out, o)
+	return generated(e, err)
+}
+
+// fromPython writes Go structs of Python types.
+func (c *genCmd) fromPython(e *env) error {
+	if c.Out != "" || c.Module != "" {
+		return usage("--from-python: expected neither --out nor --module: it writes %s into the Go package", gen.FromPython)
+	}
+	pkg, err := gen.PackageName(folder(c.Dir))
+	if err != nil {
+		return generated(e, err)
+	}
+	p, err := findPython(c.Python)
+	if err != nil {
+		return err
+	}
+	text, err := p.module(e, "levada._describe", c.FromPython)
+	if err != nil {
+		return err
+	}
+	t, err := gen.ReadPythonTypes(text)
+	if err != nil {
+		return err
+	}
+	if c.Check {
+		return generated(e, t.CheckGo(folder(c.Dir), pkg))
+	}
+	notes, err := t.WriteGo(folder(c.Dir), pkg)
+	for _, n := range notes {
+		fmt.Fprintln(e.stderr, "levada: note: "+n)
+	}
 	return generated(e, err)
 }
 

@@ -104,6 +104,14 @@ func (p *python) output(e *env, args []string) ([]byte, error) {
 	return out.Bytes(), ofProcess(err)
 }
 
+// module is what another module of the package prints.
+func (p *python) module(e *env, name string, args []string) ([]byte, error) {
+	cmd := exec.Command(p.path, append([]string{"-m", name}, args...)...)
+	cmd.Stdin, cmd.Stderr = e.stdin, e.stderr
+	out, err := cmd.Output()
+	return out, ofProcess(err)
+}
+
 func (p *python) command(e *env, args []string) *exec.Cmd {
 	cmd := exec.Command(p.path, append([]string{"-m", "levada"}, args...)...)
 	cmd.Stdin, cmd.Stderr = e.stdin, e.stderr

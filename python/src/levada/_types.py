@@ -56,7 +56,7 @@ class Table:
     def __init__(self, *, strict: bool) -> None:
         self.types: dict[str, PlanType] = {}
         self._strict = strict
-        self._classes: dict[str, type] = {}
+        self.classes: dict[str, type] = {}
 
     def declare(self, annotation: object) -> str:
         """The name in the table of the type that a parse declares; "" for any."""
@@ -184,7 +184,7 @@ class Table:
     def _name(self, cls: type) -> str:
         base = name = f"py:{module_name(cls.__module__)}:{cls.__qualname__}"
         n = 1
-        while self._classes.setdefault(name, cls) is not cls:
+        while self.classes.setdefault(name, cls) is not cls:
             n += 1
             name = f"{base}#{n}"
         return name
