@@ -4,4 +4,4 @@
 package abi
 
 // Version is the version of the frame, LEVADA_ABI_VERSION in levada.h.
-const Version = 1
+const Version = 2

@@ -3,7 +3,7 @@
 #define LEVADA_H
 
 /* Version of the frame: layouts, values, columns and metadata. */
-#define LEVADA_ABI_VERSION 1
+#define LEVADA_ABI_VERSION 2
 
 /* Kinds of a layout node. */
 enum levada_kind {
@@ -24,7 +24,10 @@ enum levada_kind {
     LEVADA_LIST = 14,
     LEVADA_MAP = 15,
     LEVADA_STRUCT = 16,
-    LEVADA_ANY = 17
+    LEVADA_ANY = 17,
+    LEVADA_DURATION = 18,
+    LEVADA_TUPLE = 19,
+    LEVADA_UNION = 20
 };
 
 /* Flags of a layout node, and of a field. */
@@ -46,7 +49,8 @@ enum levada_tag {
     LEVADA_TAG_BYTES = 7,
     LEVADA_TAG_LIST = 8,
     LEVADA_TAG_MAP = 9,
-    LEVADA_TAG_TIME = 10
+    LEVADA_TAG_TIME = 10,
+    LEVADA_TAG_DURATION = 11
 };
 
 /* How deep lists, maps and structs may be nested, the root counted. */

@@ -40,6 +40,7 @@ var narrow = map[string]map[string]any{
 	"Type.kind": {"enum": []TypeKind{
 		TBool, TInt8, TInt16, TInt32, TInt64, TUint8, TUint16, TUint32, TUint64, TFloat32, TFloat64,
 		TString, TBytes, TTime, TList, TMap, TStruct, TRef, TAny,
+		TDuration, TTuple, TUnion,
 	}},
 	"Field.omit": {"enum": []string{"omitempty", "omitzero", "omitempty,omitzero"}},
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -31,6 +32,10 @@ const (
 	TStruct  TypeKind = "struct"
 	TRef     TypeKind = "ref" // Name leads to a table of types
 	TAny     TypeKind = "any"
+
+	TDuration TypeKind = "duration" // microseconds
+	TTuple    TypeKind = "tuple"    // of Elems, one value each
+	TUnion    TypeKind = "union"    // one of Elems
 )
 
 // Type is the structure of a value, the same for every language.
@@ -38,8 +43,14 @@ type Type struct {
 	Kind TypeKind `json:"kind"`
 	// Name is the canonical name that a ref leads to: "go:<import path>.<Type>" or
 	// "py:<module>:<Type>".
-	Name     string  `json:"name,omitempty"`
-	Elem     *Type   `json:"elem,omitempty"`
+	Name string `json:"name,omitempty"`
+	Elem *Type  `json:"elem,omitempty"`
+	// Elems are the positions of a tuple, or the variants of a union.
+	Elems []Type `json:"elems,omitempty"`
+	// Unit is how text and numbers write a time or a duration; a frame always has
+	// microseconds. A time: "" (RFC 3339), unix, unix_ms, unix_us, unix_ns; a duration: ""
+	// (milliseconds), s, us, ns.
+	Unit     string  `json:"unit,omitempty"`
 	Nullable bool    `json:"nullable,omitzero"` // Go: a pointer; Python: Optional
 	Fields   []Field `json:"fields,omitempty"`  // of a struct, in order
 	// Extra says that members which Fields do not name are kept, after the named ones.
@@ -55,6 +66,48 @@ type Field struct {
 	// Omit says that the member is left out where its value is empty (omitempty)
 	// or zero (omitzero), as the tag is named in Go.
 	Omit string `json:"omit,omitempty"`
+	// Const is the JSON text of the only value that the member has.
+	Const string `json:"const,omitempty"`
+}
+
+var units = map[TypeKind][]string{
+	TTime:     {"unix", "unix_ms", "unix_us", "unix_ns"},
+	TDuration: {"s", "ms", "us", "ns"},
+}
+
+// ValidUnit says whether values of the kind can be written in the unit.
+func ValidUnit(kind TypeKind, unit string) bool {
+	return unit == "" || slices.Contains(units[kind], unit)
+}
+
+// WithUnit is the type with the unit for the times or durations in it, be they elements
+// of lists, maps and tuples; a struct keeps what its own fields say.
+func (t Type) WithUnit(unit string) (Type, error) {
+	switch t.Kind {
+	case TTime, TDuration:
+		if unit == "" || !ValidUnit(t.Kind, unit) {
+			return t, fmt.Errorf("unit %q: expected %s of a %s", unit, strings.Join(units[t.Kind], ", "), t.Kind)
+		}
+		if t.Unit = unit; unit == "ms" {
+			t.Unit = "" // as it is anyway: two spellings would make two types
+		}
+		return t, nil
+	case TList, TMap:
+		elem, err := t.Elem.WithUnit(unit)
+		t.Elem = &elem
+		return t, err
+	case TTuple:
+		t.Elems = slices.Clone(t.Elems)
+		for i := range t.Elems {
+			elem, err := t.Elems[i].WithUnit(unit)
+			if err != nil {
+				return t, err
+			}
+			t.Elems[i] = elem
+		}
+		return t, nil
+	}
+	return t, fmt.Errorf("unit %q: expected a time or a duration, got %s", unit, t)
 }
 
 var qualified = regexp.MustCompile(`[^\[\], ]*[.:/]([^\[\], .:/]+)`)
@@ -67,6 +120,10 @@ func (t Type) String() string {
 		s = "list[" + elem(t) + "]"
 	case TMap:
 		s = "map[string, " + elem(t) + "]"
+	case TTuple:
+		s = "tuple[" + each(t.Elems, ", ", Type.String) + "]"
+	case TUnion:
+		s = each(t.Elems, " or ", Type.String)
 	case TStruct:
 		names := make([]string, len(t.Fields))
 		for i, f := range t.Fields {
@@ -94,6 +151,10 @@ func (t Type) Text() string {
 		s = "list[" + t.Elem.Text() + "]"
 	case TMap:
 		s = "map[string, " + t.Elem.Text() + "]"
+	case TTuple:
+		s = "tuple[" + each(t.Elems, ", ", Type.Text) + "]"
+	case TUnion:
+		s = "union[" + each(t.Elems, ", ", Type.Text) + "]"
 	case TRef:
 		s = t.Name
 	case TStruct:
@@ -107,6 +168,14 @@ func (t Type) Text() string {
 		s += " or null"
 	}
 	return s
+}
+
+func each(list []Type, between string, text func(Type) string) string {
+	parts := make([]string, len(list))
+	for i, t := range list {
+		parts[i] = text(t)
+	}
+	return strings.Join(parts, between)
 }
 
 func elem(t Type) string {

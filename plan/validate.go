@@ -169,7 +169,18 @@ func (v *validation) types(name string, t Type) {
 			return
 		}
 		v.types(name+"[]", *t.Elem)
-	case TBool, TInt8, TInt16, TInt32, TInt64, TUint8, TUint16, TUint32, TUint64, TFloat32, TFloat64, TString, TBytes, TTime, TAny:
+	case TTuple:
+		if len(t.Elems) == 0 {
+			v.add(nil, "bad-type", "", "type %q: expected the types of its elements, got none", name)
+		}
+		for i, e := range t.Elems {
+			v.types(fmt.Sprintf("%s[%d]", name, i), e)
+		}
+	case TTime, TDuration:
+		if !ValidUnit(t.Kind, t.Unit) {
+			v.add(nil, "bad-type", "", "type %q: unknown unit %q of a %s", name, t.Unit, t.Kind)
+		}
+	case TBool, TInt8, TInt16, TInt32, TInt64, TUint8, TUint16, TUint32, TUint64, TFloat32, TFloat64, TString, TBytes, TAny:
 	default:
 		v.add(nil, "bad-type", "", "type %q: unknown kind %q", name, t.Kind)
 	}

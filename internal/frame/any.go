@@ -25,14 +25,15 @@ const (
 	tagList
 	tagMap
 	tagTime
+	tagDuration
 )
 
-var tagNames = [...]string{"null", "bool", "bool", "int", "int", "float", "string", "bytes", "list", "map", "time"}
+var tagNames = [...]string{"null", "bool", "bool", "int", "int", "float", "string", "bytes", "list", "map", "time", "duration"}
 
 func (t tag) String() string { return tagNames[t] }
 
 // AppendAny appends the frame of a value with layout any: nil, bool, integers, floats,
-// string, []byte, time.Time, []any, map[string]any, jsontext.Value, and what is made of
+// string, []byte, time.Time, time.Duration, []any, map[string]any, jsontext.Value, and what is made of
 // types that have a layout.
 func AppendAny(buf []byte, v any) ([]byte, error) {
 	out, err := new(anyEncoders).append(buf, v, 0)
@@ -98,6 +99,8 @@ func (a *anyEncoders) append(buf []byte, v any, depth int) ([]byte, error) {
 		return appendBlob(append(buf, byte(tagBytes)), v), nil
 	case time.Time:
 		return appendTime(append(buf, byte(tagTime)), v)
+	case time.Duration:
+		return le.AppendUint64(append(buf, byte(tagDuration)), uint64(v/time.Microsecond)), nil
 	case jsontext.Value:
 		return a.appendRaw(buf, v, depth)
 	}
@@ -233,6 +236,9 @@ func (r *reader) spellBare(buf []byte, n *node) ([]byte, error) {
 	case k == kTime:
 		v, err := r.u64()
 		return le.AppendUint64(append(buf, byte(tagTime)), v), err
+	case k == kDuration:
+		v, err := r.u64()
+		return le.AppendUint64(append(buf, byte(tagDuration)), v), err
 	case k == kString, k == kBytes:
 		v, err := r.blob()
 		t := tagString
@@ -253,6 +259,16 @@ func (r *reader) spellBare(buf []byte, n *node) ([]byte, error) {
 	defer r.leave()
 	if n.kind == kStruct {
 		return r.spellStruct(buf, n)
+	}
+	if n.kind == kTuple {
+		buf = le.AppendUint32(append(buf, byte(tagList)), uint32(len(n.elems)))
+		for i, e := range n.elems {
+			var err error
+			if buf, err = r.spell(buf, e); err != nil {
+				return buf, inElement(err, i)
+			}
+		}
+		return buf, nil
 	}
 	count, err := r.count(n)
 	if err != nil {
@@ -383,6 +399,10 @@ func (r *reader) any(to *any) error {
 		*to = math.Float64frombits(v)
 	case tagTime:
 		*to = toTime(v)
+	case tagDuration:
+		if err == nil {
+			*to, err = toDuration(int64(v))
+		}
 	}
 	return err
 }

@@ -102,7 +102,16 @@ func (w *writer) bare(dst []byte, n *node) ([]byte, error) {
 		if err != nil {
 			return dst, err
 		}
+		if n.number() {
+			return appendTicks(dst, int64(v), n.unit), nil
+		}
 		return appendRFC3339(dst, toTime(v))
+	case kDuration:
+		v, err := w.u64()
+		if err != nil {
+			return dst, err
+		}
+		return appendTicks(dst, int64(v), n.unit), nil
 	case kAny:
 		return w.any(dst)
 	}
@@ -118,6 +127,8 @@ func (w *writer) bare(dst []byte, n *node) ([]byte, error) {
 		w.sort = true
 		dst, err = w.dict(dst, n, true)
 		w.sort = sort
+	case kTuple:
+		dst, err = w.tuple(dst, n)
 	default:
 		dst, err = w.list(dst, n)
 	}
@@ -226,6 +237,8 @@ func (n *node) zero(b []byte) bool {
 		return math.Float64frombits(le.Uint64(b)) == 0
 	case kList, kMap, kBytes:
 		return false
+	case kTuple:
+		return n.zeroTuple(b)
 	case kStruct:
 		r := reader{b: b}
 		for i := range n.fields {
@@ -374,6 +387,8 @@ func (w *writer) any(dst []byte) ([]byte, error) {
 		return strconv.AppendInt(dst, int64(v), 10), nil
 	case tagUint:
 		return strconv.AppendUint(dst, v, 10), nil
+	case tagDuration:
+		return appendTicks(dst, int64(v), inMillis), nil
 	case tagTime:
 		return appendRFC3339(dst, toTime(v))
 	}

@@ -75,6 +75,7 @@ const (
 	decString
 	decBytes
 	decTime
+	decDuration
 	decList
 	decMapString
 	decMapAny
@@ -82,6 +83,7 @@ const (
 	decMapFloat64
 	decMap // of any other element, by reflection
 	decStruct
+	decTuple
 	decAny     // any into any
 	decRaw     // anything into JSON text
 	decSpell   // anything else into any
@@ -100,7 +102,8 @@ type decType struct {
 	want     *node // the layout of the Go type
 	rtype    reflect.Type
 	elem     *decType
-	typed    typedMap // of decMap, where its element is registered
+	elems    []*decType // of decTuple
+	typed    typedMap   // of decMap, where its element is registered
 
 	lo int64 // range of an integer
 	hi uint64
@@ -132,6 +135,7 @@ type decExtra struct {
 type decKey struct {
 	from *node
 	t    reflect.Type
+	want *node // it may say more than the type: a unit
 }
 
 type decCompiler struct {
@@ -139,7 +143,7 @@ type decCompiler struct {
 }
 
 func (c *decCompiler) compile(from *node, t reflect.Type, want *node) (*decType, error) {
-	key := decKey{from, t}
+	key := decKey{from, t, want}
 	if d, ok := c.done[key]; ok {
 		return d, nil
 	}
@@ -202,6 +206,10 @@ func (c *decCompiler) fill(d *decType, t reflect.Type) error {
 		d.op = decBytes
 	case k == kTime:
 		d.op = decTime
+	case k == kDuration:
+		d.op = decDuration
+	case k == kTuple:
+		return c.tuple(d, t)
 	case k == kList:
 		d.op = decList
 		elem, err := c.compile(from.elem, t.Elem(), want.elem)
@@ -215,7 +223,7 @@ func (c *decCompiler) fill(d *decType, t reflect.Type) error {
 			switch {
 			case t.Elem().Kind() == reflect.String && from.elem.kind == kString:
 				d.op = decMapString
-			case t.Elem().Kind() == reflect.Int64 && from.elem.kind == kInt64:
+			case want.elem.kind == kInt64 && t.Elem().Kind() == reflect.Int64 && from.elem.kind == kInt64:
 				d.op = decMapInt64
 			case t.Elem().Kind() == reflect.Float64 && from.elem.kind == kFloat64:
 				d.op = decMapFloat64
@@ -382,6 +390,13 @@ func (d *decType) bare(r *reader, p unsafe.Pointer) error {
 			return err
 		}
 		return storeTime(v, p)
+	case decDuration:
+		v, err := r.u64()
+		if err != nil {
+			return err
+		}
+		*(*time.Duration)(p), err = toDuration(int64(v))
+		return err
 	case decAny:
 		return r.any((*any)(p))
 	case decRaw:
@@ -398,6 +413,8 @@ func (d *decType) bare(r *reader, p unsafe.Pointer) error {
 		err = d.structure(r, p)
 	case decList:
 		err = d.list(r, p)
+	case decTuple:
+		err = d.tuple(r, p)
 	case decMapString:
 		err = d.strings(r, p)
 	case decMapInt64:

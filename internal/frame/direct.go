@@ -145,7 +145,24 @@ func (p *parser) goBare(t *memType, q unsafe.Pointer) error {
 		}
 		*(*[]byte)(q) = b
 		return nil
+	case memDuration:
+		us, err := p.ticks(t.node)
+		if err != nil {
+			return err
+		}
+		*(*time.Duration)(q), err = toDuration(us)
+		return err
+	case memTuple:
+		return p.goTuple(t, q)
 	case memTime:
+		if t.node.number() {
+			us, err := p.ticks(t.node)
+			if err != nil {
+				return err
+			}
+			*(*time.Time)(q) = toTime(uint64(us))
+			return nil
+		}
 		if p.peek() != '"' {
 			return p.mismatch("RFC 3339 time")
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"time"
 	"unsafe"
 )
 
@@ -24,6 +25,8 @@ func (c *decCompiler) dynamic(d *decType, t reflect.Type) error {
 		d.setRange(k, kAny)
 	case k == kList || k == kMap:
 		d.elem, err = c.compile(anyNode, t.Elem(), d.want.elem)
+	case k == kTuple:
+		d.elem, err = c.compile(anyNode, t.Elem(), d.want.elems[0])
 	case k == kStruct:
 		var gs *goStruct
 		if gs, err = structOf(t); err != nil {
@@ -77,7 +80,7 @@ func (d *decType) dynamicValue(r *reader, p unsafe.Pointer) error {
 		}
 		*(*[]byte)(p) = v
 		return err
-	case k == kTime && t == tagString:
+	case k == kTime && t == tagString && !d.want.number():
 		v, err := r.blob()
 		if err != nil {
 			return err
@@ -87,19 +90,21 @@ func (d *decType) dynamicValue(r *reader, p unsafe.Pointer) error {
 			return errorf("expected time, got string %q", shorten(v))
 		}
 		return storeTime(uint64(at.UnixMicro()), p)
-	case t == tagInt || t == tagUint || t == tagFloat || t == tagTime:
+	case t == tagInt || t == tagUint || t == tagFloat || t == tagTime || t == tagDuration:
 		v, err := r.u64()
 		if err != nil {
 			return err
 		}
 		return d.dynamicNumber(t, v, p)
-	case k == kList && t == tagList, k == kMap && t == tagMap, k == kStruct && t == tagMap:
+	case (k == kList || k == kTuple) && t == tagList, k == kMap && t == tagMap, k == kStruct && t == tagMap:
 		if err := r.enter(); err != nil {
 			return err
 		}
 		switch k {
 		case kList:
 			err = d.dynamicList(r, p)
+		case kTuple:
+			err = d.dynamicTuple(r, p)
 		case kMap:
 			err = d.dynamicMap(r, p)
 		default:
@@ -119,6 +124,21 @@ func (d *decType) dynamicNumber(t tag, v uint64, p unsafe.Pointer) error {
 	switch {
 	case k == kTime && t == tagTime:
 		return storeTime(v, p)
+	case k == kDuration && t == tagDuration:
+		var err error
+		*(*time.Duration)(p), err = toDuration(int64(v))
+		return err
+	case t < tagTime && (k == kDuration || k == kTime && d.want.number()):
+		us, ok := readTicks(t, v, d.want.unit)
+		switch {
+		case !ok:
+			return errorf("expected a number of %s within 64 bits of microseconds", d.want.unitWords())
+		case k == kTime:
+			return storeTime(uint64(us), p)
+		}
+		var err error
+		*(*time.Duration)(p), err = toDuration(us)
+		return err
 	case k.integer():
 		switch t {
 		case tagInt:

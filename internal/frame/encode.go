@@ -147,6 +147,8 @@ func (e *memType) bare(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) 
 		return appendBlob(buf, *(*[]byte)(p)), nil
 	case memTime:
 		return appendTime(buf, *(*time.Time)(p))
+	case memDuration:
+		return le.AppendUint64(buf, uint64(*(*time.Duration)(p)/time.Microsecond)), nil
 	case memAny:
 		return e.anys.append(buf, *(*any)(p), depth)
 	case memRaw:
@@ -185,6 +187,8 @@ func (e *memType) bare(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) 
 			return e.typed.write(e, buf, p, depth)
 		}
 		return e.reflectMap(buf, p, depth)
+	case memTuple:
+		return e.tuple(buf, p, depth)
 	}
 	return e.structure(buf, p, depth)
 }

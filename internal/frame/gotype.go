@@ -91,6 +91,12 @@ func (s *scanner) scan(t reflect.Type) (plan.Type, error) {
 			return plan.Type{}, err
 		}
 		pt.Elem = &elem
+	case kTuple:
+		elem, err := s.scan(t.Elem())
+		if err != nil {
+			return plan.Type{}, err
+		}
+		pt.Elems = slices.Repeat([]plan.Type{elem}, t.Len())
 	case kStruct:
 		if t.Name() == "" {
 			return s.structType(t)
@@ -127,6 +133,11 @@ func (s *scanner) structType(t reflect.Type) (plan.Type, error) {
 		if err != nil {
 			return plan.Type{}, fmt.Errorf("%s.%s: %w", t, f.goName, err)
 		}
+		if f.unit != "" {
+			if ft, err = ft.WithUnit(f.unit); err != nil {
+				return plan.Type{}, fmt.Errorf("%s.%s: %w", t, f.goName, err)
+			}
+		}
 		pt.Fields = append(pt.Fields, plan.Field{Name: f.name, Type: ft, Optional: f.omit != 0, Omit: omitName(f.omit)})
 	}
 	return pt, nil
@@ -140,7 +151,7 @@ func goKind(t reflect.Type) (kind, error) {
 	case rawType:
 		return kAny, nil
 	case durationType:
-		return 0, fmt.Errorf("time.Duration is not supported: JSON has no form for it; use a number of milliseconds")
+		return kDuration, nil
 	}
 	if t.Kind() == reflect.Pointer {
 		return goKind(t.Elem())
@@ -194,7 +205,7 @@ func goKind(t reflect.Type) (kind, error) {
 		}
 		return 0, fmt.Errorf("%s is not supported: an interface with methods", t)
 	case reflect.Array:
-		return 0, fmt.Errorf("%s is not supported: use a slice", t)
+		return kTuple, tupleType(t)
 	}
 	return 0, fmt.Errorf("%s is not supported", t)
 }
@@ -216,6 +227,7 @@ type goField struct {
 	typ    reflect.Type
 	offset uintptr
 	omit   uint8
+	unit   string // of a levada tag
 
 	index  []int
 	tagged bool
@@ -246,7 +258,7 @@ func structOf(t reflect.Type) (*goStruct, error) {
 				continue
 			}
 			f := goField{
-				name: tag.name, goName: l.goName + sf.Name, typ: sf.Type, offset: l.offset + sf.Offset, omit: tag.omit,
+				name: tag.name, goName: l.goName + sf.Name, typ: sf.Type, offset: l.offset + sf.Offset, omit: tag.omit, unit: tag.unit,
 				index: append(slices.Clone(l.index), i), tagged: tag.named,
 			}
 			if sf.Anonymous && !tag.named {
@@ -269,6 +281,8 @@ func structOf(t reflect.Type) (*goStruct, error) {
 				continue
 			}
 			switch {
+			case f.unit != "":
+				return nil, fmt.Errorf("%s.%s: a levada tag on an embedded field has no effect", l.t, sf.Name)
 			case f.omit != 0 || tag.named:
 				return nil, fmt.Errorf("%s.%s: no other option may stand beside embed", l.t, sf.Name)
 			case sf.Type == rawType || sf.Type == anyMapType:
@@ -334,6 +348,7 @@ type fieldTag struct {
 	skip  bool
 	embed bool
 	omit  uint8
+	unit  string // of the levada tag
 }
 
 func parseTag(sf reflect.StructField) (fieldTag, error) {
@@ -348,6 +363,11 @@ func parseTag(sf reflect.StructField) (fieldTag, error) {
 		return fieldTag{skip: true}, nil
 	}
 	tag := fieldTag{name: sf.Name}
+	if text, ok := sf.Tag.Lookup("levada"); ok {
+		if err := tag.own(text, sf.Type); err != nil {
+			return fieldTag{}, err
+		}
+	}
 	name, options, more := strings.Cut(raw, ",")
 	if name != "" {
 		if strings.ContainsAny(name, "\\'\"`") || !utf8.ValidString(name) {
@@ -372,4 +392,21 @@ func parseTag(sf reflect.StructField) (fieldTag, error) {
 		}
 	}
 	return tag, nil
+}
+
+// own reads a tag of the platform's own.
+func (tag *fieldTag) own(text string, t reflect.Type) error {
+	for option := range strings.SplitSeq(text, ",") {
+		key, value, _ := strings.Cut(option, "=")
+		switch {
+		case key == "unit" && value != "":
+			tag.unit = value
+		case option == "any" && (t == rawType || t.Kind() == reflect.Interface && t.NumMethod() == 0):
+		case option == "any":
+			return fmt.Errorf("levada tag any stands on a field of type any or jsontext.Value, got %s", t)
+		default:
+			return fmt.Errorf("levada tag %q is not known: unit=... and any are", option)
+		}
+	}
+	return nil
 }

@@ -81,10 +81,37 @@ func TestTypeOf(t *testing.T) {
 			Rest map[string]any `json:",embed"`
 		}](), `{"kind":"struct","extra":true}`},
 
-		{"duration", reflect.TypeFor[struct{ D time.Duration }](), "struct { D time.Duration }.D: time.Duration is not supported: JSON has no form for it; use a number of milliseconds"},
+		{"duration", reflect.TypeFor[[]time.Duration](), `{"kind":"list","elem":{"kind":"duration"}}`},
+		{"units", reflect.TypeFor[struct {
+			A *time.Time                 `levada:"unit=unix_ms"`
+			B map[string][]time.Duration `levada:"unit=s"`
+			C time.Duration              `levada:"unit=ms"`
+			D [2]time.Time               `levada:"unit=unix"`
+		}](), `{"kind":"struct","fields":[{"name":"A","type":{"kind":"time","unit":"unix_ms","nullable":true}},{"name":"B","type":{"kind":"map","elem":{"kind":"list","elem":{"kind":"duration","unit":"s"}}}},{"name":"C","type":{"kind":"duration"}},{"name":"D","type":{"kind":"tuple","elems":[{"kind":"time","unit":"unix"},{"kind":"time","unit":"unix"}]}}]}`},
+		{"tuple", reflect.TypeFor[[2]string](), `{"kind":"tuple","elems":[{"kind":"string"},{"kind":"string"}]}`},
+		{"any said twice", reflect.TypeFor[struct {
+			A any `levada:"any"`
+		}](), `{"kind":"struct","fields":[{"name":"A","type":{"kind":"any"}}]}`},
 		{"a form of its own", reflect.TypeFor[withText](), "frame.withText is not supported: it has a JSON or text form of its own"},
 		{"a form of its own, by pointer", reflect.TypeFor[*big.Int](), "big.Int is not supported: it has a JSON or text form of its own"},
-		{"array", reflect.TypeFor[[2]int](), "[2]int is not supported: use a slice"},
+		{"long array", reflect.TypeFor[[9]int](), "[9]int is not supported: an array has 1 to 8 elements; use a slice"},
+		{"empty array", reflect.TypeFor[[0]int](), "[0]int is not supported: an array has 1 to 8 elements; use a slice"},
+		{"array of bytes", reflect.TypeFor[[2]byte](), "[2]uint8 is not supported: use []byte"},
+		{"unit of a number", reflect.TypeFor[struct {
+			A int `levada:"unit=s"`
+		}](), `.A: unit "s": expected a time or a duration, got int64`},
+		{"unit of a duration on a time", reflect.TypeFor[struct {
+			A time.Time `levada:"unit=ms"`
+		}](), `.A: unit "ms": expected unix, unix_ms, unix_us, unix_ns of a time`},
+		{"any on a type", reflect.TypeFor[struct {
+			A int `levada:"any"`
+		}](), "levada tag any stands on a field of type any or jsontext.Value, got int"},
+		{"unknown option", reflect.TypeFor[struct {
+			A int `levada:"fast"`
+		}](), `levada tag "fast" is not known: unit=... and any are`},
+		{"unit on what is embedded", reflect.TypeFor[struct {
+			Inner `levada:"unit=s"`
+		}](), ".Inner: a levada tag on an embedded field has no effect"},
 		{"channel", reflect.TypeFor[chan int](), "chan int is not supported"},
 		{"function", reflect.TypeFor[func()](), "func() is not supported"},
 		{"complex", reflect.TypeFor[complex128](), "complex128 is not supported"},
@@ -201,6 +228,9 @@ func TestCompileErrors(t *testing.T) {
 		{"member twice", plan.Type{Kind: plan.TStruct, Fields: []plan.Field{{Name: "a", Type: str}, {Name: "a", Type: str}}}, `type struct: member "a" twice`},
 		{"no members", plan.Type{Kind: plan.TStruct}, "type struct without members"},
 		{"rule", plan.Type{Kind: plan.TStruct, Fields: []plan.Field{{Name: "a", Type: str, Omit: "never"}}}, `struct.a: unknown omit rule "never"`},
+		{"tuple", plan.Type{Kind: plan.TTuple}, "type tuple without elements"},
+		{"unit", plan.Type{Kind: plan.TTime, Unit: "s"}, `type time: unknown unit "s"`},
+		{"unit of text", plan.Type{Kind: plan.TString, Unit: "s"}, `type string: unknown unit "s"`},
 	} {
 		if _, err := Compile(c.typ, rec); err == nil || err.Error() != c.want {
 			t.Errorf("%s:\n got %v\nwant %s", c.name, err, c.want)

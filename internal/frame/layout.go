@@ -4,9 +4,11 @@ import (
 	"encoding/binary"
 	"encoding/json/jsontext"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/levada-io/levada/plan"
 )
@@ -33,6 +35,9 @@ const (
 	kMap
 	kStruct
 	kAny
+	kDuration
+	kTuple
+	kUnion
 )
 
 var kinds = [...]plan.TypeKind{
@@ -40,6 +45,7 @@ var kinds = [...]plan.TypeKind{
 	kUint8: plan.TUint8, kUint16: plan.TUint16, kUint32: plan.TUint32, kUint64: plan.TUint64,
 	kFloat32: plan.TFloat32, kFloat64: plan.TFloat64, kString: plan.TString, kBytes: plan.TBytes,
 	kTime: plan.TTime, kList: plan.TList, kMap: plan.TMap, kStruct: plan.TStruct, kAny: plan.TAny,
+	kDuration: plan.TDuration, kTuple: plan.TTuple, kUnion: plan.TUnion,
 }
 
 func (k kind) String() string { return string(kinds[k]) }
@@ -68,8 +74,10 @@ type node struct {
 	kind     kind
 	nullable bool
 	extra    bool
-	name     string // of a struct, canonical
-	elem     *node  // of a list or map
+	name     string  // of a struct, canonical
+	unit     unit    // of a time or duration
+	elem     *node   // of a list or map
+	elems    []*node // of a tuple
 	fields   []field
 	byName   map[string]int
 	min      int // bytes of the smallest value, without its presence byte
@@ -168,7 +176,11 @@ func (c *compiler) node(t plan.Type, depth int) (*node, error) {
 	if k < 0 {
 		return nil, fmt.Errorf("unknown kind of type %q", t.Kind)
 	}
-	n := &node{kind: kind(k), nullable: t.Nullable}
+	u, ok := unitOf(kind(k), t.Unit)
+	if !ok {
+		return nil, fmt.Errorf("type %s: unknown unit %q", t.Kind, t.Unit)
+	}
+	n := &node{kind: kind(k), nullable: t.Nullable, unit: u}
 	if n.kind == kAny {
 		n.nullable = false // any has a null of its own
 	}
@@ -186,6 +198,24 @@ func (c *compiler) node(t plan.Type, depth int) (*node, error) {
 			return nil, err
 		}
 		n.elem = elem
+	case kTuple:
+		if len(t.Elems) == 0 {
+			return nil, fmt.Errorf("type %s without elements", t.Kind)
+		}
+		n.elems = make([]*node, len(t.Elems))
+		for i, e := range t.Elems {
+			if i > 0 && reflect.DeepEqual(e, t.Elems[i-1]) {
+				n.elems[i] = n.elems[i-1]
+				continue
+			}
+			elem, err := c.node(e, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			n.elems[i] = elem
+		}
+	case kUnion:
+		return nil, fmt.Errorf("unknown kind of type %q", t.Kind)
 	case kStruct:
 		n.name, n.extra = name, t.Extra
 		if len(t.Fields) == 0 && !t.Extra {
@@ -283,6 +313,25 @@ func (c *compiler) measure() error {
 				size += f.node.min
 			}
 			n.min = size
+		case kTuple:
+			if n.min == open {
+				return fmt.Errorf("type %s contains itself without a list, map or null between", n.kind)
+			}
+			n.min = open
+			size := 0
+			for _, e := range n.elems {
+				if e.nullable {
+					size++
+					continue
+				}
+				if e.min <= 0 {
+					if err := walk(e); err != nil {
+						return err
+					}
+				}
+				size += e.min
+			}
+			n.min = size
 		default:
 			n.min = 8
 		}
@@ -307,6 +356,14 @@ func (n *node) zeroJSON() string {
 		return "false"
 	case n.kind == kString || n.kind == kBytes:
 		return `""`
+	case n.kind == kTime && n.number():
+		return string(appendTicks(nil, time.Time{}.UnixMicro(), n.unit))
+	case n.kind == kTuple:
+		parts := make([]string, len(n.elems))
+		for i, e := range n.elems {
+			parts[i] = e.zeroJSON()
+		}
+		return "[" + strings.Join(parts, ",") + "]"
 	case n.kind == kTime:
 		return `"0001-01-01T00:00:00Z"`
 	case n.kind == kList:
@@ -344,6 +401,11 @@ func (l *Layout) Append(b []byte) []byte {
 		switch n.kind {
 		case kList, kMap:
 			b = binary.LittleEndian.AppendUint32(b, number[n.elem])
+		case kTuple:
+			b = binary.LittleEndian.AppendUint32(b, uint32(len(n.elems)))
+			for _, e := range n.elems {
+				b = binary.LittleEndian.AppendUint32(b, number[e])
+			}
 		case kStruct:
 			b = appendString(b, n.name)
 			b = binary.LittleEndian.AppendUint32(b, uint32(len(n.fields)))
@@ -375,6 +437,9 @@ func (l *Layout) order() ([]*node, map[*node]uint32) {
 		if n.elem != nil {
 			walk(n.elem)
 		}
+		for _, e := range n.elems {
+			walk(e)
+		}
 		for i := range n.fields {
 			walk(n.fields[i].node)
 		}
@@ -395,8 +460,12 @@ func (l *Layout) Type() (plan.Type, map[string]plan.Type) {
 }
 
 func (n *node) planType(types map[string]plan.Type) plan.Type {
-	t := plan.Type{Kind: kinds[n.kind], Nullable: n.nullable}
+	t := plan.Type{Kind: kinds[n.kind], Nullable: n.nullable, Unit: n.unitName()}
 	switch n.kind {
+	case kTuple:
+		for _, e := range n.elems {
+			t.Elems = append(t.Elems, e.planType(types))
+		}
 	case kList, kMap:
 		elem := n.elem.planType(types)
 		t.Elem = &elem
@@ -438,12 +507,17 @@ func sameNode(a, b *node, seen map[[2]*node]bool) bool {
 	if a == b || seen[[2]*node{a, b}] {
 		return true
 	}
-	if a.kind != b.kind || a.nullable != b.nullable || a.extra != b.extra || len(a.fields) != len(b.fields) {
+	if a.kind != b.kind || a.nullable != b.nullable || a.extra != b.extra || a.unit != b.unit || len(a.fields) != len(b.fields) || len(a.elems) != len(b.elems) {
 		return false
 	}
 	seen[[2]*node{a, b}] = true
 	if a.elem != nil && !sameNode(a.elem, b.elem, seen) {
 		return false
+	}
+	for i := range a.elems {
+		if !sameNode(a.elems[i], b.elems[i], seen) {
+			return false
+		}
 	}
 	for i := range a.fields {
 		f, g := &a.fields[i], &b.fields[i]

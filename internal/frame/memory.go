@@ -23,6 +23,7 @@ const (
 	memString
 	memBytes
 	memTime
+	memDuration
 	memList
 	memMapString
 	memMapAny
@@ -30,6 +31,7 @@ const (
 	memMapFloat64
 	memMap // of any other element, by reflection
 	memStruct
+	memTuple // of elem
 	memAny
 	memRaw
 )
@@ -66,8 +68,8 @@ type memExtra struct {
 }
 
 type memKey struct {
-	t        reflect.Type
-	nullable bool
+	t reflect.Type
+	n *node // it may say more than the type: a unit
 }
 
 type memCompiler struct {
@@ -76,7 +78,7 @@ type memCompiler struct {
 }
 
 func (c *memCompiler) compile(t reflect.Type, n *node) (*memType, error) {
-	key := memKey{t, n.nullable}
+	key := memKey{t, n}
 	if e, ok := c.done[key]; ok {
 		return e, nil
 	}
@@ -96,6 +98,15 @@ func (c *memCompiler) compile(t reflect.Type, n *node) (*memType, error) {
 		e.op = memBytes
 	case kTime:
 		e.op = memTime
+	case kDuration:
+		e.op = memDuration
+	case kTuple:
+		e.op = memTuple
+		elem, err := c.compile(t.Elem(), n.elems[0])
+		if err != nil {
+			return nil, err
+		}
+		e.elem = elem
 	case kAny:
 		e.op = memAny
 		if t == rawType {
@@ -109,14 +120,14 @@ func (c *memCompiler) compile(t reflect.Type, n *node) (*memType, error) {
 		}
 		e.elem = elem
 	case kMap:
-		switch t.Elem().Kind() {
-		case reflect.String:
+		switch k := t.Elem().Kind(); {
+		case k == reflect.String:
 			e.op = memMapString
-		case reflect.Int64:
+		case k == reflect.Int64 && n.elem.kind == kInt64:
 			e.op = memMapInt64
-		case reflect.Float64:
+		case k == reflect.Float64:
 			e.op = memMapFloat64
-		case reflect.Interface:
+		case k == reflect.Interface:
 			e.op = memMapAny
 		default:
 			e.op = memMap

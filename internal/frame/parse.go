@@ -259,7 +259,24 @@ func (p *parser) bare(n *node) error {
 			return p.emptyFor("base64 string")
 		}
 		return p.base64()
+	case kDuration:
+		us, err := p.ticks(n)
+		if err != nil {
+			return err
+		}
+		p.dst = le.AppendUint64(p.dst, uint64(us))
+		return nil
+	case kTuple:
+		return p.tuple(len(n.elems), func(i int) error { return p.value(n.elems[i]) })
 	case kTime:
+		if n.number() {
+			us, err := p.ticks(n)
+			if err != nil {
+				return err
+			}
+			p.dst = le.AppendUint64(p.dst, uint64(us))
+			return nil
+		}
 		if p.peek() != '"' {
 			return p.mismatch("RFC 3339 time")
 		}
@@ -673,6 +690,9 @@ func missing(f *field) error {
 func (n *node) describe() string {
 	if n.kind == kStruct && n.name != "" {
 		return n.name[strings.LastIndexAny(n.name, ".:/")+1:]
+	}
+	if n.kind == kTuple {
+		return fmt.Sprintf("tuple of %d", len(n.elems))
 	}
 	return n.kind.String()
 }

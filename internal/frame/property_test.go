@@ -24,14 +24,20 @@ func drawType(t *rapid.T, depth int) reflect.Type {
 		reflect.TypeFor[bool](), reflect.TypeFor[int8](), reflect.TypeFor[int16](), reflect.TypeFor[int32](), reflect.TypeFor[int64](), reflect.TypeFor[int](),
 		reflect.TypeFor[uint8](), reflect.TypeFor[uint16](), reflect.TypeFor[uint32](), reflect.TypeFor[uint64](), reflect.TypeFor[uint](),
 		reflect.TypeFor[float32](), reflect.TypeFor[float64](), reflect.TypeFor[string](), reflect.TypeFor[Color](), reflect.TypeFor[[]byte](),
-		timeType, anyType, reflect.TypeFor[map[string]string](), reflect.TypeFor[map[string]int64](), reflect.TypeFor[map[string]float64](),
+		timeType, durationType, reflect.TypeFor[[2]Inner](), reflect.TypeFor[Tuples](), anyType, reflect.TypeFor[map[string]string](), reflect.TypeFor[map[string]int64](), reflect.TypeFor[map[string]float64](),
 		anyMapType, reflect.TypeFor[[]any](), reflect.TypeFor[Inner](), reflect.TypeFor[Tree](), reflect.TypeFor[Presence](),
 	}
-	pick := rapid.IntRange(0, 9).Draw(t, "shape")
+	pick := rapid.IntRange(0, 10).Draw(t, "shape")
 	if depth <= 0 {
 		pick = 0
 	}
 	switch pick {
+	case 10:
+		e := drawType(t, depth-1)
+		if e.Kind() == reflect.Uint8 {
+			return e // an array of bytes is text
+		}
+		return reflect.ArrayOf(rapid.IntRange(1, 3).Draw(t, "positions"), e)
 	case 7:
 		return reflect.SliceOf(drawType(t, depth-1))
 	case 8:
@@ -90,6 +96,9 @@ func fill(t *rapid.T, v reflect.Value, depth int) {
 		return
 	case rawType:
 		return
+	case durationType:
+		v.SetInt(1000 * rapid.OneOf(rapid.Int64Range(-9e15, 9e15), rapid.Int64Range(-5000, 5000)).Draw(t, "duration"))
+		return
 	}
 	some := func(most int) int {
 		if depth <= 0 {
@@ -135,6 +144,10 @@ func fill(t *rapid.T, v reflect.Value, depth int) {
 			fill(t, e, depth-2)
 			v.SetMapIndex(reflect.ValueOf(strings.ToValidUTF8(texts.Draw(t, "key"), "?")), e)
 		}
+	case reflect.Array:
+		for i := range v.Len() {
+			fill(t, v.Index(i), depth-1)
+		}
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if v.Field(i).CanSet() {
@@ -151,9 +164,9 @@ func fill(t *rapid.T, v reflect.Value, depth int) {
 }
 
 func drawAny(t *rapid.T, depth int) any {
-	most := 8
+	most := 9
 	if depth <= 0 {
-		most = 6
+		most = 7
 	}
 	switch rapid.IntRange(0, most).Draw(t, "any") {
 	case 0:
@@ -171,6 +184,8 @@ func drawAny(t *rapid.T, depth int) any {
 	case 6:
 		return rapid.Float32().Draw(t, "float32")
 	case 7:
+		return time.Duration(rapid.Int64Range(-9e15, 9e15).Draw(t, "duration")) * time.Microsecond
+	case 8:
 		list := make([]any, rapid.IntRange(0, 3).Draw(t, "n"))
 		for i := range list {
 			list[i] = drawAny(t, depth-1)
@@ -522,7 +537,7 @@ func micros(v reflect.Value) {
 		if !v.IsNil() {
 			micros(v.Elem())
 		}
-	case reflect.Slice:
+	case reflect.Slice, reflect.Array:
 		for i := range v.Len() {
 			micros(v.Index(i))
 		}

@@ -88,7 +88,7 @@ func (r *reader) presence(nullable, optional bool) (byte, error) {
 
 func (r *reader) tag() (tag, error) {
 	v, err := r.byte()
-	if tag(v) > tagTime {
+	if tag(v) > tagDuration {
 		return 0, errorf("frame: %d as a tag of any", v)
 	}
 	return tag(v), err
@@ -179,6 +179,17 @@ func (r *reader) skipBare(n *node) error {
 				}
 			}
 			if err := r.skip(n.elem); err != nil {
+				return err
+			}
+		}
+		return nil
+	case kTuple:
+		if err := r.enter(); err != nil {
+			return err
+		}
+		defer r.leave()
+		for _, e := range n.elems {
+			if err := r.skip(e); err != nil {
 				return err
 			}
 		}

@@ -187,6 +187,30 @@ func aSpan() Span {
 	}
 }
 
+// Ticks has a time and a duration in every unit.
+type Ticks struct {
+	Text    time.Time                `json:"text"`
+	Unix    time.Time                `json:"unix" levada:"unit=unix"`
+	Millis  *time.Time               `json:"millis" levada:"unit=unix_ms"`
+	Micros  time.Time                `json:"micros,omitzero" levada:"unit=unix_us"`
+	Nanos   []time.Time              `json:"nanos" levada:"unit=unix_ns"`
+	Wait    time.Duration            `json:"wait"`
+	Seconds time.Duration            `json:"seconds,omitzero" levada:"unit=s"`
+	Few     *time.Duration           `json:"few" levada:"unit=us"`
+	Fine    time.Duration            `json:"fine" levada:"unit=ns"`
+	Waits   map[string]time.Duration `json:"waits"`
+	Span    [2]time.Duration         `json:"span" levada:"unit=s"`
+}
+
+type Tuples struct {
+	Pair   [2]int64       `json:"pair"`
+	Named  [3]Inner       `json:"named"`
+	Maybe  [2]*string     `json:"maybe"`
+	Zero   [2]float64     `json:"zero,omitzero"`
+	Ptr    *[1]bool       `json:"ptr"`
+	Nested [][2][2]uint16 `json:"nested,omitempty"`
+}
+
 func ptr[T any](v T) *T { return &v }
 
 type golden struct {
@@ -222,7 +246,7 @@ func goldens() []golden {
 		aCase("list", "of int64", []int64{}, []int64{1, 2, 3}),
 		aCase("map", "sorted by key", map[string]string{}, map[string]string{"b": "2", "a": "1", "": "", "ä": "3"}),
 		aCase("nullable", "a pointer at the root", nil, ptr("x"), ptr("")),
-		aCase("any", "every tag, nested", any(nil), any(true), any(int64(-7)), any(uint64(math.MaxUint64)), any(0.5), any("text"), any([]byte("blob")), any(leap),
+		aCase("any", "every tag, nested", any(nil), any(true), any(int64(-7)), any(uint64(math.MaxUint64)), any(0.5), any("text"), any([]byte("blob")), any(leap), any(-1500*time.Microsecond),
 			any([]any{int64(1), []any{}, map[string]any{}, nil}), any(map[string]any{"b": int64(1), "a": map[string]any{"z": "y"}})),
 		aCase("scalars", "one field of every kind", Scalars{}, Scalars{true, 1, -2, 3, -4, 5, 6, 7, 8, 9, 10, 0.1, 0.1, "s", []byte("b"), leap}),
 		aCase("nested", "structs, lists and maps in each other, an embedded and an anonymous struct", Nested{}, Nested{
@@ -239,6 +263,15 @@ func goldens() []golden {
 		aCase("tree", "a recursive type", Tree{Name: "root", Left: tree, Kids: []Tree{{Name: "a"}, {Name: "b", Left: tree}}, Index: map[string]*Tree{"none": nil, "self": tree}}, Tree{}),
 		aCase("open", "members that no field names, in their order", Open{Known: "k"}, Open{"k", jsontext.Value(`{"z":1,"a":[true,null,{"y":1.5,"x":"s"}]}`)}),
 		aCase("dynamic", "any in a struct: maps are sorted in JSON", Dynamic{}, Dynamic{map[string]any{"b": int64(1), "a": int64(2)}, []any{"x"}, map[string]any{"k": 1.5}, jsontext.Value(`{"n":18446744073709551615}`)}),
+		aCase("duration", "milliseconds in JSON, with digits behind the point where they are not whole", time.Duration(0), time.Millisecond, -time.Second, 1500*time.Microsecond, -time.Microsecond, time.Duration(math.MaxInt64)/1000*1000),
+		aCase("tuple", "just as many elements as the layout says", [3]int64{1, -2, 3}, [3]int64{}),
+		aCase("tuples", "tuples in structs, lists and each other", Tuples{}, Tuples{
+			Pair: [2]int64{1, math.MaxInt64}, Named: [3]Inner{{X: 1}, {Y: "y"}, {}}, Maybe: [2]*string{ptr("m"), nil}, Zero: [2]float64{0, 0.5}, Ptr: &[1]bool{true}, Nested: [][2][2]uint16{{{1, 2}, {3, 4}}},
+		}),
+		aCase("ticks", "times and durations in every unit", Ticks{Unix: time.Unix(0, 0), Millis: ptr(leap), Nanos: []time.Time{}}, Ticks{
+			Text: leap, Unix: leap, Millis: ptr(time.UnixMilli(-1).UTC()), Micros: leap, Nanos: []time.Time{leap, time.Unix(0, 0).UTC()}, Wait: 20 * time.Second, Seconds: 90 * time.Minute,
+			Few: ptr(time.Microsecond), Fine: 7 * time.Microsecond, Waits: map[string]time.Duration{"b": 1, "a": time.Hour}, Span: [2]time.Duration{time.Second, 2500 * time.Millisecond},
+		}),
 		aCase("metric", "a record of ingest-metrics", aMetric(), aMetric()),
 		aCase("span", "a record of ingest-spans", aSpan()),
 		aCase[Metric]("empty", "a column without elements"),

@@ -136,11 +136,11 @@ func (f *function) docOr() string {
 
 func (p *Package) typesPy() string {
 	names := map[string]bool{"Any": true}
-	stamp := false
+	clock := map[string]bool{}
 	r := renderer{p: p, defined: map[string]bool{}, uses: func(name string) string {
 		module, name, _ := strings.Cut(name, ".")
 		if module == "datetime" {
-			stamp = true
+			clock[name] = true
 		} else {
 			names[name] = true
 		}
@@ -162,8 +162,8 @@ func (p *Package) typesPy() string {
 	b.WriteString(header("#", p.Manifest.Package))
 	b.WriteString(docstring("", "Types of the Go package "+p.Manifest.Package+"."))
 	b.WriteString("\n")
-	if stamp {
-		b.WriteString("from datetime import datetime\n")
+	if len(clock) > 0 {
+		fmt.Fprintf(&b, "from datetime import %s\n", strings.Join(slices.Sorted(maps.Keys(clock)), ", "))
 	}
 	fmt.Fprintf(&b, "from typing import %s\n\n", strings.Join(slices.Sorted(maps.Keys(names)), ", "))
 	var classes []string
@@ -262,6 +262,8 @@ func (r *renderer) typ(t types.Type) string {
 	switch fullName(t) {
 	case "time.Time":
 		return r.uses("datetime.datetime")
+	case "time.Duration":
+		return r.uses("datetime.timedelta")
 	case "encoding/json/jsontext.Value":
 		return r.uses("typing.Any")
 	}
@@ -284,6 +286,8 @@ func (r *renderer) typ(t types.Type) string {
 			return "bytes"
 		}
 		return "list[" + r.typ(u.Elem()) + "]"
+	case *types.Array:
+		return "tuple[" + strings.Join(slices.Repeat([]string{r.typ(u.Elem())}, int(u.Len())), ", ") + "]"
 	case *types.Map:
 		return "dict[str, " + r.typ(u.Elem()) + "]"
 	case *types.Struct:
@@ -313,7 +317,7 @@ func (r *renderer) zero(t plan.Type) string {
 		return "False"
 	case plan.TFloat32, plan.TFloat64:
 		return "0.0"
-	case plan.TString, plan.TBytes, plan.TTime, plan.TList, plan.TMap, plan.TRef, plan.TStruct, plan.TAny:
+	case plan.TString, plan.TBytes, plan.TTime, plan.TDuration, plan.TList, plan.TTuple, plan.TUnion, plan.TMap, plan.TRef, plan.TStruct, plan.TAny:
 		return "..."
 	}
 	return "0"
@@ -374,6 +378,16 @@ func pythonValue(t plan.Type) string {
 	if t.Elem != nil {
 		parts = append(parts, `"elem": `+pythonValue(*t.Elem))
 	}
+	if t.Elems != nil {
+		elems := make([]string, len(t.Elems))
+		for i, e := range t.Elems {
+			elems[i] = pythonValue(e)
+		}
+		parts = append(parts, `"elems": [`+strings.Join(elems, ", ")+"]")
+	}
+	if t.Unit != "" {
+		parts = append(parts, `"unit": `+pythonString(t.Unit))
+	}
 	if t.Nullable {
 		parts = append(parts, `"nullable": True`)
 	}
@@ -397,6 +411,9 @@ func pythonField(f plan.Field) string {
 	}
 	if f.Omit != "" {
 		out += `, "omit": ` + pythonString(f.Omit)
+	}
+	if f.Const != "" {
+		out += `, "const": ` + pythonString(f.Const)
 	}
 	return out + "}"
 }
@@ -438,8 +455,8 @@ func isIdentifier(s string) bool {
 // reservedInTypes says whether types.py uses the name itself.
 func reservedInTypes(name string) bool {
 	switch name {
-	case "Any", "Literal", "NotRequired", "TypeAlias", "TypedDict", "datetime",
-		"bool", "bytes", "dict", "float", "int", "list", "str":
+	case "Any", "Literal", "NotRequired", "TypeAlias", "TypedDict", "datetime", "timedelta",
+		"bool", "bytes", "dict", "float", "int", "list", "str", "tuple":
 		return true
 	}
 	return pythonKeywords[name] || strings.HasPrefix(name, "_")

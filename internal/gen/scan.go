@@ -224,6 +224,8 @@ func foreign(p *types.Package) []string {
 			walk(t.Elem())
 		case *types.Slice:
 			walk(t.Elem())
+		case *types.Array:
+			walk(t.Elem())
 		case *types.Map:
 			walk(t.Elem())
 		case *types.Struct:
@@ -547,6 +549,10 @@ func (s *scanner) settings(obj *types.TypeName, st *types.Struct) []field {
 		if !ok {
 			continue
 		}
+		if f.unit != "" || holdsDuration(t) {
+			s.wrong(pos, what, "setting %s: a duration or a unit is not supported in settings\nhint: use a number of milliseconds", f.goName)
+			continue
+		}
 		f.plan.Type = t
 		out = append(out, f)
 	}
@@ -554,6 +560,12 @@ func (s *scanner) settings(obj *types.TypeName, st *types.Struct) []field {
 		s.wrong(obj.Pos(), what, "expected settings with names, a field with embed takes any")
 	}
 	return out
+}
+
+// holdsDuration says that a duration stands in t itself, where the settings' own reader
+// would meet it.
+func holdsDuration(t plan.Type) bool {
+	return t.Kind == plan.TDuration || t.Elem != nil && holdsDuration(*t.Elem) || slices.ContainsFunc(t.Elems, holdsDuration)
 }
 
 // pythonName claims the name of the function in the Python package.

@@ -30,6 +30,7 @@ type field struct {
 	v      *types.Var
 	doc    string
 	plan   plan.Field
+	unit   string // of a levada tag
 
 	index  []int
 	tagged bool
@@ -94,7 +95,7 @@ func (s *scanner) scanAs(t types.Type, at place, class string) (plan.Type, bool)
 	case named == "encoding/json/jsontext.Value":
 		return plan.Type{Kind: plan.TAny}, true
 	case named == "time.Duration":
-		return s.unsupported(at, t, "JSON has no form for it\nhint: use a number of milliseconds")
+		return plan.Type{Kind: plan.TDuration}, true
 	}
 	_, isInterface := t.Underlying().(*types.Interface)
 	if !isInterface && hasOwnForm(t) {
@@ -134,7 +135,7 @@ func (s *scanner) scanAs(t types.Type, at place, class string) (plan.Type, bool)
 		}
 		return s.unsupported(at, t, "an interface with methods is not supported")
 	case *types.Array:
-		return s.unsupported(at, t, "an array is not supported\nhint: use a slice")
+		return s.tuple(t, u, at, class)
 	}
 	return s.unsupported(at, t, "not supported")
 }
@@ -159,6 +160,23 @@ func (s *scanner) container(t types.Type, kind plan.TypeKind, elem types.Type, a
 		return plan.Type{}, false
 	}
 	return plan.Type{Kind: kind, Elem: &e}, true
+}
+
+// maxTuple is the longest array that crosses, as in package frame.
+const maxTuple = 8
+
+func (s *scanner) tuple(t types.Type, u *types.Array, at place, class string) (plan.Type, bool) {
+	switch n := u.Len(); {
+	case isByte(u.Elem()):
+		return s.unsupported(at, t, "an array of bytes is not supported\nhint: use []byte")
+	case n == 0 || n > maxTuple:
+		return s.unsupported(at, t, "an array has 1 to %d elements\nhint: use a slice", maxTuple)
+	}
+	e, ok := s.scanAs(u.Elem(), at, class)
+	if !ok {
+		return plan.Type{}, false
+	}
+	return plan.Type{Kind: plan.TTuple, Elems: slices.Repeat([]plan.Type{e}, int(u.Len()))}, true
 }
 
 func (s *scanner) structType(t types.Type, st *types.Struct, at place, class string) (plan.Type, bool) {
@@ -208,6 +226,13 @@ func (s *scanner) members(g *structure, pos token.Pos, what string, st *types.St
 		t, ok := s.scanAs(f.v.Type(), place{f.v.Pos(), what, "field " + f.goName}, g.class+exportedName(f.v.Name()))
 		if !ok {
 			continue
+		}
+		if f.unit != "" {
+			var err error
+			if t, err = t.WithUnit(f.unit); err != nil {
+				s.wrong(f.v.Pos(), what, "field %s: %v", f.goName, err)
+				continue
+			}
 		}
 		f.plan.Type = t
 		g.fields = append(g.fields, f)
@@ -287,8 +312,10 @@ func (s *scanner) unsupported(at place, t types.Type, format string, args ...any
 
 func (s *scanner) show(t types.Type) string { return types.TypeString(t, s.qualify) }
 
-func isBytes(t *types.Slice) bool {
-	b, ok := types.Unalias(t.Elem()).(*types.Basic)
+func isBytes(t *types.Slice) bool { return isByte(t.Elem()) }
+
+func isByte(t types.Type) bool {
+	b, ok := types.Unalias(t).(*types.Basic)
 	return ok && b.Kind() == types.Uint8
 }
 
@@ -392,6 +419,7 @@ func (s *scanner) structOf(pos token.Pos, what, title string, st *types.Struct, 
 			f := field{
 				goName: goName, v: v, doc: s.docs[v.Pos()],
 				plan:  plan.Field{Name: tag.name, Optional: tag.omit != "", Omit: tag.omit},
+				unit:  tag.unit,
 				index: append(slices.Clone(l.index), i), tagged: tag.named,
 			}
 			if !tag.embed && (!v.Embedded() || tag.named) {
@@ -415,6 +443,8 @@ func (s *scanner) structOf(pos token.Pos, what, title string, st *types.Struct, 
 			inner, isStruct := t.Underlying().(*types.Struct)
 			_, isPointer := t.Underlying().(*types.Pointer)
 			switch {
+			case tag.unit != "":
+				wrong("a levada tag on an embedded field has no effect")
 			case tag.omit != "" || tag.named:
 				wrong("no other option may stand beside embed")
 			case fullName(t) == "encoding/json/jsontext.Value" || isAnyMap(t):
@@ -502,6 +532,7 @@ type fieldTag struct {
 	embed    bool
 	omit     string
 	omitZero bool
+	unit     string // of the levada tag
 }
 
 // parseTag reads the json tag of a field; problem says why it can not.
@@ -517,6 +548,11 @@ func parseTag(v *types.Var, text string) (tag fieldTag, problem string) {
 		return fieldTag{skip: true}, ""
 	}
 	tag = fieldTag{name: v.Name()}
+	if text, ok := reflect.StructTag(text).Lookup("levada"); ok {
+		if problem := tag.own(text, v.Type()); problem != "" {
+			return tag, problem
+		}
+	}
 	name, options, more := strings.Cut(raw, ",")
 	if name != "" {
 		if strings.ContainsAny(name, "\\'\"`") || !utf8.ValidString(name) {
@@ -543,6 +579,26 @@ func parseTag(v *types.Var, text string) (tag fieldTag, problem string) {
 	}
 	tag.omit = omitName(empty, tag.omitZero)
 	return tag, ""
+}
+
+// own reads a tag of the platform's own.
+func (tag *fieldTag) own(text string, t types.Type) (problem string) {
+	t = types.Unalias(t)
+	iface, isInterface := t.Underlying().(*types.Interface)
+	free := fullName(t) == "encoding/json/jsontext.Value" || isInterface && iface.Empty()
+	for option := range strings.SplitSeq(text, ",") {
+		key, value, _ := strings.Cut(option, "=")
+		switch {
+		case key == "unit" && value != "":
+			tag.unit = value
+		case option == "any" && free:
+		case option == "any":
+			return fmt.Sprintf("levada tag any stands on a field of type any or jsontext.Value, got %s", t)
+		default:
+			return fmt.Sprintf("levada tag %q is not known\nhint: unit=... and any are", option)
+		}
+	}
+	return ""
 }
 
 func omitName(empty, zero bool) string {

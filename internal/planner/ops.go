@@ -127,27 +127,29 @@ type result struct {
 
 // tags are the kinds of an any that fit a type, and what Python calls it.
 var tags = map[plan.TypeKind][2]string{
-	plan.TBool:    {"bool", "\x01\x02"},
-	plan.TInt8:    {"int", "\x03\x04"},
-	plan.TInt16:   {"int", "\x03\x04"},
-	plan.TInt32:   {"int", "\x03\x04"},
-	plan.TInt64:   {"int", "\x03\x04"},
-	plan.TUint8:   {"int", "\x03\x04"},
-	plan.TUint16:  {"int", "\x03\x04"},
-	plan.TUint32:  {"int", "\x03\x04"},
-	plan.TUint64:  {"int", "\x03\x04"},
-	plan.TFloat32: {"float", "\x03\x04\x05"},
-	plan.TFloat64: {"float", "\x03\x04\x05"},
-	plan.TString:  {"str", "\x06"},
-	plan.TBytes:   {"bytes", "\x07"},
-	plan.TList:    {"list", "\x08"},
-	plan.TMap:     {"dict", "\x09"},
-	plan.TStruct:  {"dict", "\x09"},
-	plan.TTime:    {"datetime", "\x0a"},
+	plan.TBool:     {"bool", "\x01\x02"},
+	plan.TInt8:     {"int", "\x03\x04"},
+	plan.TInt16:    {"int", "\x03\x04"},
+	plan.TInt32:    {"int", "\x03\x04"},
+	plan.TInt64:    {"int", "\x03\x04"},
+	plan.TUint8:    {"int", "\x03\x04"},
+	plan.TUint16:   {"int", "\x03\x04"},
+	plan.TUint32:   {"int", "\x03\x04"},
+	plan.TUint64:   {"int", "\x03\x04"},
+	plan.TFloat32:  {"float", "\x03\x04\x05"},
+	plan.TFloat64:  {"float", "\x03\x04\x05"},
+	plan.TString:   {"str", "\x06"},
+	plan.TBytes:    {"bytes", "\x07"},
+	plan.TList:     {"list", "\x08"},
+	plan.TMap:      {"dict", "\x09"},
+	plan.TStruct:   {"dict", "\x09"},
+	plan.TTime:     {"datetime", "\x0a"},
+	plan.TDuration: {"timedelta", "\x0b"},
+	plan.TTuple:    {"tuple", "\x08"},
 }
 
 // pythons are the names of the tags, from 0.
-var pythons = [...]string{"None", "bool", "bool", "int", "int", "float", "str", "bytes", "list", "dict", "datetime"}
+var pythons = [...]string{"None", "bool", "bool", "int", "int", "float", "str", "bytes", "list", "dict", "datetime", "timedelta"}
 
 // check looks at a value of the layout any.
 func (r *result) check(value []byte) error {

@@ -230,9 +230,16 @@ func (pl *Planned) fits(from, to plan.Type, path string, depth int) string {
 		return "" // members are seen at run time
 	case t.Kind == f.Kind && t.Kind == plan.TList:
 		return pl.fits(*f.Elem, *t.Elem, path+"[]", depth+1)
+	case t.Kind == f.Kind && t.Kind == plan.TTuple && len(t.Elems) == len(f.Elems):
+		for i := range t.Elems {
+			if miss := pl.fits(f.Elems[i], t.Elems[i], fmt.Sprintf("%s[%d]", path, i), depth+1); miss != "" {
+				return miss
+			}
+		}
+		return ""
 	case t.Kind == f.Kind && t.Kind == plan.TMap:
 		return pl.fits(*f.Elem, *t.Elem, path+"[key]", depth+1)
-	case t.Kind == f.Kind, integer(t.Kind) && integer(f.Kind), float(t.Kind) && (float(f.Kind) || integer(f.Kind)):
+	case t.Kind == f.Kind && t.Kind != plan.TTuple, integer(t.Kind) && integer(f.Kind), float(t.Kind) && (float(f.Kind) || integer(f.Kind)):
 		return ""
 	}
 	return fmt.Sprintf("%s: expected %s, got %s", path, to, from)

@@ -32,7 +32,7 @@ func TestResultsAreHeldAgainstTheirType(t *testing.T) {
 	ints := "int int"
 	fits := map[plan.TypeKind]string{
 		plan.TBool: "bool bool", plan.TString: "str", plan.TBytes: "bytes", plan.TList: "list",
-		plan.TMap: "dict", plan.TStruct: "dict", plan.TTime: "datetime",
+		plan.TMap: "dict", plan.TStruct: "dict", plan.TTime: "datetime", plan.TDuration: "timedelta", plan.TTuple: "list",
 		plan.TInt8: ints, plan.TInt16: ints, plan.TInt32: ints, plan.TInt64: ints,
 		plan.TUint8: ints, plan.TUint16: ints, plan.TUint32: ints, plan.TUint64: ints,
 		plan.TFloat32: "int int float", plan.TFloat64: "int int float",

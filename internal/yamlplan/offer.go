@@ -134,6 +134,9 @@ func (r *reader) collect(t plan.Type) {
 	if t.Elem != nil {
 		r.collect(*t.Elem)
 	}
+	for _, e := range t.Elems {
+		r.collect(e)
+	}
 	for _, f := range t.Fields {
 		r.collect(f.Type)
 	}
@@ -148,7 +151,7 @@ func (r *reader) collect(t plan.Type) {
 
 var scalars = []plan.TypeKind{
 	plan.TBool, plan.TInt8, plan.TInt16, plan.TInt32, plan.TInt64, plan.TUint8, plan.TUint16, plan.TUint32, plan.TUint64,
-	plan.TFloat32, plan.TFloat64, plan.TString, plan.TBytes, plan.TTime, plan.TAny,
+	plan.TFloat32, plan.TFloat64, plan.TString, plan.TBytes, plan.TTime, plan.TDuration, plan.TAny,
 }
 
 // typ finds a type by the name that a file has for it: "Metric", "pkg.Metric",

@@ -58,7 +58,7 @@ func (r *reader) fits(n *yamldoc.Node, t plan.Type, place string) bool {
 			return true
 		}
 		want = yamldoc.Float
-	case plan.TList:
+	case plan.TList, plan.TTuple:
 		want = yamldoc.List
 	case plan.TMap, plan.TStruct:
 		want = yamldoc.Map

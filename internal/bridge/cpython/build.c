@@ -8,7 +8,7 @@
 int levada_codec_init(levada_codec *c) { return levada_clock_init(c); }
 
 int levada_codec_traverse(levada_codec *c, visitproc visit, void *arg) {
-    PyObject *held[] = {c->datetime, c->epoch, c->tick, c->utc};
+    PyObject *held[] = {c->datetime, c->timedelta, c->epoch, c->tick, c->utc};
     for (size_t i = 0; i < sizeof held / sizeof *held; i++) {
         int rc = held[i] ? visit(held[i], arg) : 0;
         if (rc) return rc;
@@ -25,6 +25,7 @@ static void drop(PyObject **o) {
 void levada_codec_clear(levada_codec *c) {
     c->clock = NULL;
     drop(&c->datetime);
+    drop(&c->timedelta);
     drop(&c->epoch);
     drop(&c->tick);
     drop(&c->utc);
@@ -237,6 +238,20 @@ static PyObject *structure(builder *b, const levada_node *node, int depth) {
     return out;
 }
 
+static PyObject *tuple(builder *b, const levada_node *node, int depth) {
+    PyObject *out = PyTuple_New(node->nelems); /* owned */
+    if (!out) return NULL;
+    for (uint32_t i = 0; i < node->nelems; i++) {
+        PyObject *v = value(b, &b->nodes[node->elems[i]], depth);
+        if (!v) return fail_index(b, out, i);
+        if (PyTuple_SetItem(out, i, v) < 0) { /* takes over v, in any case */
+            Py_DecRef(out);
+            return NULL;
+        }
+    }
+    return out;
+}
+
 static PyObject *deep(void) {
     char text[64];
     snprintf(text, sizeof text, "nested deeper than %d", LEVADA_MAX_DEPTH);
@@ -274,6 +289,8 @@ static PyObject *number(builder *b, uint8_t kind) {
     }
     case LEVADA_TIME:
         return levada_datetime(b->c, (int64_t)v);
+    case LEVADA_DURATION:
+        return levada_timedelta(b->c, (int64_t)v);
     }
     return fits ? PyLong_FromLongLong((int64_t)v) : truncated();
 }
@@ -303,7 +320,9 @@ static PyObject *bare(builder *b, const levada_node *node, int depth) {
     case LEVADA_LIST:
     case LEVADA_MAP:
     case LEVADA_STRUCT:
+    case LEVADA_TUPLE:
         if (depth >= LEVADA_MAX_DEPTH) return deep();
+        if (node->kind == LEVADA_TUPLE) return tuple(b, node, depth + 1);
         if (node->kind == LEVADA_STRUCT) return structure(b, node, depth + 1);
         if (node->kind == LEVADA_LIST) return list(b, &b->nodes[node->elem], depth + 1);
         return entries(b, PyDict_New(), &b->nodes[node->elem], depth + 1);
@@ -329,6 +348,8 @@ static PyObject *any(builder *b, int depth) {
         return number(b, LEVADA_FLOAT64);
     case LEVADA_TAG_TIME:
         return number(b, LEVADA_TIME);
+    case LEVADA_TAG_DURATION:
+        return number(b, LEVADA_DURATION);
     case LEVADA_TAG_STRING:
         return string(b);
     case LEVADA_TAG_BYTES:

@@ -9,25 +9,25 @@
 static PyObject *attr(PyObject *o, const char *name) { return o ? PyObject_GetAttrString(o, name) : NULL; }
 
 int levada_clock_init(levada_codec *c) {
-    PyObject *module = NULL, *timezone = NULL, *timedelta = NULL; /* owned */
+    PyObject *module = NULL, *timezone = NULL; /* owned */
     PyObject *one = NULL, *zero = NULL, *stamp = NULL;
     int rc = -1;
     if (!(module = PyImport_ImportModule("datetime"))) goto done;
     if (!(c->datetime = attr(module, "datetime"))) goto done;
     if (!(timezone = attr(module, "timezone"))) goto done;
-    if (!(timedelta = attr(module, "timedelta"))) goto done;
+    if (!(c->timedelta = attr(module, "timedelta"))) goto done;
     if (!(c->utc = attr(timezone, "utc"))) goto done;
     /* tick = timedelta(0, 0, 1) */
     if (!(zero = PyLong_FromLongLong(0)) || !(one = PyLong_FromLongLong(1))) goto done;
-    if (!(c->tick = PyObject_CallFunctionObjArgs(timedelta, zero, zero, one, NULL))) goto done;
+    if (!(c->tick = PyObject_CallFunctionObjArgs(c->timedelta, zero, zero, one, NULL))) goto done;
     /* epoch = datetime.fromtimestamp(0, utc) */
     if (!(stamp = attr(c->datetime, "fromtimestamp"))) goto done;
     if (!(c->epoch = PyObject_CallFunctionObjArgs(stamp, zero, c->utc, NULL))) goto done;
     c->clock = PyCapsule_Import("datetime.datetime_CAPI", 0);
     if (!c->clock) {
         PyErr_Clear();
-    } else if (c->clock->DateTimeType != (PyTypeObject *)c->datetime || c->clock->DeltaType != (PyTypeObject *)timedelta ||
-               c->clock->TimeZone_UTC != c->utc || !c->clock->DateTime_FromDateAndTime) {
+    } else if (c->clock->DateTimeType != (PyTypeObject *)c->datetime || c->clock->DeltaType != (PyTypeObject *)c->timedelta ||
+               c->clock->TimeZone_UTC != c->utc || !c->clock->DateTime_FromDateAndTime || !c->clock->Delta_FromDelta) {
         c->clock = NULL;
     }
     rc = 0;
@@ -35,7 +35,6 @@ done:
     Py_DecRef(stamp);
     Py_DecRef(one);
     Py_DecRef(zero);
-    Py_DecRef(timedelta);
     Py_DecRef(timezone);
     Py_DecRef(module);
     return rc;
@@ -84,6 +83,34 @@ PyObject *levada_datetime(levada_codec *c, int64_t us) {
                                               c->utc, c->clock->DateTimeType);
 }
 
+PyObject *levada_timedelta(levada_codec *c, int64_t us) {
+    if (!c->clock) {
+        PyObject *n = PyLong_FromLongLong(us); /* owned */
+        PyObject *delta = n ? PyNumber_Multiply(c->tick, n) : NULL;
+        Py_DecRef(n);
+        return delta;
+    }
+    int64_t day = us / (DAY * INT64_C(1000000)), rest = us % (DAY * INT64_C(1000000));
+    if (rest < 0) { /* days carry the sign alone */
+        rest += DAY * INT64_C(1000000);
+        day--;
+    }
+    return c->clock->Delta_FromDelta((int)day, (int)(rest / 1000000), (int)(rest % 1000000), 0, c->clock->DeltaType);
+}
+
+int levada_is_timedelta(levada_codec *c, PyObject *v) {
+    PyTypeObject *t = (PyTypeObject *)c->timedelta;
+    return typeof_(v) == t || PyType_IsSubtype(typeof_(v), t);
+}
+
+int levada_ticks(levada_codec *c, PyObject *v, int64_t *us) {
+    PyObject *n = PyNumber_FloorDivide(v, c->tick); /* owned */
+    if (!n) return -1;
+    *us = PyLong_AsLongLong(n);
+    Py_DecRef(n);
+    return *us == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
 int levada_is_datetime(levada_codec *c, PyObject *v) {
     PyTypeObject *t = (PyTypeObject *)c->datetime;
     return typeof_(v) == t || PyType_IsSubtype(typeof_(v), t);
@@ -93,10 +120,7 @@ int levada_micros(levada_codec *c, PyObject *v, int64_t *us) {
     /* (v - epoch) // tick: right for every time zone, and a naive one is refused. */
     PyObject *delta = PyNumber_Subtract(v, c->epoch);
     if (!delta) return -1;
-    PyObject *n = PyNumber_FloorDivide(delta, c->tick);
+    int rc = levada_ticks(c, delta, us);
     Py_DecRef(delta);
-    if (!n) return -1;
-    *us = PyLong_AsLongLong(n);
-    Py_DecRef(n);
-    return *us == -1 && PyErr_Occurred() ? -1 : 0;
+    return rc;
 }

@@ -12,6 +12,8 @@ struct levada_clock {
     PyObject *TimeZone_UTC;
     PyObject *(*Date_FromDate)(int, int, int, PyTypeObject *);
     PyObject *(*DateTime_FromDateAndTime)(int, int, int, int, int, int, int, PyObject *, PyTypeObject *);
+    PyObject *(*Time_FromTime)(int, int, int, int, PyObject *, PyTypeObject *);
+    PyObject *(*Delta_FromDelta)(int, int, int, int, PyTypeObject *);
 };
 
 /* Fills the parts of c that concern times. -1: exception set. */
@@ -19,6 +21,15 @@ int levada_clock_init(levada_codec *c);
 
 /* An aware datetime in UTC. NULL: exception set. */
 PyObject *levada_datetime(levada_codec *c, int64_t us);
+
+/* A timedelta. NULL: exception set. */
+PyObject *levada_timedelta(levada_codec *c, int64_t us);
+
+int levada_is_timedelta(levada_codec *c, PyObject *v);
+
+/* Microseconds of a timedelta. The caller owns v, whose class may be one of the user's.
+ * -1: exception set, an OverflowError where they do not fit 64 bits. */
+int levada_ticks(levada_codec *c, PyObject *v, int64_t *us);
 
 int levada_is_datetime(levada_codec *c, PyObject *v);
 

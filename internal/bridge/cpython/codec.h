@@ -127,8 +127,10 @@ typedef struct {
 typedef struct {
     uint8_t kind, flags;
     uint32_t elem; /* of list and map */
+    uint32_t nelems; /* of tuple */
     uint32_t nfields;
     uint32_t min; /* bytes of the smallest value with its presence byte */
+    uint32_t *elems; /* owned */
     levada_field *fields;
     PyObject *template_; /* dict with every key of a struct and None, owned */
 } levada_node;
@@ -156,6 +158,7 @@ typedef struct levada_codec {
     levada_cached cache[LEVADA_CACHE];
     PyObject *datetime; /* datetime.datetime, owned */
     PyObject *epoch;    /* 1970-01-01T00:00:00+00:00, owned */
+    PyObject *timedelta; /* datetime.timedelta, owned */
     PyObject *tick;     /* timedelta(microseconds=1), owned */
     PyObject *utc;      /* timezone.utc, owned */
     struct levada_clock *clock; /* the C API of datetime; NULL: not the known layout */

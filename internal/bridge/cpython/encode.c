@@ -231,6 +231,40 @@ COLD static int timestamp(writer *w, PyObject *v) {
     return put_u64(w, (uint64_t)us);
 }
 
+COLD static int duration(writer *w, PyObject *v) {
+    int64_t us;
+    if (!levada_is_timedelta(w->c, v)) return mismatch(w, "timedelta", v);
+    if (levada_ticks(w->c, v, &us) < 0) {
+        if (!PyErr_ExceptionMatches(PyExc_OverflowError)) return -1;
+        PyErr_Clear();
+        return fault(w, PyExc_OverflowError, "expected `timedelta` within 64 bits of microseconds, got a longer one");
+    }
+    return put_u64(w, (uint64_t)us);
+}
+
+/* A tuple of the layout, from a tuple or a list of just as many elements. */
+static int positions(writer *w, const levada_node *node, PyObject *v, int depth) {
+    bool tuple = flags_(v) & Py_TPFLAGS_TUPLE_SUBCLASS;
+    for (uint32_t i = 0; i < node->nelems; i++) {
+        /* Asked for at every turn: a tzinfo of the user may change a list. */
+        Py_ssize_t n = tuple ? PyTuple_Size(v) : PyList_Size(v);
+        if (n != node->nelems) {
+            char text[128];
+            snprintf(text, sizeof text, "expected %u elements, got %zd", node->nelems, n);
+            return fault(w, PyExc_ValueError, text);
+        }
+        PyObject *e = tuple ? PyTuple_GetItem(v, i) : PyList_GetItem(v, i); /* borrowed */
+        if (!e) return -1;
+        const levada_node *en = &w->nodes[node->elems[i]];
+        bool own = runs_code(en->kind);
+        if (own) Py_IncRef(e);
+        int rc = value(w, en, e, depth);
+        if (own) Py_DecRef(e);
+        if (rc < 0) return in_index(w, i);
+    }
+    return 0;
+}
+
 /* Elements of a list or tuple; node NULL: any. */
 static int list(writer *w, const levada_node *node, PyObject *v, int depth, bool tuple) {
     Py_ssize_t n = tuple ? PyTuple_Size(v) : PyList_Size(v);
@@ -364,6 +398,12 @@ static int bare(writer *w, const levada_node *node, PyObject *v, int depth) {
         return bytes(w, v);
     case LEVADA_TIME:
         return timestamp(w, v);
+    case LEVADA_DURATION:
+        return duration(w, v);
+    case LEVADA_TUPLE:
+        if (!(flags_(v) & (Py_TPFLAGS_LIST_SUBCLASS | Py_TPFLAGS_TUPLE_SUBCLASS))) return mismatch(w, "tuple", v);
+        if (depth >= LEVADA_MAX_DEPTH) return deep(w);
+        return positions(w, node, v, depth + 1);
     case LEVADA_ANY:
         return any(w, v, depth);
     case LEVADA_LIST:
@@ -420,7 +460,8 @@ static int any(writer *w, PyObject *v, int depth) {
     if (is_float(v)) return tag(w, LEVADA_TAG_FLOAT) < 0 ? -1 : floating(w, v);
     if (flags & Py_TPFLAGS_BYTES_SUBCLASS) return tag(w, LEVADA_TAG_BYTES) < 0 ? -1 : bytes(w, v);
     if (levada_is_datetime(w->c, v)) return tag(w, LEVADA_TAG_TIME) < 0 ? -1 : timestamp(w, v);
-    return mismatch(w, "None`, `bool`, `int`, `float`, `str`, `bytes`, `datetime`, `list` or `dict", v);
+    if (levada_is_timedelta(w->c, v)) return tag(w, LEVADA_TAG_DURATION) < 0 ? -1 : duration(w, v);
+    return mismatch(w, "None`, `bool`, `int`, `float`, `str`, `bytes`, `datetime`, `timedelta`, `list` or `dict", v);
 }
 
 int levada_encode(levada_codec *c, const levada_layout *l, PyObject *v, levada_buf *out, levada_fault *fault) {

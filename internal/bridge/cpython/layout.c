@@ -34,14 +34,31 @@ static int read_fields(levada_in *in, levada_layout *l, levada_node *node) {
     return PyDict_Size(node->template_) == (Py_ssize_t)n ? 0 : corrupt();
 }
 
+static int read_elems(levada_in *in, levada_layout *l, levada_node *node) {
+    uint32_t n;
+    if (!take32(in, &n) || n == 0 || n > (in->n - in->off) / 4) return corrupt();
+    if (!(node->elems = calloc(n, sizeof *node->elems))) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    node->nelems = n;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!take32(in, &node->elems[i]) || node->elems[i] >= l->n) return corrupt();
+    }
+    return 0;
+}
+
 static int read_nodes(levada_in *in, levada_layout *l) {
     for (uint32_t i = 0; i < l->n; i++) {
         levada_node *node = &l->nodes[i];
-        if (!take8(in, &node->kind) || !take8(in, &node->flags) || node->kind > LEVADA_ANY) return corrupt();
+        if (!take8(in, &node->kind) || !take8(in, &node->flags) || node->kind > LEVADA_TUPLE) return corrupt();
         switch (node->kind) {
         case LEVADA_LIST:
         case LEVADA_MAP:
             if (!take32(in, &node->elem) || node->elem >= l->n) return corrupt();
+            break;
+        case LEVADA_TUPLE:
+            if (read_elems(in, l, node) < 0) return -1;
             break;
         case LEVADA_STRUCT:
             if (read_fields(in, l, node) < 0) return -1;
@@ -69,6 +86,13 @@ static uint32_t measure(levada_layout *l, uint32_t at, uint8_t *open) {
     case LEVADA_LIST:
     case LEVADA_MAP:
         size = 4;
+        break;
+    case LEVADA_TUPLE:
+        if (open[at]) return 1;
+        open[at] = 1;
+        size = 0;
+        for (uint32_t i = 0; i < node->nelems && size < 1 << 20; i++) size += measure(l, node->elems[i], open);
+        open[at] = 0;
         break;
     case LEVADA_STRUCT:
         if (open[at]) return 1;
@@ -128,6 +152,7 @@ void levada_layout_free(levada_layout *l) {
         levada_node *node = &l->nodes[i];
         for (uint32_t k = 0; k < node->nfields; k++) Py_DecRef(node->fields[k].key);
         free(node->fields);
+        free(node->elems);
         Py_DecRef(node->template_);
     }
     free(l->nodes);

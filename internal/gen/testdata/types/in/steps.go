@@ -64,6 +64,14 @@ type Everything struct {
 	Tree     *Node     `json:"tree"`
 	Document *Document `json:"document"`
 	Left     Left      `json:"left"`
+
+	Wait    time.Duration  `json:"wait"`
+	Timeout *time.Duration `json:"timeout" levada:"unit=s"`
+	Updated time.Time      `json:"updated,omitzero" levada:"unit=unix_ms"`
+	Pair    [2]int64       `json:"pair"`
+	Corners [2]*geo.Point  `json:"corners"`
+	Windows [][2]time.Time `json:"windows" levada:"unit=unix"`
+	Free    any            `json:"free" levada:"any"`
 }
 
 // Base lends its members.

@@ -2,6 +2,7 @@ package settings
 
 import (
 	"encoding/json/jsontext"
+	"time"
 
 	"github.com/levada-io/levada/record"
 )
@@ -10,6 +11,8 @@ type Threshold struct {
 	Limit   float64        `json:"the limit"`
 	From    int            `json:"from"`
 	Channel chan int       `json:"channel"`
+	Wait    time.Duration  `json:"wait"`
+	Since   time.Time      `json:"since" levada:"unit=unix"`
 	Rest    jsontext.Value `json:",embed"`
 }
 

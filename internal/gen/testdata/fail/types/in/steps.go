@@ -13,8 +13,8 @@ type In struct {
 	Function     func()              `json:"function"`
 	Complex      complex128          `json:"complex"`
 	Pointer      uintptr             `json:"pointer"`
-	Array        [3]int              `json:"array"`
-	Wait         time.Duration       `json:"wait"`
+	Array        [9]int              `json:"array"`
+	Wait         time.Duration       `json:"wait" levada:"unit=weeks"`
 	ByNumber     map[int]string      `json:"by_number"`
 	Stringer     fmt.Stringer        `json:"stringer"`
 	Address      netip.Addr          `json:"address"`
@@ -33,6 +33,10 @@ type In struct {
 	Nothing      Nothing             `json:"nothing"`
 	Nested       Nested              `json:"nested"`
 	ZeroOfItsOwn Zeroer              `json:"zero_of_its_own,omitzero"`
+	ID           [4]byte             `json:"id"`
+	Count        int                 `json:"count" levada:"unit=s"`
+	Opted        Own                 `json:"opted" levada:"any"`
+	Fast         int                 `json:"fast" levada:"fast"`
 	*Embedded
 	Many []Many `json:"many"`
 }
