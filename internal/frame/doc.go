@@ -23,12 +23,15 @@
 //     one: what crosses a border does not tell them apart.
 //   - *T is T or null. A pointer to a pointer or to any is refused.
 //   - any (every interface without methods) and jsontext.Value are any.
-//   - time.Time is a time. time.Duration is refused: JSON has no form for it.
+//   - time.Time is a time. time.Duration is a duration: what is no whole number of
+//     microseconds is rounded towards zero. A field's tag `levada:"unit=unix_ms"` says how
+//     JSON writes it (see plan.Type.Unit), also for the elements of a list, map or array.
+//   - [N]T is a tuple, N up to 8; an array of bytes is refused.
 //   - A named struct stands in the table of types as "go:<import path>.<Name>" and is
 //     referred to; an anonymous one stands in place. A struct without members is
 //     refused. Other named types count as what they are made of.
 //   - A type with a JSON or text form of its own (MarshalJSON, UnmarshalText, ...) is
-//     refused, as are arrays, interfaces with methods, channels, functions, complex
+//     refused, as are longer arrays, interfaces with methods, channels, functions, complex
 //     numbers, uintptr, and a named type that contains itself without a struct between.
 //
 // Members of a struct:

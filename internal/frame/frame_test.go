@@ -451,7 +451,8 @@ var badFrames = []struct {
 	{"string longer than the frame", "string", "010000000000000005000000" + "ffffffff61", "ends in the middle"},
 	{"list longer than the frame", "list", "010000000000000004000000" + "ffffff7f", "2147483647 elements in 0 bytes"},
 	{"map longer than the frame", "map", "010000000000000005000000" + "ffffff7f00", "2147483647 elements in 1 bytes"},
-	{"unknown tag", "any", "010000000000000001000000" + "0b", "11 as a tag"},
+	{"unknown tag", "any", "010000000000000001000000" + "0c", "12 as a tag"},
+	{"tuple that ends early", "tuple", "010000000000000008000000" + "0100000000000000", "ends in the middle"},
 	{"any longer than the frame", "any", "010000000000000005000000" + "08ffffff0f", "elements in 0 bytes"},
 }
 

@@ -219,7 +219,7 @@ func (e *memType) printStruct(dst []byte, p unsafe.Pointer, depth int) ([]byte, 
 // than that it is one: microseconds are all that a frame has of a time.
 func (e *memType) zeroFrame(p unsafe.Pointer, depth int) (bool, error) {
 	switch e.op {
-	case memStruct, memAny, memRaw, memTime:
+	case memStruct, memTuple, memAny, memRaw, memTime, memDuration:
 	case memFloat64:
 		return *(*float64)(p) == 0, nil
 	case memFloat32:

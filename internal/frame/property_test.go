@@ -468,7 +468,7 @@ func compareText(t interface {
 	if root.Kind() == reflect.Pointer {
 		root = root.Elem()
 	}
-	if root == anyType || root.Kind() == reflect.Slice {
+	if root == anyType || root.Kind() == reflect.Slice || root.Kind() == reflect.Array {
 		// A bare any keeps the order that json/v2 sorts away.
 		got = sortJSON(got)
 		want = sortJSON(want)

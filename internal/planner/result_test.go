@@ -15,7 +15,7 @@ import (
 func TestResultsAreHeldAgainstTheirType(t *testing.T) {
 	values := []any{
 		nil, false, true, int64(-1), uint64(1 << 63), 1.5, "x", []byte("x"), []any{1}, map[string]any{"a": 1},
-		time.Unix(1, 0).UTC(),
+		time.Unix(1, 0).UTC(), time.Second,
 	}
 	enc, err := frame.NewEncoder(reflect.TypeFor[any]())
 	if err != nil {

@@ -59,6 +59,9 @@ type Everything struct {
 	OptPtr *int64             `json:"opt_ptr,omitzero"`
 	Inner  Inner              `json:"inner"`
 	Inners []Inner            `json:"inners"`
+	Wait   time.Duration      `json:"wait"`
+	At     time.Time          `json:"at" levada:"unit=unix_ms"`
+	Pair   [2]*Inner          `json:"pair"`
 }
 
 // Inner is recursive.

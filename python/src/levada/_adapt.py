@@ -81,6 +81,9 @@ class _Makers:
         ):
             return self._class(annotation)
         args = _arguments(annotation)
+        if get_origin(annotation) is tuple and args[-1:] != [Ellipsis]:
+            return self._positions(args)
+        args = [a for a in args if a is not Ellipsis]
         inner = self.of(args[-1]) if args else _same
         if inner is _same:
             return _same
@@ -91,6 +94,12 @@ class _Makers:
                 return lambda v: None if v is None else {k: inner(x) for k, x in v.items()}
             case _:  # Optional
                 return lambda v: None if v is None else inner(v)
+
+    def _positions(self, args: list[object]) -> Convert:
+        each = [self.of(a) for a in args]
+        if all(c is _same for c in each):
+            return _same
+        return lambda v: None if v is None else tuple(c(x) for c, x in zip(each, v, strict=True))
 
     def _class(self, cls: type) -> Convert:
         if cls not in self._classes:

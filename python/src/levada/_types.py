@@ -1,7 +1,7 @@
 """Python annotations as plan types.
 
 A plan type is the JSON form of plan.Type: members in the order kind, name, elem,
-nullable, fields, extra, and empty ones left out.
+elems, unit, nullable, fields, extra, and empty ones left out.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import inspect
 import sys
 import types
 import typing
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, Union, cast, get_args, get_origin
 
 from levada._names import module_name
@@ -30,6 +30,7 @@ _SCALARS: dict[object, str] = {
     str: "string",
     bytes: "bytes",
     datetime: "time",
+    timedelta: "duration",
 }
 _LISTS = (list, collections.abc.Sequence, collections.abc.MutableSequence)
 _MAPS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
@@ -97,6 +98,8 @@ class Table:
             if args and args[0] not in (str, Any):
                 return self._unsupported(f"{place}: expected str keys, got {_show(args[0])}")
             return {"kind": "map", "elem": self._elem(args[1:], place)}
+        if origin is tuple or annotation is tuple:
+            return self._tuple(args, place)
         if origin is Literal:
             return self._literal(args, place)
         if origin is Union or isinstance(annotation, types.UnionType):
@@ -115,6 +118,11 @@ class Table:
 
     def _elem(self, args: tuple[Any, ...], place: str) -> PlanType:
         return self.convert(args[0], place) if args else ANY
+
+    def _tuple(self, args: tuple[Any, ...], place: str) -> PlanType:
+        if not args or (len(args) == 2 and args[1] is Ellipsis):
+            return {"kind": "list", "elem": self._elem(args[:1], place)}
+        return {"kind": "tuple", "elems": [self.convert(a, place) for a in args]}
 
     def _literal(self, values: tuple[object, ...], place: str) -> PlanType:
         kinds = {type(v) for v in values if v is not None}
@@ -218,6 +226,8 @@ def text(t: PlanType) -> str:
         kind = f"list[{text(t['elem'])}]"
     elif kind == "map":
         kind = f"map[string, {text(t['elem'])}]"
+    elif kind == "tuple":
+        kind = f"tuple[{', '.join(map(text, t['elems']))}]"
     elif kind == "ref":
         kind = str(t["name"])
     return f"{kind} or null" if t.get("nullable") else kind
@@ -309,7 +319,7 @@ def _payload(annotation: object) -> object:
 def _type(kind: str, **members: object) -> PlanType:
     """A plan type with its members in the plan's order, empty ones left out."""
     out: PlanType = {"kind": kind}
-    for key in ("name", "elem", "nullable", "fields", "extra"):
+    for key in ("name", "elem", "elems", "unit", "nullable", "fields", "extra"):
         if value := members.get(key):
             out[key] = value
     return out
@@ -323,6 +333,8 @@ def _references(t: PlanType) -> list[str]:
     found = [str(t["name"])] if t["kind"] == "ref" else []
     if "elem" in t:
         found += _references(t["elem"])
+    for elem in t.get("elems", ()):
+        found += _references(elem)
     for field in t.get("fields", ()):
         found += _references(field["type"])
     return found

@@ -138,6 +138,7 @@ _SCALARS: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "bytes": (bytes,),
     "list": (list, tuple),
+    "tuple": (list, tuple),
     "map": (dict,),
     "struct": (dict,),
     "ref": (dict,),

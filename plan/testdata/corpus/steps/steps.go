@@ -281,6 +281,9 @@ type Everything struct {
 	Empty string             `json:"empty,omitempty"`
 	Zero  int                `json:"zero,omitzero"`
 	Any   any                `json:"any"`
+	Wait  time.Duration      `json:"wait"`
+	Since *time.Time         `json:"since" levada:"unit=unix_ms"`
+	Pair  [2]float64         `json:"pair"`
 }
 
 // Touch changes a little of everything.

@@ -9,6 +9,9 @@ from kit import Function, Message, main, one
 UTC = datetime.UTC
 text = st.text(st.characters(exclude_categories=["Cs"]))
 times = st.datetimes(timezones=st.just(UTC)).map(lambda t: t.replace(fold=0))  # UTC folds nothing
+waits = st.integers(-(2**63) // 1000 + 1, 2**63 // 1000 - 1).map(
+    lambda us: datetime.timedelta(microseconds=us)
+)
 scalars = (
     st.none()
     | st.booleans()
@@ -17,6 +20,7 @@ scalars = (
     | text
     | st.binary()
     | times
+    | waits
 )
 anything = st.recursive(scalars, lambda v: st.lists(v) | st.dictionaries(text, v), max_leaves=30)
 
@@ -57,6 +61,9 @@ everything = st.fixed_dictionaries(
         "any": anything,
         "inner": inner,
         "inners": st.lists(inner, max_size=3),
+        "wait": waits,
+        "at": times,
+        "pair": st.tuples(st.none() | inner, st.none() | inner),
     },
     optional={"opt": text.filter(bool), "opt_ptr": sized(64)},
 )
@@ -70,7 +77,7 @@ def exactly(a, b):
         return False
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(exactly(v, b[k]) for k, v in a.items())
-    if isinstance(a, list):
+    if isinstance(a, list | tuple):
         return len(a) == len(b) and all(map(exactly, a, b))
     return repr(a) == repr(b)
 

@@ -37,6 +37,9 @@ EVERYTHING = {
     "opt_ptr": 7,
     "inner": {"name": "a", "next": {"name": "b", "next": None}},
     "inners": [{"name": "c", "next": None, "more": [{"name": "d", "next": None}]}],
+    "wait": datetime.timedelta(days=-1, microseconds=1),
+    "at": datetime.datetime(1969, 12, 31, 23, 59, 59, 1, tzinfo=UTC),
+    "pair": ({"name": "e", "next": None}, None),
 }
 
 

@@ -14,7 +14,7 @@ class Event(TypedDict):
 
 @dataclass
 class Point:
-    at: tuple[int, int]
+    at: frozenset[int]
 
 
 class Later(TypedDict):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, NewType, NotRequired, Optional, Required, TypedDict
 
 from levada import FlatMap, Map, Message, Parser, Serializer, StreamSink, streaming_source
@@ -36,6 +36,9 @@ class Event(Base):
     bag: dict[str, Any]
     any_list: list
     any_dict: dict
+    took: timedelta
+    corner: tuple[Place, float]
+    row: tuple[int, ...]
     parent: NotRequired[Event | None]
 
 
