@@ -6,6 +6,7 @@ import (
 	"encoding/json/jsontext"
 	"math"
 	"reflect"
+	"slices"
 	"runtime"
 	"strings"
 	"testing"
@@ -83,6 +84,9 @@ func holdsAny(n *node, seen map[*node]bool) bool {
 	}
 	seen[n] = true
 	if n.kind == kAny || n.extra || holdsAny(n.elem, seen) {
+		return true
+	}
+	if slices.ContainsFunc(n.elems, func(e *node) bool { return holdsAny(e, seen) }) {
 		return true
 	}
 	for i := range n.fields {
@@ -492,7 +496,7 @@ func FuzzMsgpack(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	layouts := []*Layout{Any()}
-	for _, typ := range []reflect.Type{reflect.TypeFor[Metric](), reflect.TypeFor[everything](), reflect.TypeFor[Scalars](), reflect.TypeFor[Presence](), reflect.TypeFor[Tree](), reflect.TypeFor[OpenMap](), reflect.TypeFor[packed](), reflect.TypeFor[map[string]any](), reflect.TypeFor[[]float32]()} {
+	for _, typ := range []reflect.Type{reflect.TypeFor[Metric](), reflect.TypeFor[everything](), reflect.TypeFor[Scalars](), reflect.TypeFor[Presence](), reflect.TypeFor[Tree](), reflect.TypeFor[OpenMap](), reflect.TypeFor[packed](), reflect.TypeFor[map[string]any](), reflect.TypeFor[[]float32](), reflect.TypeFor[Ticks](), reflect.TypeFor[Tuples]()} {
 		layouts = append(layouts, must(Of(typ)))
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {

@@ -60,11 +60,14 @@ func (w *packer) bare(dst []byte, n *node) ([]byte, error) {
 		return msgp.AppendBool(dst, v), err
 	case kAny:
 		return w.any(dst)
-	case kList, kMap, kStruct:
+	case kList, kMap, kStruct, kTuple:
 	default:
 		v, err := w.u64()
 		if err != nil {
 			return dst, err
+		}
+		if n.number() {
+			return packTicks(dst, int64(v), n.unit), nil
 		}
 		return packWord(dst, n.kind, v)
 	}
@@ -80,6 +83,8 @@ func (w *packer) bare(dst []byte, n *node) ([]byte, error) {
 		w.sort = true
 		dst, err = w.dict(dst, n, true)
 		w.sort = sort
+	case kTuple:
+		dst, err = w.tuple(dst, n)
 	default:
 		dst, err = w.list(dst, n)
 	}
@@ -148,6 +153,33 @@ func (w *packer) list(dst []byte, n *node) ([]byte, error) {
 		}
 	}
 	return dst, nil
+}
+
+func (w *packer) tuple(dst []byte, n *node) ([]byte, error) {
+	dst = msgp.AppendArrayHeader(dst, uint32(len(n.elems)))
+	var err error
+	for i, e := range n.elems {
+		if dst, err = w.value(dst, e); err != nil {
+			return dst, inElement(err, i)
+		}
+	}
+	return dst, nil
+}
+
+// packTicks writes microseconds in a unit: an integer where the number is whole and fits
+// one, otherwise a double.
+func packTicks(dst []byte, us int64, u unit) []byte {
+	if u == inNanos {
+		if v := us * 1000; v/1000 == us {
+			return msgp.AppendInt64(dst, v)
+		}
+		return msgp.AppendFloat64(dst, float64(us)*1000)
+	}
+	per := int64(scales[u].per)
+	if us%per == 0 {
+		return msgp.AppendInt64(dst, us/per)
+	}
+	return msgp.AppendFloat64(dst, float64(us)/float64(per))
 }
 
 // structure writes the members behind a head whose size is that of the most members
@@ -249,8 +281,16 @@ func (n *node) packZero(dst []byte) []byte {
 		return msgp.AppendArrayHeader(dst, 0)
 	case k == kMap:
 		return msgp.AppendMapHeader(dst, 0)
+	case k == kTime && n.number():
+		return packTicks(dst, time.Time{}.UnixMicro(), n.unit)
 	case k == kTime:
 		return msgp.AppendTimeExt(dst, time.Time{})
+	case k == kTuple:
+		dst = msgp.AppendArrayHeader(dst, uint32(len(n.elems)))
+		for _, e := range n.elems {
+			dst = e.packZero(dst)
+		}
+		return dst
 	case k == kFloat32:
 		return msgp.AppendFloat32(dst, 0)
 	case k == kFloat64:
@@ -374,6 +414,8 @@ func (w *packer) any(dst []byte) ([]byte, error) {
 		return msgp.AppendUint64(dst, v), nil
 	case tagTime:
 		return packTime(dst, v)
+	case tagDuration:
+		return packTicks(dst, int64(v), inMillis), nil
 	}
 	return msgp.AppendFloat64(dst, math.Float64frombits(v)), nil
 }

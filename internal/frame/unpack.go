@@ -264,6 +264,13 @@ func (u unpacker) bare(n *node) error {
 			return u.emptyFor("bytes")
 		}
 		return u.blob()
+	case k == kTuple:
+		if t != msgp.ArrayType {
+			return u.mismatch("array")
+		}
+		return u.tuple(n)
+	case n.number():
+		return u.ticks(n, t)
 	case k == kTime:
 		return u.time()
 	}
@@ -452,6 +459,55 @@ func (u unpacker) list(elem *node) error {
 		}
 	}
 	u.depth--
+	return nil
+}
+
+func (u unpacker) tuple(n *node) error {
+	if err := u.enter(); err != nil {
+		return err
+	}
+	count, err := u.head(false)
+	if err != nil {
+		return err
+	}
+	if count != len(n.elems) {
+		return errorf("expected %d elements, got %d", len(n.elems), count)
+	}
+	for i, e := range n.elems {
+		if err := u.value(e); err != nil {
+			return inElement(err, i)
+		}
+	}
+	u.depth--
+	return nil
+}
+
+// ticks reads a number in a unit as microseconds.
+func (u unpacker) ticks(n *node, t msgp.Type) error {
+	var word uint64
+	of, negative, from := tagInt, false, u.pos
+	var err error
+	switch t {
+	case msgp.IntType, msgp.UintType:
+		if word, negative, err = u.whole(); !negative && word > math.MaxInt64 {
+			of = tagUint
+		}
+	case msgp.Float32Type, msgp.Float64Type:
+		var v float64
+		v, err = u.real()
+		of, word = tagFloat, math.Float64bits(v)
+	default:
+		return u.mismatch("a number of " + n.unitWords())
+	}
+	if err != nil {
+		return err
+	}
+	us, ok := readTicks(of, word, n.unit)
+	if _, long := toDuration(us); !ok || n.kind == kTime && !sensible(us) || n.kind == kDuration && long != nil {
+		u.pos = from
+		return u.mismatch("a number of " + n.unitWords())
+	}
+	u.dst = le.AppendUint64(u.dst, uint64(us))
 	return nil
 }
 

@@ -263,7 +263,7 @@ func goldens() []golden {
 		aCase("tree", "a recursive type", Tree{Name: "root", Left: tree, Kids: []Tree{{Name: "a"}, {Name: "b", Left: tree}}, Index: map[string]*Tree{"none": nil, "self": tree}}, Tree{}),
 		aCase("open", "members that no field names, in their order", Open{Known: "k"}, Open{"k", jsontext.Value(`{"z":1,"a":[true,null,{"y":1.5,"x":"s"}]}`)}),
 		aCase("dynamic", "any in a struct: maps are sorted in JSON", Dynamic{}, Dynamic{map[string]any{"b": int64(1), "a": int64(2)}, []any{"x"}, map[string]any{"k": 1.5}, jsontext.Value(`{"n":18446744073709551615}`)}),
-		aCase("duration", "milliseconds in JSON, with digits behind the point where they are not whole", time.Duration(0), time.Millisecond, -time.Second, 1500*time.Microsecond, -time.Microsecond, time.Duration(math.MaxInt64)/1000*1000),
+		aCase("duration", "milliseconds in JSON, with digits behind the point where they are not whole", time.Duration(0), time.Millisecond, -time.Second, 1500*time.Microsecond, -time.Microsecond, time.Duration(math.MaxInt64)/1e6*1e6),
 		aCase("tuple", "just as many elements as the layout says", [3]int64{1, -2, 3}, [3]int64{}),
 		aCase("tuples", "tuples in structs, lists and each other", Tuples{}, Tuples{
 			Pair: [2]int64{1, math.MaxInt64}, Named: [3]Inner{{X: 1}, {Y: "y"}, {}}, Maybe: [2]*string{ptr("m"), nil}, Zero: [2]float64{0, 0.5}, Ptr: &[1]bool{true}, Nested: [][2][2]uint16{{{1, 2}, {3, 4}}},
