@@ -64,9 +64,15 @@ func drawStruct(t *rapid.T, depth int) reflect.Type {
 			name += fmt.Sprint(i)
 		}
 		ft := drawType(t, depth)
-		if ft.Kind() == reflect.Struct && ft != timeType && ft != reflect.TypeFor[Inner]() {
-			// An empty slice that omitempty leaves out keeps a struct from being zero in
-			// json/v2; here it does not.
+		inner := ft
+		for inner.Kind() == reflect.Array {
+			inner = inner.Elem()
+		}
+		deep := inner.Kind() == reflect.Struct && inner != timeType && inner != reflect.TypeFor[Inner]() ||
+			inner != ft && (inner.Kind() == reflect.Map || inner.Kind() == reflect.Slice)
+		if deep {
+			// An empty slice or map inside keeps the value from being zero in Go where it is
+			// not nil; what was read from a frame never is, and omitempty leaves it out.
 			tag = strings.ReplaceAll(tag, ",omitzero", "")
 		}
 		fields[i] = reflect.StructField{Name: fmt.Sprintf("F%d", i), Type: ft, Tag: reflect.StructTag(`json:"` + name + tag + `"`)}
@@ -184,7 +190,8 @@ func drawAny(t *rapid.T, depth int) any {
 	case 6:
 		return rapid.Float32().Draw(t, "float32")
 	case 7:
-		return time.Duration(rapid.Int64Range(-9e15, 9e15).Draw(t, "duration")) * time.Microsecond
+		// Milliseconds of it, which is what JSON has, are a double that tells microseconds.
+		return time.Duration(rapid.Int64Range(-9e12, 9e12).Draw(t, "duration")) * time.Microsecond
 	case 8:
 		list := make([]any, rapid.IntRange(0, 3).Draw(t, "n"))
 		for i := range list {
