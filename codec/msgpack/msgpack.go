@@ -38,12 +38,11 @@ func (c *Codec) Bind(t reflect.Type) (codec.Bound, error) {
 	if err != nil {
 		return nil, err
 	}
-	layout := enc.Layout()
-	dec, err := frame.NewDecoder(layout, t)
+	dec, err := frame.NewMsgpackDecoder(t, c.Strict)
 	if err != nil {
 		return nil, err
 	}
-	return &bound{layout: layout, enc: enc, dec: dec, strict: c.Strict}, nil
+	return &bound{layout: enc.Layout(), enc: enc, dec: dec}, nil
 }
 
 // Wire is the codec for steps that have no Go type.
@@ -52,25 +51,13 @@ func (c *Codec) Wire(l *frame.Layout) (frame.Wire, error) { return l.Msgpack(c.S
 type bound struct {
 	layout  *frame.Layout
 	enc     *frame.Encoder
-	dec     *frame.Decoder
-	strict  bool
+	dec     *frame.MsgpackDecoder
 	buffers sync.Pool // *[]byte
 }
 
 // Decode implements codec.Bound. What is decoded does not alias src: whoever keeps one
-// string of it keeps the frame of this message, not all that was fetched with it.
-func (b *bound) Decode(src []byte, dst any) error {
-	scratch := b.buffer()
-	defer b.buffers.Put(scratch)
-	value, err := b.layout.ParseMsgpack((*scratch)[:0], src, b.strict)
-	if err != nil {
-		return err
-	}
-	*scratch = value
-	own := make([]byte, len(value))
-	copy(own, value)
-	return b.dec.Value(own, pointer(dst))
-}
+// string of it keeps this message, not all that was fetched with it.
+func (b *bound) Decode(src []byte, dst any) error { return b.dec.Value(src, pointer(dst)) }
 
 // Append implements codec.Bound.
 func (b *bound) Append(buf []byte, v any) ([]byte, error) {

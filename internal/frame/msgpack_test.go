@@ -6,8 +6,8 @@ import (
 	"encoding/json/jsontext"
 	"math"
 	"reflect"
-	"slices"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +33,14 @@ func TestMsgpackIsJSON(t *testing.T) {
 			t.Fatalf("%s: %v", typ, err)
 		}
 		sameAsJSON(t, enc.Layout(), frame)
+		packed, err := enc.Layout().AppendMsgpack(nil, frame)
+		if err != nil {
+			t.Fatalf("%s: %v", typ, err)
+		}
+		compareUnpacked(t, typ, packed, false)
+		// And damaged: the same errors.
+		packed[rapid.IntRange(0, len(packed)-1).Draw(t, "at")] = rapid.Byte().Draw(t, "byte")
+		compareUnpacked(t, typ, packed, rapid.Bool().Draw(t, "strict"))
 	})
 }
 
@@ -76,6 +84,49 @@ func sameAsJSON(t failer, l *Layout, frame []byte) {
 			t.Fatalf("%s: %v\n got %x\nwant %x", l, err, again, packed)
 		}
 	}
+}
+
+// compareUnpacked reads a message both ways: at once, and by way of a frame.
+func compareUnpacked(t failer, typ reflect.Type, src []byte, strict bool) {
+	t.Helper()
+	l := must(Of(typ))
+	dec, err := NewDecoder(l, typ)
+	if err != nil {
+		t.Fatalf("%s: %v", typ, err)
+	}
+	direct, err := NewMsgpackDecoder(typ, strict)
+	if err != nil {
+		t.Fatalf("%s: %v", typ, err)
+	}
+	got, want := reflect.New(typ), reflect.New(typ)
+	own := bytes.Clone(src)
+	frame, wantErr := l.ParseMsgpack(nil, own, strict)
+	if wantErr == nil {
+		wantErr = dec.Value(frame, want.UnsafePointer())
+	}
+	err = direct.Value(own, got.UnsafePointer())
+	for i := range own {
+		own[i] = 0xc1 // the value has nothing of it
+	}
+	if text, wantText := errText(err), errText(wantErr); text != wantText {
+		t.Fatalf("%s: %x:\n got %s\nwant %s", typ, src, text, wantText)
+	}
+	if err == nil && !reflect.DeepEqual(got.Interface(), want.Interface()) && !holdsNaN(l, frame) {
+		t.Fatalf("%s: %x:\n got %+v\nwant %+v", typ, src, got.Elem(), want.Elem())
+	}
+}
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// holdsNaN says that a value is not even equal to itself.
+func holdsNaN(l *Layout, frame []byte) bool {
+	_, err := l.AppendJSON(nil, frame)
+	return err != nil && strings.Contains(err.Error(), "NaN")
 }
 
 func holdsAny(n *node, seen map[*node]bool) bool {
@@ -218,6 +269,7 @@ func TestMsgpackReads(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		compareUnpacked(t, reflect.TypeFor[packed](), src, false)
 		frame, err := l.ParseMsgpack(nil, src, false)
 		if c.err != "" {
 			if err == nil || err.Error() != c.err {
@@ -254,6 +306,7 @@ func TestMsgpackStrict(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
+		compareUnpacked(t, reflect.TypeFor[packed](), src, true)
 		got := ""
 		if _, err := l.ParseMsgpack(nil, src, true); err != nil {
 			got = err.Error()
@@ -496,12 +549,16 @@ func FuzzMsgpack(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	layouts := []*Layout{Any()}
-	for _, typ := range []reflect.Type{reflect.TypeFor[Metric](), reflect.TypeFor[everything](), reflect.TypeFor[Scalars](), reflect.TypeFor[Presence](), reflect.TypeFor[Tree](), reflect.TypeFor[OpenMap](), reflect.TypeFor[packed](), reflect.TypeFor[map[string]any](), reflect.TypeFor[[]float32](), reflect.TypeFor[Ticks](), reflect.TypeFor[Tuples]()} {
+	types := []reflect.Type{reflect.TypeFor[Metric](), reflect.TypeFor[everything](), reflect.TypeFor[Scalars](), reflect.TypeFor[Presence](), reflect.TypeFor[Tree](), reflect.TypeFor[OpenMap](), reflect.TypeFor[packed](), reflect.TypeFor[map[string]any](), reflect.TypeFor[[]float32](), reflect.TypeFor[Ticks](), reflect.TypeFor[Tuples]()}
+	for _, typ := range types {
 		layouts = append(layouts, must(Of(typ)))
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
+		for _, typ := range types {
+			compareUnpacked(t, typ, src, len(src)%2 == 0)
+		}
 		for _, l := range layouts {
 			for _, strict := range []bool{false, true} {
 				frame, err := l.ParseMsgpack(nil, src, strict)

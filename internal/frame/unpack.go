@@ -66,16 +66,26 @@ type unpacker struct{ *parser }
 func (u unpacker) message(root *node) error {
 	begin := len(u.dst)
 	if len(u.src) == 0 {
-		return errorf("expected a msgpack value, got an empty message")
+		return errEmptyMessage()
 	}
 	if err := u.value(root); err != nil {
 		return err
 	}
-	if u.pos < len(u.src) {
-		return errorf("malformed msgpack at byte %d: expected the end, got %d more bytes", u.pos, len(u.src)-u.pos)
+	if err := u.finished(); err != nil {
+		return err
 	}
 	if len(u.dst)-begin > math.MaxUint32 {
 		return errorf("larger than 4 GiB")
+	}
+	return nil
+}
+
+func errEmptyMessage() error { return errorf("expected a msgpack value, got an empty message") }
+
+// finished checks that nothing stands behind the value.
+func (u unpacker) finished() error {
+	if u.pos < len(u.src) {
+		return errorf("malformed msgpack at byte %d: expected the end, got %d more bytes", u.pos, len(u.src)-u.pos)
 	}
 	return nil
 }
@@ -184,97 +194,131 @@ func (u unpacker) value(n *node) error {
 }
 
 func (u unpacker) bare(n *node) error {
+	switch k := n.kind; {
+	case k == kString:
+		return u.text()
+	case k.integer():
+		v, err := u.integer(k)
+		u.dst = le.AppendUint64(u.dst, v)
+		return err
+	case k.float():
+		v, err := u.float(k)
+		u.dst = le.AppendUint64(u.dst, math.Float64bits(v))
+		return err
+	case k == kBool:
+		v, err := u.bool()
+		u.dst = append(u.dst, 0)
+		if v {
+			u.dst[len(u.dst)-1] = 1
+		}
+		return err
+	case n.number():
+		v, err := u.ticks(n)
+		u.dst = le.AppendUint64(u.dst, uint64(v))
+		return err
+	case k == kTime:
+		v, err := u.time()
+		u.dst = le.AppendUint64(u.dst, v)
+		return err
+	}
 	t, err := u.next()
 	if err != nil {
 		return err
 	}
-	switch k := n.kind; {
-	case k == kString:
-		if t != msgp.StrType {
-			return u.mismatch("string")
-		}
-		return u.text()
-	case k.integer():
-		if t != msgp.IntType && t != msgp.UintType {
-			return u.mismatch("integer")
-		}
-		v, negative, err := u.whole()
-		if err != nil {
-			return err
-		}
-		switch {
-		case negative && (k.unsigned() || -v > maxOf[k]+1):
-			return errorf("expected %s, got %d", k, int64(v))
-		case !negative && v > maxOf[k]:
-			return errorf("expected %s, got %d", k, v)
-		}
-		u.dst = le.AppendUint64(u.dst, v)
-		return nil
-	case k.float():
-		v := 0.0
-		switch t {
-		case msgp.Float32Type, msgp.Float64Type:
-			v, err = u.real()
-		case msgp.IntType, msgp.UintType:
-			whole, negative := uint64(0), false
-			if whole, negative, err = u.whole(); negative {
-				v = float64(int64(whole))
-			} else {
-				v = float64(whole)
-			}
-		default:
-			return u.mismatch("number")
-		}
-		if err != nil {
-			return err
-		}
-		if k == kFloat32 {
-			if f := float64(float32(v)); math.IsInf(f, 0) && !math.IsInf(v, 0) {
-				return errorf("expected float32, got %v", v)
-			} else if !math.IsNaN(v) {
-				v = f
-			}
-		}
-		u.dst = le.AppendUint64(u.dst, math.Float64bits(v))
-		return nil
-	case k == kBool:
-		if t != msgp.BoolType {
-			return u.mismatch("bool")
-		}
-		u.dst = append(u.dst, u.src[u.pos]&1) // 0xc2, 0xc3
-		u.pos++
-		return nil
-	case k == kStruct:
+	switch n.kind {
+	case kStruct:
 		if t != msgp.MapType {
 			return u.mismatch("map")
 		}
 		return u.object(n)
-	case k == kMap:
+	case kMap:
 		if t != msgp.MapType {
 			return u.emptyFor("map")
 		}
 		return u.dict(n.elem)
-	case k == kList:
+	case kList:
 		if t != msgp.ArrayType {
 			return u.emptyFor("array")
 		}
 		return u.list(n.elem)
-	case k == kBytes:
+	case kBytes:
 		if t != msgp.BinType {
 			return u.emptyFor("bytes")
 		}
 		return u.blob()
-	case k == kTuple:
+	case kTuple:
 		if t != msgp.ArrayType {
 			return u.mismatch("array")
 		}
 		return u.tuple(n)
-	case n.number():
-		return u.ticks(n, t)
-	case k == kTime:
-		return u.time()
 	}
 	return u.any(t)
+}
+
+// integer reads an integer of a kind; a negative one comes as two's complement.
+func (u unpacker) integer(k kind) (uint64, error) {
+	if u.pos < len(u.src) && u.src[u.pos] < 0x80 { // fits every width
+		u.pos++
+		return uint64(u.src[u.pos-1]), nil
+	}
+	t, err := u.next()
+	if err != nil {
+		return 0, err
+	}
+	if t != msgp.IntType && t != msgp.UintType {
+		return 0, u.mismatch("integer")
+	}
+	v, negative, err := u.whole()
+	switch {
+	case err != nil:
+		return 0, err
+	case negative && (k.unsigned() || -v > maxOf[k]+1):
+		return 0, errorf("expected %s, got %d", k, int64(v))
+	case !negative && v > maxOf[k]:
+		return 0, errorf("expected %s, got %d", k, v)
+	}
+	return v, nil
+}
+
+func (u unpacker) float(k kind) (float64, error) {
+	t, err := u.next()
+	if err != nil {
+		return 0, err
+	}
+	v := 0.0
+	switch t {
+	case msgp.Float32Type, msgp.Float64Type:
+		v, err = u.real()
+	case msgp.IntType, msgp.UintType:
+		whole, negative := uint64(0), false
+		if whole, negative, err = u.whole(); negative {
+			v = float64(int64(whole))
+		} else {
+			v = float64(whole)
+		}
+	default:
+		return 0, u.mismatch("number")
+	}
+	if err == nil && k == kFloat32 {
+		f := float64(float32(v))
+		if math.IsInf(f, 0) && !math.IsInf(v, 0) {
+			return 0, errorf("expected float32, got %v", v)
+		}
+		v = f
+	}
+	return v, err
+}
+
+func (u unpacker) bool() (bool, error) {
+	t, err := u.next()
+	if err != nil {
+		return false, err
+	}
+	if t != msgp.BoolType {
+		return false, u.mismatch("bool")
+	}
+	u.pos++
+	return u.src[u.pos-1] == 0xc3, nil
 }
 
 // emptyFor reads nil as an empty list, map or bytes.
@@ -290,6 +334,32 @@ func (u unpacker) emptyFor(expected string) error {
 func (u unpacker) str() ([]byte, error) {
 	s, rest, err := msgp.ReadStringZC(u.src[u.pos:])
 	return s, u.moved(rest, err)
+}
+
+// shortText reads a string of less than 32 bytes, as most are; false: something else
+// stands here. It aliases the message.
+func (u unpacker) shortText() ([]byte, bool) {
+	src, from := u.src, u.pos+1
+	if from > len(src) || src[from-1]&0xe0 != 0xa0 {
+		return nil, false
+	}
+	to := from + int(src[from-1]&0x1f)
+	if to > len(src) {
+		return nil, false
+	}
+	u.pos = to
+	return src[from:to:to], true
+}
+
+// isNext reads a key where it is that one.
+func (u unpacker) isNext(name string) bool {
+	from := u.pos + 1
+	to := from + len(name)
+	if len(name) < 32 && to <= len(u.src) && u.src[from-1] == 0xa0|byte(len(name)) && asText(u.src[from:to]) == name {
+		u.pos = to
+		return true
+	}
+	return false
 }
 
 // bin reads bytes; they alias the message.
@@ -364,41 +434,51 @@ func (u unpacker) extension() (int8, []byte, error) {
 	return int8(b[head-1]), b[head : head+n], nil
 }
 
-func (u unpacker) time() error {
+// time reads the microseconds of a time.
+func (u unpacker) time() (uint64, error) {
 	t, err := u.next()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if t != msgp.ExtensionType {
-		return u.mismatch("time")
+		return 0, u.mismatch("time")
 	}
 	from := u.pos
 	kind, _, err := u.extension()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if kind != timestamp {
 		u.pos = from
-		return u.mismatch("time")
+		return 0, u.mismatch("time")
 	}
 	at, _, err := msgp.ReadTimeUTCBytes(u.src[from:u.pos])
 	if err != nil {
-		return errorf("malformed msgpack at byte %d: expected a time of 4, 8 or 12 bytes with less than 1000000000 ns", from)
+		return 0, errorf("malformed msgpack at byte %d: expected a time of 4, 8 or 12 bytes with less than 1000000000 ns", from)
 	}
 	if s := at.Unix(); s < minSecond || s > maxSecond {
-		return errorf("expected a time in the years 0 to 9999, got %d s from 1970", s)
+		return 0, errorf("expected a time in the years 0 to 9999, got %d s from 1970", s)
 	}
-	u.dst = le.AppendUint64(u.dst, uint64(at.UnixMicro()))
-	return nil
+	return uint64(at.UnixMicro()), nil
 }
 
 // text reads a string into dst, with its length.
 func (u unpacker) text() error {
-	s, err := u.str()
-	if err != nil {
-		return err
+	s, ok := u.shortText()
+	if !ok {
+		t, err := u.next()
+		if err != nil {
+			return err
+		}
+		if t != msgp.StrType {
+			return u.mismatch("string")
+		}
+		if s, err = u.str(); err != nil {
+			return err
+		}
 	}
 	if !utf8.Valid(s) {
+		var err error
 		if s, err = u.repaired(s); err != nil {
 			return err
 		}
@@ -483,10 +563,13 @@ func (u unpacker) tuple(n *node) error {
 }
 
 // ticks reads a number in a unit as microseconds.
-func (u unpacker) ticks(n *node, t msgp.Type) error {
+func (u unpacker) ticks(n *node) (int64, error) {
+	t, err := u.next()
+	if err != nil {
+		return 0, err
+	}
 	var word uint64
 	of, negative, from := tagInt, false, u.pos
-	var err error
 	switch t {
 	case msgp.IntType, msgp.UintType:
 		if word, negative, err = u.whole(); !negative && word > math.MaxInt64 {
@@ -497,18 +580,17 @@ func (u unpacker) ticks(n *node, t msgp.Type) error {
 		v, err = u.real()
 		of, word = tagFloat, math.Float64bits(v)
 	default:
-		return u.mismatch("a number of " + n.unitWords())
+		return 0, u.mismatch("a number of " + n.unitWords())
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
 	us, ok := readTicks(of, word, n.unit)
 	if _, long := toDuration(us); !ok || n.kind == kTime && !sensible(us) || n.kind == kDuration && long != nil {
 		u.pos = from
-		return u.mismatch("a number of " + n.unitWords())
+		return 0, u.mismatch("a number of " + n.unitWords())
 	}
-	u.dst = le.AppendUint64(u.dst, uint64(us))
-	return nil
+	return us, nil
 }
 
 // object reads the members of a struct, as the parser's does.
@@ -525,12 +607,12 @@ func (u unpacker) object(n *node) error {
 	inOrder, next := true, 0
 	var index keyIndex
 	for range count {
-		key, err := u.name()
-		if err != nil {
-			return err
-		}
 		i, known := next, true
-		if next >= len(n.fields) || n.fields[next].name != asText(key) {
+		var key []byte
+		if next >= len(n.fields) || !u.isNext(n.fields[next].name) {
+			if key, err = u.name(); err != nil {
+				return err
+			}
 			i, known = n.byName[asText(key)]
 		}
 		switch {
@@ -701,8 +783,9 @@ func (u unpacker) any(t msgp.Type) error {
 	if kind != timestamp {
 		return u.mismatch("a value")
 	}
-	u.dst = append(u.dst, byte(tagTime))
-	return u.time()
+	v, err := u.time()
+	u.dst = le.AppendUint64(append(u.dst, byte(tagTime)), v)
+	return err
 }
 
 // skip reads a value that no member names; it must be well-formed all the same.
