@@ -13,7 +13,6 @@ package msgpack
 
 import (
 	"reflect"
-	"sync"
 	"unsafe"
 
 	"github.com/levada-io/levada/codec"
@@ -34,7 +33,7 @@ func New() *Codec { return &Codec{} }
 
 // Bind implements codec.Codec.
 func (c *Codec) Bind(t reflect.Type) (codec.Bound, error) {
-	enc, err := frame.NewEncoder(t)
+	enc, err := frame.NewMsgpackEncoder(t)
 	if err != nil {
 		return nil, err
 	}
@@ -42,42 +41,24 @@ func (c *Codec) Bind(t reflect.Type) (codec.Bound, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &bound{layout: enc.Layout(), enc: enc, dec: dec}, nil
+	return &bound{enc, dec}, nil
 }
 
 // Wire is the codec for steps that have no Go type.
 func (c *Codec) Wire(l *frame.Layout) (frame.Wire, error) { return l.Msgpack(c.Strict), nil }
 
 type bound struct {
-	layout  *frame.Layout
-	enc     *frame.Encoder
-	dec     *frame.MsgpackDecoder
-	buffers sync.Pool // *[]byte
+	enc *frame.MsgpackEncoder
+	dec *frame.MsgpackDecoder
 }
 
 // Decode implements codec.Bound. What is decoded does not alias src: whoever keeps one
 // string of it keeps this message, not all that was fetched with it.
 func (b *bound) Decode(src []byte, dst any) error { return b.dec.Value(src, pointer(dst)) }
 
-// Append implements codec.Bound.
-func (b *bound) Append(buf []byte, v any) ([]byte, error) {
-	scratch := b.buffer()
-	defer b.buffers.Put(scratch)
-	value, err := b.enc.Append((*scratch)[:0], pointer(v))
-	if err != nil {
-		return buf, err
-	}
-	*scratch = value
-	return b.layout.AppendMsgpack(buf, value)
-}
-
-func (b *bound) buffer() *[]byte {
-	if p, ok := b.buffers.Get().(*[]byte); ok && cap(*p) < 1<<20 {
-		return p
-	}
-	p := make([]byte, 0, 1024)
-	return &p
-}
+// Append implements codec.Bound. The message is the one that a step in Python with the same
+// value writes, byte for byte.
+func (b *bound) Append(buf []byte, v any) ([]byte, error) { return b.enc.Append(buf, pointer(v)) }
 
 // pointer is where v, a *T, points to.
 func pointer(v any) unsafe.Pointer { return reflect.ValueOf(v).UnsafePointer() }

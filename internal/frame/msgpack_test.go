@@ -37,6 +37,13 @@ func TestMsgpackIsJSON(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", typ, err)
 		}
+		direct, err := NewMsgpackEncoder(typ)
+		if err != nil {
+			t.Fatalf("%s: %v", typ, err)
+		}
+		if got, err := direct.Append(nil, v.UnsafePointer()); err != nil || !bytes.Equal(got, packed) {
+			t.Fatalf("%s: from memory: %v\n got %x\nwant %x", typ, err, got, packed)
+		}
 		compareUnpacked(t, typ, packed, false)
 		// And damaged: the same errors.
 		packed[rapid.IntRange(0, len(packed)-1).Draw(t, "at")] = rapid.Byte().Draw(t, "byte")
@@ -163,6 +170,39 @@ func eachGolden(t testing.TB, f func(name string, l *Layout, frame []byte)) {
 				t.Fatal(err)
 			}
 			f(g.name, enc.Layout(), b)
+		}
+	}
+}
+
+// What can not be written is refused from memory as it is by way of a frame.
+func TestMsgpackRefuses(t *testing.T) {
+	loop := &Tree{Name: "loop"}
+	loop.Left = loop
+	cyclic := map[string]any{}
+	cyclic["self"] = []any{cyclic}
+	for name, v := range map[string]any{
+		"channel in any":            Dynamic{Any: map[string]any{"a": []any{make(chan int)}}},
+		"a cycle of pointers":       *loop,
+		"a cycle in any":            Dynamic{Any: cyclic},
+		"text that is no JSON":      Dynamic{Raw: jsontext.Value("{")},
+		"year 10000":                []Presence{{ZeroTime: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}},
+		"year 10000 in any":         []any{time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)},
+		"in a map":                  map[string]*Dynamic{"a b": {Any: func() {}}},
+		"others that are no object": Open{Rest: jsontext.Value("[]")},
+	} {
+		p := reflect.New(reflect.TypeOf(v))
+		p.Elem().Set(reflect.ValueOf(v))
+		enc, err := NewEncoder(reflect.TypeOf(v))
+		if err != nil {
+			t.Fatal(err)
+		}
+		frame, want := enc.Append(nil, p.UnsafePointer())
+		if want == nil {
+			_, want = enc.Layout().AppendMsgpack(nil, frame)
+		}
+		out, got := (&MsgpackEncoder{enc}).Append([]byte("before"), p.UnsafePointer())
+		if want == nil || errText(got) != errText(want) || string(out) != "before" {
+			t.Errorf("%s: %q\n got %v\nwant %v", name, out, got, want)
 		}
 	}
 }

@@ -1,0 +1,256 @@
+package frame
+
+import (
+	"math"
+	"reflect"
+	"time"
+	"unicode/utf8"
+	"unsafe"
+
+	"github.com/tinylib/msgp/msgp"
+)
+
+// MsgpackEncoder writes values of one Go type as MessagePack, straight from memory. The
+// message is the one that Layout.AppendMsgpack makes of the value's frame; what this
+// knows no shorter way for goes through a frame.
+type MsgpackEncoder struct{ enc *Encoder }
+
+// NewMsgpackEncoder compiles the encoder of t.
+func NewMsgpackEncoder(t reflect.Type) (*MsgpackEncoder, error) {
+	enc, err := NewEncoder(t)
+	if err != nil {
+		return nil, err
+	}
+	return &MsgpackEncoder{enc}, nil
+}
+
+// Append appends the message of the value at p. On an error dst comes back as it was.
+//
+// # Errors
+//
+// Those of Encoder.Append and Layout.AppendMsgpack.
+func (e *MsgpackEncoder) Append(dst []byte, p unsafe.Pointer) ([]byte, error) {
+	out, err := e.enc.root.pack(dst, p, 0, false)
+	if err != nil {
+		return dst, err
+	}
+	return out, nil
+}
+
+// pack writes the value at p; sort is what it is in print.
+func (e *memType) pack(dst []byte, p unsafe.Pointer, depth int, sort bool) ([]byte, error) {
+	if e.ptr {
+		if p = *(*unsafe.Pointer)(p); p == nil {
+			return msgp.AppendNil(dst), nil
+		}
+	}
+	switch e.op {
+	case memBool:
+		return msgp.AppendBool(dst, *(*bool)(p)), nil
+	case memInt8:
+		return msgp.AppendInt64(dst, int64(*(*int8)(p))), nil
+	case memInt16:
+		return msgp.AppendInt64(dst, int64(*(*int16)(p))), nil
+	case memInt32:
+		return msgp.AppendInt64(dst, int64(*(*int32)(p))), nil
+	case memInt64:
+		return msgp.AppendInt64(dst, *(*int64)(p)), nil
+	case memUint8:
+		return msgp.AppendUint64(dst, uint64(*(*uint8)(p))), nil
+	case memUint16:
+		return msgp.AppendUint64(dst, uint64(*(*uint16)(p))), nil
+	case memUint32:
+		return msgp.AppendUint64(dst, uint64(*(*uint32)(p))), nil
+	case memUint64:
+		return msgp.AppendUint64(dst, *(*uint64)(p)), nil
+	case memFloat32:
+		return msgp.AppendFloat32(dst, *(*float32)(p)), nil
+	case memFloat64:
+		return msgp.AppendFloat64(dst, *(*float64)(p)), nil
+	case memString:
+		return packString(dst, *(*string)(p)), nil
+	case memBytes:
+		return msgp.AppendBytes(dst, *(*[]byte)(p)), nil
+	case memAny:
+		return e.anys.pack(dst, *(*any)(p), depth, sort)
+	case memList:
+		return e.packList(dst, p, depth, sort)
+	case memMapString:
+		if m := *(*map[string]string)(p); printable(m) {
+			var few [8]entry[string]
+			dst = msgp.AppendMapHeader(dst, uint32(len(m)))
+			for _, kv := range sorted(m, &few) {
+				dst = packString(packString(dst, kv.key), kv.value)
+			}
+			return dst, nil
+		}
+	case memMapInt64:
+		if m := *(*map[string]int64)(p); printable(m) {
+			var few [8]entry[int64]
+			dst = msgp.AppendMapHeader(dst, uint32(len(m)))
+			for _, kv := range sorted(m, &few) {
+				dst = msgp.AppendInt64(packString(dst, kv.key), kv.value)
+			}
+			return dst, nil
+		}
+	case memMapFloat64:
+		if m := *(*map[string]float64)(p); printable(m) {
+			var few [8]entry[float64]
+			dst = msgp.AppendMapHeader(dst, uint32(len(m)))
+			for _, kv := range sorted(m, &few) {
+				dst = msgp.AppendFloat64(packString(dst, kv.key), kv.value)
+			}
+			return dst, nil
+		}
+	case memMapAny:
+		if m := *(*map[string]any)(p); printable(m) {
+			return e.anys.packMap(dst, m, depth, true)
+		}
+	case memStruct:
+		if e.extra == nil {
+			return e.packStruct(dst, p, depth)
+		}
+	}
+	// By way of its frame.
+	scratch := scratches.get()
+	defer scratches.put(scratch)
+	value, err := e.bare((*scratch)[:0], p, depth)
+	if err != nil {
+		return dst, err
+	}
+	*scratch = value
+	w := packer{reader: reader{b: value, depth: depth}, sort: sort}
+	return w.bare(dst, e.node)
+}
+
+// packString writes text; a byte that is no UTF-8 becomes U+FFFD.
+func packString(dst []byte, s string) []byte {
+	if n := len(s); n < 32 && utf8.ValidString(s) {
+		return append(append(dst, 0xa0|byte(n)), s...)
+	}
+	return packText(dst, unsafe.Slice(unsafe.StringData(s), len(s)))
+}
+
+func (e *memType) packList(dst []byte, p unsafe.Pointer, depth int, sort bool) ([]byte, error) {
+	if depth++; depth > maxDepth {
+		return dst, errDepth()
+	}
+	h := (*sliceHeader)(p)
+	dst = msgp.AppendArrayHeader(dst, uint32(h.len))
+	var err error
+	for i := range h.len {
+		if dst, err = e.elem.pack(dst, unsafe.Add(h.data, uintptr(i)*e.elem.width), depth, sort); err != nil {
+			return dst, inElement(err, i)
+		}
+	}
+	return dst, nil
+}
+
+func (e *memType) packStruct(dst []byte, p unsafe.Pointer, depth int) ([]byte, error) {
+	if depth++; depth > maxDepth {
+		return dst, errDepth()
+	}
+	head := len(dst)
+	dst = msgp.AppendMapHeader(dst, uint32(len(e.fields)))
+	begin, count := len(dst), len(e.fields)
+	var err error
+	for i := range e.fields {
+		f := &e.fields[i]
+		q := unsafe.Add(p, f.offset)
+		mark := len(dst)
+		if f.omit != 0 && (f.zero != nil && f.zero(q) || f.typ.ptr && *(*unsafe.Pointer)(q) == nil) {
+			count--
+			continue
+		}
+		dst = packString(dst, f.name)
+		body := len(dst)
+		if f.op == memString && !f.typ.ptr {
+			dst = packString(dst, *(*string)(q))
+		} else if dst, err = f.typ.pack(dst, q, depth, true); err != nil {
+			return dst, inMember(err, f.name)
+		}
+		if f.omit == 0 {
+			continue
+		}
+		out := f.omit&omitEmpty != 0 && emptyPacked(dst[body:])
+		if !out && f.zero != nil && !f.typ.ptr {
+			if out, err = f.typ.zeroFrame(q, depth); err != nil {
+				return dst, inMember(err, f.name)
+			}
+		}
+		if out {
+			dst = dst[:mark]
+			count--
+		}
+	}
+	return rehead(dst, head, begin, count), nil
+}
+
+// pack writes a value without a declared type.
+func (a *anyEncoders) pack(dst []byte, v any, depth int, sort bool) ([]byte, error) {
+	switch v := v.(type) {
+	case nil:
+		return msgp.AppendNil(dst), nil
+	case bool:
+		return msgp.AppendBool(dst, v), nil
+	case string:
+		return packString(dst, v), nil
+	case int64:
+		return msgp.AppendInt64(dst, v), nil
+	case int:
+		return msgp.AppendInt64(dst, int64(v)), nil
+	case float64:
+		return msgp.AppendFloat64(dst, v), nil
+	case uint64:
+		if v <= math.MaxInt64 {
+			return msgp.AppendInt64(dst, int64(v)), nil // an any knows no sign of its own
+		}
+		return msgp.AppendUint64(dst, v), nil
+	case []byte:
+		return msgp.AppendBytes(dst, v), nil
+	case time.Time:
+		if s := v.Unix(); s >= minSecond && s <= maxSecond {
+			return packTime(dst, uint64(v.UnixMicro()))
+		}
+	case []any:
+		if depth++; depth > maxDepth {
+			return dst, errDepth()
+		}
+		dst = msgp.AppendArrayHeader(dst, uint32(len(v)))
+		var err error
+		for i, e := range v {
+			if dst, err = a.pack(dst, e, depth, sort); err != nil {
+				return dst, inElement(err, i)
+			}
+		}
+		return dst, nil
+	case map[string]any:
+		if printable(v) {
+			return a.packMap(dst, v, depth, sort)
+		}
+	}
+	scratch := scratches.get()
+	defer scratches.put(scratch)
+	value, err := a.append((*scratch)[:0], v, depth)
+	if err != nil {
+		return dst, err
+	}
+	*scratch = value
+	w := packer{reader: reader{b: value, depth: depth}, sort: sort}
+	return w.any(dst)
+}
+
+func (a *anyEncoders) packMap(dst []byte, m map[string]any, depth int, sort bool) ([]byte, error) {
+	if depth++; depth > maxDepth {
+		return dst, errDepth()
+	}
+	var few [8]entry[any]
+	var err error
+	dst = msgp.AppendMapHeader(dst, uint32(len(m)))
+	for _, kv := range sorted(m, &few) {
+		if dst, err = a.pack(packString(dst, kv.key), kv.value, depth, sort); err != nil {
+			return dst, inMember(err, kv.key)
+		}
+	}
+	return dst, nil
+}

@@ -1,0 +1,118 @@
+package planner
+
+import (
+	"context"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/levada-io/levada/codec"
+	"github.com/levada-io/levada/codec/msgpack"
+	"github.com/levada-io/levada/internal/frame"
+	"github.com/levada-io/levada/plan"
+	"github.com/levada-io/levada/record"
+)
+
+// goOnly is a codec that knows Go values only.
+type goOnly struct{ codec.Bound }
+
+func (goOnly) Bind(reflect.Type) (codec.Bound, error) { return jsonCodec{}, nil }
+
+// planned is a plan whose steps named by change have another codec.
+func planned(t *testing.T, text string, change map[string]string) (*Planned, error) {
+	t.Helper()
+	p, cat := steps(t, text), catalog()
+	cat.Codecs["msgpack"], cat.Codecs["go_only"] = msgpack.New(), goOnly{}
+	for i := range p.Steps {
+		if f, ok := change[p.Steps[i].Name]; ok {
+			p.Steps[i].Function.Name = f
+		}
+	}
+	p.Requires = plan.Requires(p)
+	return Plan(p, cat)
+}
+
+func TestFromOneCodecIntoAnother(t *testing.T) {
+	const text = "source in\nparse p\nserialize s\nparse q\nserialize r\nsink out"
+	pl, err := planned(t, text, map[string]string{"s": "builtin:msgpack.encode", "q": "builtin:msgpack.decode"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	prog, err := pl.Program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := prog.NewStage(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const text1, text2 = `{"b":[1,2.5,null],"a":"x"}`, `18446744073709551615`
+	c := &record.Chunk{Recs: make([]record.Record, 2), Col: record.Bytes{[]byte(text1), []byte(text2)}}
+	for i, op := range st.Ops {
+		if err := op.Process(context.Background(), c); err != nil {
+			t.Fatal(err)
+		}
+		if packed := "\x82\xa1b\x93"; i == 1 && !strings.HasPrefix(string(c.Col.(record.Bytes)[0]), packed) {
+			t.Errorf("between them stands %x", c.Col.(record.Bytes)[0])
+		}
+	}
+	if got := c.Col.(record.Bytes); string(got[0]) != text1 || string(got[1]) != text2 {
+		t.Errorf("%s, %s", got[0], got[1])
+	}
+}
+
+func TestCodecOfGoValuesOnly(t *testing.T) {
+	for _, step := range []string{"p", "s"} {
+		verb := map[string]string{"p": "decode", "s": "encode"}[step]
+		pl, err := planned(t, "source in\nparse p\nserialize s\nsink out", map[string]string{step: "builtin:go_only." + verb})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = pl.Program()
+		if err == nil || !strings.Contains(err.Error(), "codec go_only reads and writes Go values only, expected a step with a Go type beside it, got none") {
+			t.Errorf("%s: %v", step, err)
+		}
+	}
+	pl, err := planned(t, "source in\nparse p T\nfilter f go:x.IsCounter\nserialize s\nsink out", map[string]string{"p": "builtin:go_only.decode", "s": "builtin:go_only.encode"})
+	if err == nil {
+		_, err = pl.Program()
+	}
+	if err != nil {
+		t.Errorf("beside a Go step: %v", err)
+	}
+}
+
+// What stands for a batch in a dead letter is in the codec that its messages came in.
+func TestDeadLetterOfABatchIsInItsCodec(t *testing.T) {
+	const text = "source in\nparse p\nbatch b\nmap m go:x.Sum on_error=dead_letter\nserialize s\nsink out"
+	for decode, want := range map[string]string{"builtin:json.decode": `["x",1]`, "builtin:msgpack.decode": "\x92\xa1x\x01"} {
+		pl, err := planned(t, text, map[string]string{"p": decode})
+		if err != nil {
+			t.Fatal(err)
+		}
+		prog, err := pl.Program()
+		if err != nil {
+			t.Fatal(err)
+		}
+		st, err := prog.NewStage(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		value, err := frame.AppendAny(nil, []any{"x", int64(1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		col := []byte{1, 0, 0, 0, 0, 0, 0, 0, byte(len(value)), 0, 0, 0}
+		batch, err := frame.NewColumn(frame.Any(), append(col, value...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &record.Chunk{Recs: make([]record.Record, 1), Col: batch}
+		if err := st.Batch.Dump.Process(context.Background(), c); err != nil {
+			t.Fatal(err)
+		}
+		if got := string(c.Col.(record.Bytes)[0]); got != want {
+			t.Errorf("%s: %q, want %q", decode, got, want)
+		}
+	}
+}
