@@ -56,8 +56,7 @@ type bound struct {
 // string of it keeps this message, not all that was fetched with it.
 func (b *bound) Decode(src []byte, dst any) error { return b.dec.Value(src, pointer(dst)) }
 
-// Append implements codec.Bound. The message is the one that a step in Python with the same
-// value writes, byte for byte.
+// Append implements codec.Bound.
 func (b *bound) Append(buf []byte, v any) ([]byte, error) { return b.enc.Append(buf, pointer(v)) }
 
 // pointer is where v, a *T, points to.

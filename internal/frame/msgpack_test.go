@@ -629,3 +629,16 @@ func FuzzMsgpack(f *testing.F) {
 		}
 	})
 }
+
+// An integer takes the fewest bytes, whether its type is known or not.
+func TestMsgpackIntegers(t *testing.T) {
+	for v, want := range map[int64]string{0: "00", 127: "7f", 128: "cc80", 255: "ccff", 256: "cd0100", 1 << 16: "ce00010000", 1 << 32: "cf0000000100000000", -1: "ff", -32: "e0", -33: "d0df", -129: "d1ff7f", math.MinInt64: "d38000000000000000"} {
+		typed, l := encode(t, v)
+		free, any := encode[any](t, v)
+		a, err := l.AppendMsgpack(nil, typed)
+		b, err2 := any.AppendMsgpack(nil, free)
+		if err != nil || err2 != nil || hex.EncodeToString(a) != want || !bytes.Equal(a, b) {
+			t.Errorf("%d: %x and %x, want %s, %v, %v", v, a, b, want, err, err2)
+		}
+	}
+}

@@ -96,7 +96,7 @@ func (w *packer) bare(dst []byte, n *node) ([]byte, error) {
 func packWord(dst []byte, k kind, v uint64) ([]byte, error) {
 	switch {
 	case k.signed():
-		return msgp.AppendInt64(dst, int64(v)), nil
+		return packInt(dst, int64(v)), nil
 	case k.unsigned():
 		return msgp.AppendUint64(dst, v), nil
 	case k == kFloat64:
@@ -107,6 +107,15 @@ func packWord(dst []byte, k kind, v uint64) ([]byte, error) {
 		return packTime(dst, v)
 	}
 	return dst, errorf("BUG: %s has no form in msgpack", k)
+}
+
+// packInt writes an integer in the shortest format, which for those above zero is one
+// without a sign: what a declared type or the lack of one calls it makes no difference.
+func packInt(dst []byte, v int64) []byte {
+	if v >= 0 {
+		return msgp.AppendUint64(dst, uint64(v))
+	}
+	return msgp.AppendInt64(dst, v)
 }
 
 func packTime(dst []byte, micros uint64) ([]byte, error) {
@@ -171,13 +180,13 @@ func (w *packer) tuple(dst []byte, n *node) ([]byte, error) {
 func packTicks(dst []byte, us int64, u unit) []byte {
 	if u == inNanos {
 		if v := us * 1000; v/1000 == us {
-			return msgp.AppendInt64(dst, v)
+			return packInt(dst, v)
 		}
 		return msgp.AppendFloat64(dst, float64(us)*1000)
 	}
 	per := int64(scales[u].per)
 	if us%per == 0 {
-		return msgp.AppendInt64(dst, us/per)
+		return packInt(dst, us/per)
 	}
 	return msgp.AppendFloat64(dst, float64(us)/float64(per))
 }
@@ -409,7 +418,7 @@ func (w *packer) any(dst []byte) ([]byte, error) {
 	}
 	switch t {
 	case tagInt:
-		return msgp.AppendInt64(dst, int64(v)), nil
+		return packInt(dst, int64(v)), nil
 	case tagUint:
 		return msgp.AppendUint64(dst, v), nil
 	case tagTime:

@@ -1,7 +1,6 @@
 package frame
 
 import (
-	"math"
 	"reflect"
 	"time"
 	"unicode/utf8"
@@ -48,13 +47,13 @@ func (e *memType) pack(dst []byte, p unsafe.Pointer, depth int, sort bool) ([]by
 	case memBool:
 		return msgp.AppendBool(dst, *(*bool)(p)), nil
 	case memInt8:
-		return msgp.AppendInt64(dst, int64(*(*int8)(p))), nil
+		return packInt(dst, int64(*(*int8)(p))), nil
 	case memInt16:
-		return msgp.AppendInt64(dst, int64(*(*int16)(p))), nil
+		return packInt(dst, int64(*(*int16)(p))), nil
 	case memInt32:
-		return msgp.AppendInt64(dst, int64(*(*int32)(p))), nil
+		return packInt(dst, int64(*(*int32)(p))), nil
 	case memInt64:
-		return msgp.AppendInt64(dst, *(*int64)(p)), nil
+		return packInt(dst, *(*int64)(p)), nil
 	case memUint8:
 		return msgp.AppendUint64(dst, uint64(*(*uint8)(p))), nil
 	case memUint16:
@@ -89,7 +88,7 @@ func (e *memType) pack(dst []byte, p unsafe.Pointer, depth int, sort bool) ([]by
 			var few [8]entry[int64]
 			dst = msgp.AppendMapHeader(dst, uint32(len(m)))
 			for _, kv := range sorted(m, &few) {
-				dst = msgp.AppendInt64(packString(dst, kv.key), kv.value)
+				dst = packInt(packString(dst, kv.key), kv.value)
 			}
 			return dst, nil
 		}
@@ -196,15 +195,12 @@ func (a *anyEncoders) pack(dst []byte, v any, depth int, sort bool) ([]byte, err
 	case string:
 		return packString(dst, v), nil
 	case int64:
-		return msgp.AppendInt64(dst, v), nil
+		return packInt(dst, v), nil
 	case int:
-		return msgp.AppendInt64(dst, int64(v)), nil
+		return packInt(dst, int64(v)), nil
 	case float64:
 		return msgp.AppendFloat64(dst, v), nil
 	case uint64:
-		if v <= math.MaxInt64 {
-			return msgp.AppendInt64(dst, int64(v)), nil // an any knows no sign of its own
-		}
 		return msgp.AppendUint64(dst, v), nil
 	case []byte:
 		return msgp.AppendBytes(dst, v), nil
