@@ -209,6 +209,9 @@ func (w *goWriter) typ(t plan.Type) (text, unsaid string) {
 	case plan.TTime:
 		w.imported("time")
 		text = "time.Time"
+	case plan.TDuration:
+		w.imported("time")
+		text = "time.Duration"
 	case plan.TBytes:
 		text = "[]byte"
 	case plan.TList:
@@ -217,6 +220,17 @@ func (w *goWriter) typ(t plan.Type) (text, unsaid string) {
 	case plan.TMap:
 		elem, u := w.typ(*t.Elem)
 		text, unsaid = "map[string]"+elem, u
+	case plan.TTuple:
+		elem, u := w.typ(t.Elems[0])
+		for _, e := range t.Elems[1:] {
+			if other, _ := w.typ(e); other != elem {
+				return "any", "Go has no tuple of several types"
+			}
+		}
+		if len(t.Elems) > 8 {
+			return "any", "a tuple in Go has at most 8 positions"
+		}
+		text, unsaid = fmt.Sprintf("[%d]%s", len(t.Elems), elem), u
 	case plan.TRef:
 		text = w.names[t.Name]
 	case plan.TAny:
