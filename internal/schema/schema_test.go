@@ -1,0 +1,217 @@
+package schema_test
+
+import (
+	"bytes"
+	"encoding/json/jsontext"
+	"flag"
+	"maps"
+	"math/big"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/levada-io/levada/codec/json"
+	"github.com/levada-io/levada/internal/schema"
+	"github.com/levada-io/levada/internal/schema/testdata/types"
+)
+
+var update = flag.Bool("update", false, "write testdata anew")
+
+// roots are the types of the repository's schemas. That this compiles is the proof that
+// the generated code does.
+var roots = map[string]reflect.Type{
+	"gauge-readings": reflect.TypeFor[types.GaugeReading](),
+	"gate-commands":  reflect.TypeFor[types.GateCommand](),
+	"gate-log":       reflect.TypeFor[types.GateLog](),
+	"alarms":         reflect.TypeFor[types.Alarm](),
+}
+
+func TestGoldenTypes(t *testing.T) {
+	fsys := os.DirFS("testdata/repo/schemas")
+	var files []string
+	for name := range roots {
+		files = append(files, name+".schema.json")
+	}
+	g, err := schema.Go(fsys, "types", files, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var notes strings.Builder
+	for _, n := range g.Notes {
+		notes.WriteString(n.String() + "\n")
+	}
+	for path, got := range map[string][]byte{"testdata/types/types.go": g.Source, "testdata/types/notes.txt": []byte(notes.String())} {
+		if *update {
+			if err := os.WriteFile(path, got, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if want, err := os.ReadFile(path); err != nil || !bytes.Equal(want, got) {
+			t.Errorf("%s is not current (%v):\n%s\nhint: go test ./internal/schema -update", path, err, got)
+		}
+	}
+	again, err := schema.Go(fsys, "types", files, g.Names)
+	if err != nil || !bytes.Equal(again.Source, g.Source) {
+		t.Errorf("with its own names locked: expected the same source, got %v", err)
+	}
+}
+
+// TestExamplesComeBack decodes and encodes every example of the repository with Levada's
+// own codec. The oracle accepts what went in and what came out.
+func TestExamplesComeBack(t *testing.T) {
+	folder, err := filepath.Abs("testdata/repo/schemas")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, typ := range roots {
+		examples, err := filepath.Glob("testdata/repo/examples/" + name + "/1/*.json")
+		if err != nil || len(examples) == 0 {
+			t.Fatalf("%s: expected examples, got none: %v", name, err)
+		}
+		oracle, err := compile(folder, name+".schema.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		bound, err := json.New().Bind(typ)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for _, path := range examples {
+			in, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v := reflect.New(typ).Interface()
+			if err := bound.Decode(in, v); err != nil {
+				t.Errorf("%s: %v", path, err)
+				continue
+			}
+			out, err := bound.Append(nil, v)
+			if err != nil {
+				t.Errorf("%s: %v", path, err)
+				continue
+			}
+			for what, text := range map[string][]byte{"example": in, "what came back": out} {
+				doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+				if err == nil {
+					err = oracle.Validate(doc)
+				}
+				if err != nil {
+					t.Errorf("%s: the oracle refuses the %s: %v", path, what, err)
+				}
+			}
+			if a, b := parsed(t, in), parsed(t, out); !reflect.DeepEqual(a, b) {
+				t.Errorf("%s: came back as\n%s", path, out)
+			}
+		}
+	}
+}
+
+// host resolves file://NAME, where the name stands in the place of a host.
+type host string
+
+func (h host) Load(url string) (any, error) {
+	f, err := os.Open(filepath.Join(string(h), filepath.Base(strings.TrimSuffix(url, "/"))))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return jsonschema.UnmarshalJSON(f)
+}
+
+func compile(folder, name string) (*jsonschema.Schema, error) {
+	c := jsonschema.NewCompiler()
+	c.UseLoader(host(folder))
+	return c.Compile("file:///" + name)
+}
+
+// parsed is a document whose numbers compare by value: 30.0 is 30.
+func parsed(t *testing.T, text []byte) any {
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return numbers(doc)
+}
+
+func numbers(v any) any {
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			v[i] = numbers(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = numbers(v[k])
+		}
+	case interface{ String() string }:
+		r, _ := new(big.Rat).SetString(v.String())
+		return r.RatString()
+	}
+	return v
+}
+
+func TestWrongSchemas(t *testing.T) {
+	deep := strings.Repeat(`{"items":`, 300) + "{}" + strings.Repeat("}", 300)
+	for text, want := range map[string]string{
+		`{"$ref":"#/a","a":{"$ref":"#/b"},"b":{"$ref":"#/a"}}`:  "s.json#/a: expected a $ref that ends at a schema, got one that comes back to itself",
+		`{"$ref":"other.json"}`:                                 "s.json#/$ref: other.json: expected a schema, got none",
+		`{"$ref":"https://example.com/x.json"}`:                 "s.json#/$ref: expected a file of this folder, got \"https://example.com/x.json\": schemas are not fetched",
+		`{"$ref":"../../x.json"}`:                               "which leaves it",
+		`{"$ref":"#/definitions/X"}`:                            "s.json#/$ref: expected a schema at \"#/definitions/X\", got nothing: s.json# has no \"definitions\"",
+		`{"properties":{"a":3}}`:                                "s.json#/properties/a: expected a schema, an object or a boolean, got 3",
+		`{"properties":{"a":`:                                   "s.json#/properties/a: expected JSON",
+		`{"type":"strin"}`:                                      "s.json#/type: expected a type of JSON Schema, got \"strin\"",
+		`{"$schema":"http://json-schema.org/draft-03/schema#"}`: "s.json#/$schema: expected draft-06, draft-07, 2019-09 or 2020-12",
+		`{} {}`:                                "s.json: expected one JSON value",
+		deep:                                   "s.json: expected at most 200 levels",
+		strings.Repeat(" ", schema.MaxBytes+1): "s.json: expected at most 8388608 bytes",
+	} {
+		_, err := schema.Go(fstest.MapFS{"s.json": {Data: []byte(text)}}, "p", []string{"s.json"}, nil)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.60s: expected %q, got %v", text, want, err)
+		}
+	}
+}
+
+// What a schema allows to contain itself is JSON where Go has no such type.
+func TestRecursionWithoutObject(t *testing.T) {
+	g, err := schema.Go(fstest.MapFS{"s.json": {Data: []byte(`{"type":"array","items":{"$ref":"#"}}`)}}, "p", []string{"s.json"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(g.Source), "= []jsontext.Value") || len(g.Notes) != 1 {
+		t.Errorf("got %v\n%s", g.Notes, g.Source)
+	}
+}
+
+func TestLockedNamesStay(t *testing.T) {
+	fsys := fstest.MapFS{"s.json": {Data: []byte(`{"title":"new","type":"object","properties":{"a":{"type":"object","properties":{"b":true}}}}`)}}
+	g, err := schema.Go(fsys, "p", []string{"s.json"}, map[string]string{"s.json#": "Old"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := map[string]string{"s.json#": "Old", "s.json#/properties/a": "OldA"}; !maps.Equal(g.Names, want) {
+		t.Errorf("expected %v, got %v", want, g.Names)
+	}
+	if !slices.Equal(g.Files, []string{"s.json"}) || g.Roots["s.json"] != "Old" {
+		t.Errorf("got %v, %v", g.Files, g.Roots)
+	}
+}
+
+func FuzzGo(f *testing.F) {
+	f.Add([]byte(`{"type":["object","null"],"properties":{"a b":{"enum":["",1]},"c":{"oneOf":[{"type":"string"},{"$ref":"#"}]}}}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		_, err := schema.Go(fstest.MapFS{"s.json": {Data: text}}, "p", []string{"s.json"}, nil)
+		if err != nil && strings.Contains(err.Error(), "BUG") {
+			t.Errorf("%v (%s)", err, jsontext.Value(text))
+		}
+	})
+}
