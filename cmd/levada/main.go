@@ -23,9 +23,10 @@ type cli struct {
 	Explain explainCmd `cmd:"" help:"Show what becomes of a pipeline: steps, types, chains, crossings."`
 	Plan    planCmd    `cmd:"" help:"Print the plan of a pipeline as JSON."`
 
-	Gen   genCmd   `cmd:"" help:"Write what stands between a Go package and Python."`
-	Build buildCmd `cmd:"" help:"Compile a Go package into a Python extension, or a YAML pipeline into a program."`
-	Wheel wheelCmd `cmd:"" help:"Build the wheel of a Go package."`
+	Gen    genCmd    `cmd:"" help:"Write what stands between a Go package and Python."`
+	Build  buildCmd  `cmd:"" help:"Compile a Go package into a Python extension, or a YAML pipeline into a program."`
+	Wheel  wheelCmd  `cmd:"" help:"Build the wheel of a Go package."`
+	Schema schemaCmd `cmd:"" help:"Take a repository of schemas into use."`
 
 	Broker  brokerCmd  `cmd:"" help:"Run the embedded Kafka by itself."`
 	Produce produceCmd `cmd:"" help:"Write lines to a topic."`

@@ -47,7 +47,7 @@ var rules = []struct {
 	{"internal/yamlplan", []string{"plan", "internal/diag", "internal/yamldoc"}},
 	{"internal/deploy", []string{"plan", "internal/diag", "internal/yamldoc"}},
 	{"internal/gen", []string{"plan", "internal/diag"}},
-	{"internal/schema", nil},
+	{"internal/schema", []string{"internal/yamldoc"}},
 	{"internal/supply", nil},
 	{"internal/health", nil},
 	{"internal/runner", []string{

@@ -36,6 +36,11 @@ type Generated struct {
 //
 // A file or a reference that can not be used: with file, JSON pointer and cause.
 func Go(fsys fs.FS, pkg string, schemas []string, locked map[string]string) (*Generated, error) {
+	return goTypes(fsys, pkg, schemas, locked, ".")
+}
+
+// goTypes is Go where file:// names files of the folder root.
+func goTypes(fsys fs.FS, pkg string, schemas []string, locked map[string]string, root string) (*Generated, error) {
 	if !token.IsIdentifier(pkg) {
 		return nil, fmt.Errorf("package: expected a Go name, got %q", pkg)
 	}
@@ -43,6 +48,7 @@ func Go(fsys fs.FS, pkg string, schemas []string, locked map[string]string) (*Ge
 	if err != nil {
 		return nil, err
 	}
+	l.files.root = root
 	g := &Generated{Roots: map[string]string{}, Names: map[string]string{}}
 	w := &writer{}
 	var aliases bytes.Buffer

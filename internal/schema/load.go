@@ -76,6 +76,7 @@ func (n *node) shown() string {
 // files reads each file of a folder once.
 type files struct {
 	fsys  fs.FS
+	root  string // the folder that file:// names files of
 	roots map[string]*node
 	nodes int
 }
@@ -224,7 +225,7 @@ func (f *files) follow(n, ref *node) (*node, error) {
 		file = n.file
 	case strings.HasPrefix(file, "file://"):
 		// The name stands where a URL has its host. It is one of the folder's files.
-		file = strings.TrimPrefix(strings.TrimPrefix(file, "file://"), "/")
+		file = path.Join(f.root, strings.TrimPrefix(file, "file://"))
 	case strings.Contains(file, "://") || strings.HasPrefix(file, "urn:"):
 		return nil, ref.errorf("expected a file of this folder, got %q: schemas are not fetched", ref.text)
 	default:

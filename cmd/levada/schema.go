@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/levada-io/levada/internal/schema"
+)
+
+type schemaCmd struct {
+	Add  schemaAddCmd  `cmd:"" help:"Take a folder of schemas into use: write the lock."`
+	Sync schemaSyncCmd `cmd:"" help:"Bring the lock to what the schemas are now."`
+	Gen  schemaGenCmd  `cmd:"" help:"Write the Go types of the locked schemas."`
+}
+
+// locked is the flag that all verbs have.
+type locked struct {
+	Lock string `help:"Lock file." default:"schema.lock" placeholder:"FILE"`
+}
+
+func (c *locked) read() (*schema.Lock, error) {
+	data, err := os.ReadFile(c.Lock)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, usage("%s: expected a lock of schemas, got none\nhint: levada schema add FOLDER", c.Lock)
+	}
+	if err != nil {
+		return nil, err
+	}
+	l, err := schema.ParseLock(data)
+	if err != nil {
+		return nil, configError{fmt.Errorf("%s: %w", c.Lock, err)}
+	}
+	return l, nil
+}
+
+func (c *locked) write(l *schema.Lock) error {
+	data, err := l.Text()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(c.Lock, data, 0o644)
+}
+
+type schemaAddCmd struct {
+	locked  `embed:""`
+	Folder  string `arg:"" type:"existingdir" help:"Folder with topics/*.yaml and schemas/, or with *.json."`
+	Package string `help:"Name of the Go package." default:"schemas"`
+	Output  string `short:"o" help:"Go file to write." default:"schemas/schemas.go" placeholder:"FILE"`
+}
+
+func (c *schemaAddCmd) Run(e *env) error {
+	if _, err := os.Stat(c.Lock); err == nil {
+		return usage("%s: expected no lock, got one: there is one folder of schemas to a lock\nhint: levada schema sync, or --lock with another name", c.Lock)
+	}
+	// Kong has made the path absolute; a lock is shared by people with other folders.
+	l := &schema.Lock{Version: 1, Source: relative(c.Folder), Package: c.Package, Output: c.Output}
+	return syncLock(e, &c.locked, l)
+}
+
+type schemaSyncCmd struct {
+	locked `embed:""`
+}
+
+func (c *schemaSyncCmd) Run(e *env) error {
+	l, err := c.read()
+	if err != nil {
+		return err
+	}
+	return syncLock(e, &c.locked, l)
+}
+
+func syncLock(e *env, c *locked, l *schema.Lock) error {
+	if err := l.Sync(os.DirFS(l.Source)); err != nil {
+		return configError{err}
+	}
+	fmt.Fprintf(e.stdout, "%s: topics=%d schemas=%d\n", c.Lock, len(l.Topics), len(l.Files))
+	return c.write(l)
+}
+
+type schemaGenCmd struct {
+	locked `embed:""`
+	Check  bool `help:"Write nothing; an error if what is there is not current."`
+}
+
+func (c *schemaGenCmd) Run(e *env) error {
+	l, err := c.read()
+	if err != nil {
+		return err
+	}
+	before, err := l.Text()
+	if err != nil {
+		return err
+	}
+	g, err := l.Generate(os.DirFS(l.Source))
+	if err != nil {
+		return configError{err}
+	}
+	after, err := l.Text()
+	if err != nil {
+		return err
+	}
+	if c.Check {
+		have, err := os.ReadFile(l.Output)
+		if err != nil || !bytes.Equal(have, g.Source) || !bytes.Equal(before, after) {
+			return configError{fmt.Errorf("%s: expected the types of %s, got something else\nhint: levada schema gen", l.Output, c.Lock)}
+		}
+		return nil
+	}
+	for _, n := range g.Notes {
+		fmt.Fprintf(e.stdout, "note: %s\n", n)
+	}
+	if err := writeFile(l.Output, g.Source); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "%s: schemas=%d types=%d notes=%d\n", l.Output, len(l.Files), len(l.Names), len(g.Notes))
+	return c.write(l)
+}
+
+func writeFile(name string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(name, data, 0o644)
+}
+
+// relative is a path as seen from the working folder, where that is possible.
+func relative(name string) string {
+	wd, err := os.Getwd()
+	if err != nil {
+		return name
+	}
+	if rel, err := filepath.Rel(wd, name); err == nil {
+		return filepath.ToSlash(rel)
+	}
+	return name
+}

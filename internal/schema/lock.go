@@ -1,0 +1,194 @@
+package schema
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json/jsontext"
+	"encoding/json/v2"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/levada-io/levada/internal/yamldoc"
+)
+
+// Lock pins the schemas that code was generated from, and the names that the code has.
+type Lock struct {
+	Version int    `json:"version"`
+	Source  string `json:"source"` // the folder, as it was added
+	Package string `json:"package"`
+	Output  string `json:"output"` // the Go file
+	// Topics have the schema of each topic, a file below the source.
+	Topics map[string]string `json:"topics"`
+	// Files have the SHA-256 of every schema.
+	Files map[string]string `json:"files"`
+	// Names have the Go type of every place.
+	Names map[string]string `json:"names"`
+}
+
+// ParseLock reads a lock file.
+func ParseLock(data []byte) (*Lock, error) {
+	l := &Lock{}
+	if err := json.Unmarshal(data, l, json.RejectUnknownMembers(true)); err != nil {
+		return nil, fmt.Errorf("expected a lock of schemas: %w", err)
+	}
+	if l.Version != 1 {
+		return nil, fmt.Errorf("expected version 1, got %d", l.Version)
+	}
+	return l, nil
+}
+
+// Text is the lock as a file.
+func (l *Lock) Text() ([]byte, error) {
+	data, err := json.Marshal(l, json.Deterministic(true), jsontext.WithIndent("  "))
+	return append(data, '\n'), err
+}
+
+// Sync takes the topics and hashes from the folder fsys. Names stay. Where the folder has
+// topics/*.yaml the topics are those files' and their schemas stand in schemas/;
+// otherwise every *.json is the schema of a topic with the name of the file.
+func (l *Lock) Sync(fsys fs.FS) error {
+	topics, err := scan(fsys)
+	if err != nil {
+		return err
+	}
+	if len(topics) == 0 {
+		return fmt.Errorf("%s: expected topics/*.yaml or *.json, got neither", l.Source)
+	}
+	l.Topics = topics
+	g, err := l.generate(fsys)
+	if err != nil {
+		return err
+	}
+	l.Files, err = hashes(fsys, g.Files)
+	return err
+}
+
+// Generate writes the Go types of the locked schemas and keeps their names in the lock.
+//
+// # Errors
+//
+// A schema that is not the one of the lock; what Go says.
+func (l *Lock) Generate(fsys fs.FS) (*Generated, error) {
+	now, err := hashes(fsys, slices.Sorted(maps.Keys(l.Files)))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.Files)) {
+		if now[name] != l.Files[name] {
+			return nil, fmt.Errorf("%s: expected the schema that is locked (sha256 %.12s), got %.12s: it changed under the lock\nhint: levada schema sync", name, l.Files[name], now[name])
+		}
+	}
+	g, err := l.generate(fsys)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range g.Files {
+		if l.Files[name] == "" {
+			return nil, fmt.Errorf("%s: expected a schema that is locked, got one that is not\nhint: levada schema sync", name)
+		}
+	}
+	l.Names = g.Names
+	return g, nil
+}
+
+func (l *Lock) generate(fsys fs.FS) (*Generated, error) {
+	files := slices.Sorted(maps.Values(l.Topics))
+	return goTypes(fsys, l.Package, slices.Compact(files), l.Names, rootOf(files))
+}
+
+// rootOf is the folder that file:// names files of.
+func rootOf(files []string) string {
+	if len(files) > 0 && strings.HasPrefix(files[0], "schemas/") {
+		return "schemas"
+	}
+	return "."
+}
+
+func hashes(fsys fs.FS, files []string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, name := range files {
+		data, err := fs.ReadFile(fsys, name)
+		if err != nil {
+			return nil, fmt.Errorf("%s: expected a schema, got none: %w", name, err)
+		}
+		sum := sha256.Sum256(data)
+		out[name] = hex.EncodeToString(sum[:])
+	}
+	return out, nil
+}
+
+func scan(fsys fs.FS) (map[string]string, error) {
+	topics := map[string]string{}
+	yamls, err := fs.Glob(fsys, "topics/*.yaml")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range yamls {
+		file, err := resource(fsys, name)
+		if err != nil {
+			return nil, err
+		}
+		if file != "" {
+			topics[strings.TrimSuffix(path.Base(name), ".yaml")] = path.Join("schemas", file)
+		}
+	}
+	if len(yamls) > 0 {
+		return topics, nil
+	}
+	err = fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".json") {
+			return err
+		}
+		if other := topics[stem(name)]; other != "" {
+			return fmt.Errorf("topic %s: expected one schema, got %s and %s", stem(name), other, name)
+		}
+		topics[stem(name)] = name
+		return nil
+	})
+	return topics, err
+}
+
+// resource is the JSON Schema of a topic's highest version; empty where it has another
+// type of schema.
+func resource(fsys fs.FS, name string) (string, error) {
+	data, err := fs.ReadFile(fsys, name)
+	if err != nil {
+		return "", err
+	}
+	doc, err := yamldoc.Parse(name, data)
+	if err != nil {
+		return "", err
+	}
+	list := doc.Root.Get("schemas")
+	if list == nil || list.Kind != yamldoc.List || len(list.Values) == 0 {
+		return "", fmt.Errorf("%s: expected schemas, a list, got none", name)
+	}
+	file, highest := "", int64(-1)
+	for _, s := range list.Values {
+		if !doc.Is(s, "schemas", yamldoc.Map) {
+			return "", doc.Err()
+		}
+		version, what, res := s.Get("version"), s.Get("type"), s.Get("resource")
+		if version == nil || what == nil || res == nil {
+			return "", fmt.Errorf("%s:%d: expected version, type and resource, got a schema without one of them", name, s.Line)
+		}
+		n, ok := doc.Integer(version, "version", 0)
+		if !ok {
+			return "", doc.Err()
+		}
+		if n > highest {
+			highest, file = n, ""
+			if what.Text == "json" || what.Text == "msgpack" {
+				file = res.Text
+			}
+		}
+	}
+	if file != "" && !fs.ValidPath(file) {
+		return "", fmt.Errorf("%s: expected a file below schemas/, got %q", name, file)
+	}
+	return file, nil
+}
