@@ -79,7 +79,7 @@ func (e *memType) pack(dst []byte, p unsafe.Pointer, depth int, sort bool) ([]by
 			var few [8]entry[string]
 			dst = msgp.AppendMapHeader(dst, uint32(len(m)))
 			for _, kv := range sorted(m, &few) {
-				dst = packString(packString(dst, kv.key), kv.value)
+				dst = packString(packName(dst, kv.key), kv.value)
 			}
 			return dst, nil
 		}
@@ -88,7 +88,7 @@ func (e *memType) pack(dst []byte, p unsafe.Pointer, depth int, sort bool) ([]by
 			var few [8]entry[int64]
 			dst = msgp.AppendMapHeader(dst, uint32(len(m)))
 			for _, kv := range sorted(m, &few) {
-				dst = packInt(packString(dst, kv.key), kv.value)
+				dst = packInt(packName(dst, kv.key), kv.value)
 			}
 			return dst, nil
 		}
@@ -97,7 +97,7 @@ func (e *memType) pack(dst []byte, p unsafe.Pointer, depth int, sort bool) ([]by
 			var few [8]entry[float64]
 			dst = msgp.AppendMapHeader(dst, uint32(len(m)))
 			for _, kv := range sorted(m, &few) {
-				dst = msgp.AppendFloat64(packString(dst, kv.key), kv.value)
+				dst = msgp.AppendFloat64(packName(dst, kv.key), kv.value)
 			}
 			return dst, nil
 		}
@@ -122,10 +122,19 @@ func (e *memType) pack(dst []byte, p unsafe.Pointer, depth int, sort bool) ([]by
 	return w.bare(dst, e.node)
 }
 
+// packName writes text that is known to be UTF-8: names of members are, and the keys of a
+// map that is printable.
+func packName(dst []byte, s string) []byte {
+	if n := len(s); n < 32 {
+		return append(append(dst, 0xa0|byte(n)), s...)
+	}
+	return msgp.AppendString(dst, s)
+}
+
 // packString writes text; a byte that is no UTF-8 becomes U+FFFD.
 func packString(dst []byte, s string) []byte {
-	if n := len(s); n < 32 && utf8.ValidString(s) {
-		return append(append(dst, 0xa0|byte(n)), s...)
+	if utf8.ValidString(s) {
+		return packName(dst, s)
 	}
 	return packText(dst, unsafe.Slice(unsafe.StringData(s), len(s)))
 }
@@ -161,11 +170,23 @@ func (e *memType) packStruct(dst []byte, p unsafe.Pointer, depth int) ([]byte, e
 			count--
 			continue
 		}
-		dst = packString(dst, f.name)
+		dst = packName(dst, f.name)
 		body := len(dst)
-		if f.op == memString && !f.typ.ptr {
+		switch {
+		case f.typ.ptr:
+			dst, err = f.typ.pack(dst, q, depth, true)
+		case f.op == memString:
 			dst = packString(dst, *(*string)(q))
-		} else if dst, err = f.typ.pack(dst, q, depth, true); err != nil {
+		case f.op == memInt64:
+			dst = packInt(dst, *(*int64)(q))
+		case f.op == memUint64:
+			dst = msgp.AppendUint64(dst, *(*uint64)(q))
+		case f.op == memFloat64:
+			dst = msgp.AppendFloat64(dst, *(*float64)(q))
+		default:
+			dst, err = f.typ.pack(dst, q, depth, true)
+		}
+		if err != nil {
 			return dst, inMember(err, f.name)
 		}
 		if f.omit == 0 {
@@ -244,7 +265,7 @@ func (a *anyEncoders) packMap(dst []byte, m map[string]any, depth int, sort bool
 	var err error
 	dst = msgp.AppendMapHeader(dst, uint32(len(m)))
 	for _, kv := range sorted(m, &few) {
-		if dst, err = a.pack(packString(dst, kv.key), kv.value, depth, sort); err != nil {
+		if dst, err = a.pack(packName(dst, kv.key), kv.value, depth, sort); err != nil {
 			return dst, inMember(err, kv.key)
 		}
 	}
