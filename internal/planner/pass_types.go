@@ -5,6 +5,7 @@ import (
 	"reflect"
 
 	"github.com/levada-io/levada/internal/frame"
+	"github.com/levada-io/levada/internal/typing"
 	"github.com/levada-io/levada/plan"
 )
 
@@ -40,12 +41,15 @@ func types(pl *Planned) (ps Problems) {
 			next.in, next.out = in, out
 			if bad != nil {
 				ps = append(ps, *bad)
-			} else if miss := pl.fits(n.out, in, "$", 0); miss != "" {
-				ps = append(ps, next.problem("type-mismatch", mismatchHint(next),
+			} else if miss := typing.Fits(n.out, in, pl.types); miss != nil {
+				ps = append(ps, next.problem("type-mismatch", pl.mismatchHint(n, next, miss),
 					"takes %s, but step %q (%s) yields %s: %s", in, n.Name, n.Origin, n.out, miss))
-			} else if pl.cat.StrictTypes && n.out.Kind == plan.TAny && in.Kind != plan.TAny {
-				ps = append(ps, next.problem("unknown-type", "give the step before it a type, or leave --strict-types out",
-					"takes %s, but what step %q (%s) yields is not known", in, n.Name, n.Origin))
+			} else if pl.cat.StrictTypes {
+				if miss := typing.Unknown(n.out, in, pl.types); miss != nil {
+					maker := pl.maker(n)
+					ps = append(ps, next.problem("unknown-type", annotate(maker),
+						"takes %s, but what step %q (%s) yields is not known: %s", in, maker.Name, maker.Origin, miss))
+				}
 			}
 			walk(next)
 		}
@@ -54,14 +58,64 @@ func types(pl *Planned) (ps Problems) {
 	return ps
 }
 
-func mismatchHint(n *node) string {
+// mismatchHint is what to do about a difference, where there is one thing to do.
+func (pl *Planned) mismatchHint(from, n *node, miss *typing.Difference) string {
 	switch {
 	case n.Kind == plan.Sink:
 		return "a serialize step goes before a sink"
 	case n.lang == decode:
 		return "a parse step reads raw bytes: it goes right behind the source"
+	case from.lang == encode:
+		return fmt.Sprintf("the serialize step %q goes behind it, right before the sink", from.Name)
+	case miss.Reason == typing.MaybeAbsent:
+		return fmt.Sprintf("make the member optional in %s, or fill it in a step between", n.in)
+	case miss.Reason == typing.MaybeNull:
+		return fmt.Sprintf("take %s or null there, or drop the nulls in a step between", miss.Want)
+	case miss.Path != "$":
+		return ""
+	}
+	out, err := from.out.Resolve(pl.types)
+	if err != nil {
+		return ""
+	}
+	in, err := n.in.Resolve(pl.types)
+	switch {
+	case err != nil:
+		return ""
+	case out.Kind == plan.TBytes && in.Kind != plan.TBytes:
+		return "a parse step goes before it"
+	case from.Kind == plan.Batch:
+		return fmt.Sprintf("a batch yields lists: take %s", from.out)
+	case out.Kind == plan.TList && typing.Fits(*out.Elem, n.in, pl.types) == nil:
+		return fmt.Sprintf("a flat_map at step %q takes the list apart", from.Name)
+	case in.Kind == plan.TList && typing.Fits(from.out, *in.Elem, pl.types) == nil:
+		return "a batch step before it makes lists"
 	}
 	return ""
+}
+
+// maker is the step whose result comes out of a step: filters, routes, batches and
+// broadcasts pass on what they get.
+func (pl *Planned) maker(n *node) *node {
+	by := make(map[string]*node, len(pl.nodes))
+	for _, o := range pl.nodes {
+		by[o.Name] = o
+	}
+	for n.Kind != plan.Map && n.Kind != plan.FlatMap && n.Input != "" {
+		n = by[n.Input]
+	}
+	return n
+}
+
+// annotate says what the author writes so that the type of what a step yields is known.
+func annotate(n *node) string {
+	switch {
+	case n.lang == decode:
+		return fmt.Sprintf("give the parse step %q the type of its messages, or leave --strict-types out", n.Name)
+	case n.lang == python || n.lang == golang:
+		return fmt.Sprintf("annotate what %s returns, or leave --strict-types out", short(n.Function.Name))
+	}
+	return "give the step before it a type, or leave --strict-types out"
 }
 
 func (pl *Planned) goType(t reflect.Type) (plan.Type, error) {
@@ -172,75 +226,4 @@ func integer(k plan.TypeKind) bool {
 		return true
 	}
 	return false
-}
-
-func float(k plan.TypeKind) bool { return k == plan.TFloat32 || k == plan.TFloat64 }
-
-// fits says where and why a produced type can not be what a consumer takes; empty
-// where it can. Whatever can only be told by the value (a wide integer into a narrow
-// one, any) fits, and is checked when the value comes.
-func (pl *Planned) fits(from, to plan.Type, path string, depth int) string {
-	// Recursive types compare equal by name long before this.
-	if depth > 64 || from.Kind == plan.TAny || to.Kind == plan.TAny {
-		return ""
-	}
-	if from.Kind == plan.TRef && to.Kind == plan.TRef && from.Name == to.Name && (to.Nullable || !from.Nullable) {
-		return ""
-	}
-	f, err := from.Resolve(pl.types)
-	if err != nil {
-		return fmt.Sprintf("%s: %v", path, err)
-	}
-	t, err := to.Resolve(pl.types)
-	if err != nil {
-		return fmt.Sprintf("%s: %v", path, err)
-	}
-	if f.Nullable && !t.Nullable {
-		return fmt.Sprintf("%s: expected %s, got %s", path, to, from)
-	}
-	switch {
-	case t.Kind == plan.TStruct && f.Kind == plan.TStruct:
-		have := make(map[string]plan.Field, len(f.Fields))
-		for _, m := range f.Fields {
-			have[m.Name] = m
-		}
-		for _, want := range t.Fields {
-			m, ok := have[want.Name]
-			switch {
-			case !ok && (want.Optional || f.Extra):
-				continue
-			case !ok:
-				return fmt.Sprintf("%s.%s: expected %s, got no such member", path, want.Name, want.Type)
-			case m.Optional && !want.Optional:
-				return fmt.Sprintf("%s.%s: expected a required member, got an optional one", path, want.Name)
-			}
-			if miss := pl.fits(m.Type, want.Type, path+"."+want.Name, depth+1); miss != "" {
-				return miss
-			}
-		}
-		return ""
-	case t.Kind == plan.TMap && f.Kind == plan.TStruct:
-		for _, m := range f.Fields {
-			if miss := pl.fits(m.Type, *t.Elem, path+"."+m.Name, depth+1); miss != "" {
-				return miss
-			}
-		}
-		return ""
-	case t.Kind == plan.TStruct && f.Kind == plan.TMap:
-		return "" // members are seen at run time
-	case t.Kind == f.Kind && t.Kind == plan.TList:
-		return pl.fits(*f.Elem, *t.Elem, path+"[]", depth+1)
-	case t.Kind == f.Kind && t.Kind == plan.TTuple && len(t.Elems) == len(f.Elems):
-		for i := range t.Elems {
-			if miss := pl.fits(f.Elems[i], t.Elems[i], fmt.Sprintf("%s[%d]", path, i), depth+1); miss != "" {
-				return miss
-			}
-		}
-		return ""
-	case t.Kind == f.Kind && t.Kind == plan.TMap:
-		return pl.fits(*f.Elem, *t.Elem, path+"[key]", depth+1)
-	case t.Kind == f.Kind && t.Kind != plan.TTuple, integer(t.Kind) && integer(f.Kind), float(t.Kind) && (float(f.Kind) || integer(f.Kind)):
-		return ""
-	}
-	return fmt.Sprintf("%s: expected %s, got %s", path, to, from)
 }

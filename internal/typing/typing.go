@@ -1,0 +1,241 @@
+// Package typing compares types by their structure: whether what one step yields can be
+// what the next one takes, and what a changed type means for those who read and write it.
+package typing
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/levada-io/levada/plan"
+)
+
+// Reason says in what way two types differ at a path.
+type Reason int
+
+// The reasons.
+const (
+	OtherKind    Reason = iota // a text for a number, another unit, another constant
+	NoMember                   // a required member is not there
+	MaybeAbsent                // a required member is optional
+	MaybeNull                  // a value that is never null may be null
+	Unresolved                 // a name that is not in the table of types
+	MaybeTooWide               // only the value tells: a wide integer into a narrow one
+	NotNeeded                  // an optional member is not there, which is fine
+)
+
+// Difference is one place where a type is not what is expected.
+type Difference struct {
+	Path   string // of the member: $.spans[].name
+	Reason Reason
+	Want   string // the type that is expected there
+	Got    string // the type that is there; empty where there is no member
+	err    error
+}
+
+// String is the difference as messages show it.
+func (d Difference) String() string {
+	switch d.Reason {
+	case NoMember, NotNeeded:
+		return fmt.Sprintf("%s: expected %s, got no such member", d.Path, d.Want)
+	case MaybeAbsent:
+		return d.Path + ": expected a required member, got an optional one"
+	case Unresolved:
+		return fmt.Sprintf("%s: %v", d.Path, d.err)
+	}
+	return fmt.Sprintf("%s: expected %s, got %s", d.Path, d.Want, d.Got)
+}
+
+// Fits says where a produced type can not be what a consumer takes: the first
+// difference, and nil where there is none. What only the value can tell (a wide integer
+// into a narrow one, any) fits, and is checked when the value comes.
+func Fits(from, to plan.Type, types map[string]plan.Type) *Difference {
+	c := comparison{from: types, to: types, one: true, seen: map[[2]string]bool{}}
+	c.walk(from, to, "$")
+	if len(c.found) == 0 {
+		return nil
+	}
+	return &c.found[0]
+}
+
+// Unknown is the first place where the consumer takes something definite, and what is
+// produced there is not known before the value comes.
+func Unknown(from, to plan.Type, types map[string]plan.Type) *Difference {
+	c := comparison{from: types, to: types, one: true, unknown: true, seen: map[[2]string]bool{}}
+	c.walk(from, to, "$")
+	for i, d := range c.found {
+		if d.Reason == MaybeTooWide {
+			return &c.found[i]
+		}
+	}
+	return nil
+}
+
+type comparison struct {
+	from, to map[string]plan.Type
+	// one: both sides have one table, so that a name is the same type on both.
+	one bool
+	// text: values go by text, for readers of another day: units, widths and members
+	// that are not needed count too.
+	text bool
+	// unknown: any where something definite is expected counts.
+	unknown bool
+	seen    map[[2]string]bool
+	found   []Difference
+}
+
+func (c *comparison) report(path string, r Reason, want, got string) {
+	if r < MaybeTooWide || c.text {
+		c.found = append(c.found, Difference{Path: path, Reason: r, Want: want, Got: got})
+	}
+}
+
+func (c *comparison) walk(from, to plan.Type, path string) {
+	if from.Kind == plan.TAny || to.Kind == plan.TAny {
+		if (c.text || c.unknown) && to.Kind != plan.TAny {
+			c.found = append(c.found, Difference{Path: path, Reason: MaybeTooWide, Want: to.String(), Got: from.String()})
+		}
+		return
+	}
+	if c.one && from.Kind == plan.TRef && to.Kind == plan.TRef && from.Name == to.Name && (to.Nullable || !from.Nullable) {
+		return
+	}
+	f, err := from.Resolve(c.from)
+	if err == nil {
+		var t plan.Type
+		if t, err = to.Resolve(c.to); err == nil {
+			c.resolved(from, to, f, t, path)
+			return
+		}
+	}
+	c.found = append(c.found, Difference{Path: path, Reason: Unresolved, err: err})
+}
+
+func (c *comparison) resolved(from, to, f, t plan.Type, path string) {
+	if f.Nullable && !t.Nullable {
+		c.report(path, MaybeNull, to.String(), from.String())
+		if !c.text {
+			return
+		}
+	}
+	// A pair of names is compared once: a recursive type leads back to it, and a type
+	// with two members of its own kind would double the work at every level.
+	if from.Kind == plan.TRef && to.Kind == plan.TRef {
+		pair := [2]string{from.Name, to.Name}
+		if c.seen[pair] {
+			return
+		}
+		c.seen[pair] = true
+	}
+	other := func() { c.report(path, OtherKind, to.String(), from.String()) }
+	switch {
+	case f.Kind == plan.TStruct && t.Kind == plan.TStruct:
+		c.members(f, t, path)
+	case f.Kind == plan.TStruct && t.Kind == plan.TMap:
+		for _, m := range f.Fields {
+			c.walk(m.Type, *t.Elem, path+"."+m.Name)
+		}
+	case f.Kind == plan.TMap && t.Kind == plan.TStruct: // members are seen at run time
+		c.report(path, MaybeTooWide, to.String(), from.String())
+	case f.Kind != t.Kind:
+		switch {
+		case integer(f.Kind) && integer(t.Kind):
+			if !holds(t.Kind, f.Kind) {
+				c.report(path, MaybeTooWide, to.String(), from.String())
+			}
+		case float(t.Kind) && (float(f.Kind) || integer(f.Kind)):
+			if t.Kind == plan.TFloat32 {
+				c.report(path, MaybeTooWide, to.String(), from.String())
+			}
+		default:
+			other()
+		}
+	case f.Kind == plan.TList:
+		c.walk(*f.Elem, *t.Elem, path+"[]")
+	case f.Kind == plan.TMap:
+		c.walk(*f.Elem, *t.Elem, path+"[key]")
+	case f.Kind == plan.TTuple && len(f.Elems) != len(t.Elems):
+		other()
+	case f.Kind == plan.TTuple:
+		for i := range t.Elems {
+			c.walk(f.Elems[i], t.Elems[i], fmt.Sprintf("%s[%d]", path, i))
+		}
+	case f.Kind == plan.TUnion:
+		for _, v := range f.Elems {
+			if !slices.ContainsFunc(t.Elems, func(w plan.Type) bool { return c.quietly(v, w) }) {
+				c.report(path, OtherKind, to.String(), v.String())
+			}
+		}
+	case c.text && f.Unit != t.Unit:
+		c.report(path, OtherKind, unit(t), unit(f))
+	}
+}
+
+// quietly says whether one type fits another, for the choice among variants.
+func (c *comparison) quietly(from, to plan.Type) bool {
+	d := comparison{from: c.from, to: c.to, one: c.one, seen: map[[2]string]bool{}}
+	// The pairs on the way here hold as they do for what is being compared.
+	for pair := range c.seen {
+		d.seen[pair] = true
+	}
+	d.walk(from, to, "$")
+	return len(d.found) == 0
+}
+
+func (c *comparison) members(f, t plan.Type, path string) {
+	have := make(map[string]plan.Field, len(f.Fields))
+	for _, m := range f.Fields {
+		have[m.Name] = m
+	}
+	for _, want := range t.Fields {
+		at := path + "." + want.Name
+		m, ok := have[want.Name]
+		switch {
+		case !ok && want.Optional:
+			c.report(at, NotNeeded, want.Type.String(), "")
+			continue
+		case !ok && f.Extra && !c.text: // it may be among those that have no name
+			continue
+		case !ok:
+			c.report(at, NoMember, want.Type.String(), "")
+			continue
+		case m.Optional && !want.Optional:
+			c.report(at, MaybeAbsent, want.Type.String(), m.Type.String())
+		}
+		switch {
+		case want.Const != "" && m.Const != "" && want.Const != m.Const:
+			c.report(at, OtherKind, want.Const, m.Const)
+			continue
+		case want.Const != "" && m.Const == "":
+			c.report(at, MaybeTooWide, want.Const, m.Type.String())
+		}
+		c.walk(m.Type, want.Type, at)
+	}
+}
+
+func unit(t plan.Type) string {
+	if t.Unit == "" {
+		return t.String()
+	}
+	return t.String() + " as " + t.Unit
+}
+
+var widths = map[plan.TypeKind]int{
+	plan.TInt8: -8, plan.TInt16: -16, plan.TInt32: -32, plan.TInt64: -64,
+	plan.TUint8: 8, plan.TUint16: 16, plan.TUint32: 32, plan.TUint64: 64,
+}
+
+// holds says whether every value of the kind small is one of the kind wide.
+func holds(wide, small plan.TypeKind) bool {
+	w, s := widths[wide], widths[small]
+	switch {
+	case w > 0 && s > 0:
+		return w >= s
+	case w < 0 && s < 0:
+		return w <= s
+	}
+	return w < 0 && -w > s
+}
+
+func integer(k plan.TypeKind) bool { return widths[k] != 0 }
+
+func float(k plan.TypeKind) bool { return k == plan.TFloat32 || k == plan.TFloat64 }
