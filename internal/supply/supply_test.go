@@ -21,21 +21,23 @@ var linked = []string{"../..", "../../cmd/levada", "../../cmd/levada-gen", "../.
 // expressions are the licences as somebody has read them. A module that is not here
 // fails the test: a new dependency comes with a look at its licence.
 var expressions = map[string]string{
-	Std:                                  "BSD-3-Clause",
-	"github.com/levada-io/levada":        "Apache-2.0",
-	"github.com/alecthomas/kong":         "MIT",
-	"github.com/klauspost/compress":      "Apache-2.0 AND BSD-3-Clause AND MIT",
-	"github.com/pierrec/lz4/v4":          "BSD-3-Clause",
-	"github.com/twmb/franz-go":           "BSD-3-Clause",
-	"github.com/twmb/franz-go/pkg/kadm":  "BSD-3-Clause",
-	"github.com/twmb/franz-go/pkg/kfake": "BSD-3-Clause",
-	"github.com/twmb/franz-go/pkg/kmsg":  "BSD-3-Clause",
-	"github.com/philhofer/fwd":           "MIT",
-	"github.com/tinylib/msgp":            "BSD-3-Clause AND MIT",
-	"go.yaml.in/yaml/v4":                 "MIT AND Apache-2.0",
-	"golang.org/x/mod":                   "BSD-3-Clause",
-	"golang.org/x/sync":                  "BSD-3-Clause",
-	"golang.org/x/tools":                 "BSD-3-Clause",
+	Std:                                        "BSD-3-Clause",
+	"github.com/levada-io/levada":              "Apache-2.0",
+	"github.com/alecthomas/kong":               "MIT",
+	"github.com/klauspost/compress":            "Apache-2.0 AND BSD-3-Clause AND MIT",
+	"github.com/pierrec/lz4/v4":                "BSD-3-Clause",
+	"github.com/santhosh-tekuri/jsonschema/v6": "Apache-2.0",
+	"golang.org/x/text":                        "BSD-3-Clause",
+	"github.com/twmb/franz-go":                 "BSD-3-Clause",
+	"github.com/twmb/franz-go/pkg/kadm":        "BSD-3-Clause",
+	"github.com/twmb/franz-go/pkg/kfake":       "BSD-3-Clause",
+	"github.com/twmb/franz-go/pkg/kmsg":        "BSD-3-Clause",
+	"github.com/philhofer/fwd":                 "MIT",
+	"github.com/tinylib/msgp":                  "BSD-3-Clause AND MIT",
+	"go.yaml.in/yaml/v4":                       "MIT AND Apache-2.0",
+	"golang.org/x/mod":                         "BSD-3-Clause",
+	"golang.org/x/sync":                        "BSD-3-Clause",
+	"golang.org/x/tools":                       "BSD-3-Clause",
 }
 
 func output(t *testing.T, name string, args ...string) string {

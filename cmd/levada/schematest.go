@@ -1,0 +1,251 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json/v2"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/levada-io/levada/internal/schema"
+)
+
+type schemaTestCmd struct {
+	locked `embed:""`
+}
+
+// Run compiles a program of the generated types beside them, for only there it may import
+// a package of the team's, and has it decode and encode every example.
+func (c *schemaTestCmd) Run(e *env) error {
+	l, err := c.read()
+	if err != nil {
+		return err
+	}
+	fsys := os.DirFS(l.Source)
+	g, err := l.Generate(fsys)
+	if err != nil {
+		return configError{err}
+	}
+	if have, err := os.ReadFile(l.Output); err != nil || !bytes.Equal(have, g.Source) {
+		return configError{fmt.Errorf("%s: expected the types of %s, got something else\nhint: levada schema gen", l.Output, c.Lock)}
+	}
+	examples, err := l.Examples(fsys)
+	if err != nil {
+		return configError{err}
+	}
+	if len(examples) == 0 {
+		return configError{fmt.Errorf("%s: expected examples of its topics, got none", l.Source)}
+	}
+	results, err := roundTrip(l, g, examples)
+	if err != nil {
+		return err
+	}
+	good, rejected := 0, 0
+	oracles := map[string]*jsonschema.Schema{}
+	for i, x := range examples {
+		if oracles[x.Schema] == nil {
+			compiler := jsonschema.NewCompiler()
+			compiler.UseLoader(beside{fsys, path.Dir(x.Schema)})
+			if oracles[x.Schema], err = compiler.Compile("file:///" + path.Base(x.Schema)); err != nil {
+				return configError{fmt.Errorf("%s: expected a schema that the oracle knows: %w", x.Schema, err)}
+			}
+		}
+		in, err := fs.ReadFile(fsys, x.File)
+		if err != nil {
+			return err
+		}
+		problem := results[i].Err
+		before, err := jsonschema.UnmarshalJSON(bytes.NewReader(in))
+		if err == nil {
+			err = oracles[x.Schema].Validate(before)
+		}
+		if err != nil {
+			rejected++
+			fmt.Fprintf(e.stdout, "%s: expected what %s allows: %v\n", x.File, x.Schema, err)
+			continue
+		}
+		if problem == "" {
+			after, err := jsonschema.UnmarshalJSON(strings.NewReader(results[i].Out))
+			if err != nil || !reflect.DeepEqual(byValue(before), byValue(after)) {
+				problem = "came back as something else: " + results[i].Out
+			}
+		}
+		if problem != "" {
+			fmt.Fprintf(e.stdout, "%s: %s\n", x.File, problem)
+			continue
+		}
+		good++
+	}
+	fmt.Fprintf(e.stdout, "examples=%d round_trip=%d rejected=%d\n", len(examples), good, rejected)
+	if good < len(examples) {
+		return dataError{fmt.Errorf("expected all examples to come back, got %d of %d", good, len(examples))}
+	}
+	return nil
+}
+
+type result struct{ Out, Err string }
+
+func roundTrip(l *schema.Lock, g *schema.Generated, examples []schema.Example) ([]result, error) {
+	folder := filepath.Dir(l.Output)
+	list := exec.Command("go", "list", "-f", "{{.ImportPath}}", ".")
+	list.Dir = folder
+	pkg, err := list.Output()
+	if err != nil {
+		return nil, configError{fmt.Errorf("%s: expected a package of a Go module: %w", folder, cause(err))}
+	}
+	dir, err := os.MkdirTemp(folder, "schematest")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	var src, in bytes.Buffer
+	fmt.Fprintf(&src, programHead, strings.TrimSpace(string(pkg)))
+	for _, file := range slices.Compact(schemasOf(examples)) {
+		fmt.Fprintf(&src, "\t%q: reflect.TypeFor[types.%s](),\n", file, g.Roots[file])
+	}
+	src.WriteString("}\n")
+	if err := os.WriteFile(filepath.Join(dir, "main.go"), src.Bytes(), 0o644); err != nil {
+		return nil, err
+	}
+	source, err := filepath.Abs(l.Source)
+	if err != nil {
+		return nil, err
+	}
+	var todo [][2]string
+	for _, x := range examples {
+		todo = append(todo, [2]string{x.Schema, filepath.Join(source, x.File)})
+	}
+	if err := json.MarshalWrite(&in, todo); err != nil {
+		return nil, err
+	}
+	run := exec.Command("go", "run", ".")
+	run.Dir, run.Stdin = dir, &in
+	out, err := run.Output()
+	if err != nil {
+		return nil, configError{fmt.Errorf("%s: expected types that compile: %w", l.Output, cause(err))}
+	}
+	var results []result
+	if err := json.Unmarshal(out, &results); err != nil || len(results) != len(examples) {
+		return nil, fmt.Errorf("BUG: %d results of %d examples: %w", len(results), len(examples), err)
+	}
+	return results, nil
+}
+
+func schemasOf(examples []schema.Example) []string {
+	var out []string
+	for _, x := range examples {
+		out = append(out, x.Schema)
+	}
+	return out
+}
+
+// cause is what a command said of why it ended.
+func cause(err error) error {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return fmt.Errorf("%w: %s", err, bytes.TrimSpace(exit.Stderr))
+	}
+	return err
+}
+
+// beside loads file://NAME, where the name stands in the place of a host.
+type beside struct {
+	fsys   fs.FS
+	folder string
+}
+
+func (b beside) Load(url string) (any, error) {
+	name, ok := strings.CutPrefix(url, "file://")
+	if !ok {
+		return nil, fmt.Errorf("%s: expected a file of the folder: schemas are not fetched", url)
+	}
+	f, err := b.fsys.Open(path.Join(b.folder, strings.Trim(name, "/")))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return jsonschema.UnmarshalJSON(f)
+}
+
+// byValue is a document whose numbers compare by value: 30.0 is 30.
+func byValue(v any) any {
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			v[i] = byValue(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = byValue(v[k])
+		}
+	case interface{ String() string }:
+		// An exponent of nine digits would become as many.
+		if text := v.String(); len(text) < 400 && !strings.ContainsAny(text, "eE") {
+			if r, ok := new(big.Rat).SetString(text); ok {
+				return r.RatString()
+			}
+		}
+	}
+	return v
+}
+
+const programHead = `// Command main decodes and encodes the examples of a repository of schemas.
+package main
+
+import (
+	"encoding/json/v2"
+	"os"
+	"reflect"
+
+	codec "github.com/levada-io/levada/codec/json"
+
+	types %q
+)
+
+type result struct{ Out, Err string }
+
+func main() {
+	var todo [][2]string
+	if err := json.UnmarshalRead(os.Stdin, &todo); err != nil {
+		panic(err)
+	}
+	results := make([]result, len(todo))
+	for i, x := range todo {
+		out, err := again(roots[x[0]], x[1])
+		results[i].Out = string(out)
+		if err != nil {
+			results[i] = result{Err: err.Error()}
+		}
+	}
+	if err := json.MarshalWrite(os.Stdout, results); err != nil {
+		panic(err)
+	}
+}
+
+func again(t reflect.Type, file string) ([]byte, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	bound, err := codec.New().Bind(t)
+	if err != nil {
+		return nil, err
+	}
+	v := reflect.New(t).Interface()
+	if err := bound.Decode(text, v); err != nil {
+		return nil, err
+	}
+	return bound.Append(nil, v)
+}
+
+var roots = map[string]reflect.Type{
+`
