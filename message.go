@@ -1,6 +1,10 @@
 package levada
 
-import "github.com/levada-io/levada/record"
+import (
+	"encoding/json/jsontext"
+
+	"github.com/levada-io/levada/record"
+)
 
 // Message is what a step's function gets: a payload with the key, headers, timestamp
 // and position of its record. It is read-only; With, WithKey and WithHeader return
@@ -15,3 +19,16 @@ type Header = record.Header
 func NewMessage[T any](payload T) Message[T] {
 	return record.NewMessage(payload, nil)
 }
+
+// Opt is a member of a struct that is absent, null or a value. The zero Opt is absent.
+type Opt[T any] = record.Opt[T]
+
+// Some is a member that is there.
+func Some[T any](v T) Opt[T] { return record.Some(v) }
+
+// Null is a member that is there and null.
+func Null[T any]() Opt[T] { return record.Null[T]() }
+
+// Extra keeps the members of an object that a struct does not name, in their order and
+// spelling: a field `Rest levada.Extra `json:",embed"“.
+type Extra = jsontext.Value

@@ -246,6 +246,8 @@ func (n *node) zero(b []byte) bool {
 			if f.presence() {
 				if state, err := r.presence(f.node.nullable, f.optional); err != nil {
 					return false
+				} else if state == null && f.optional && f.omit == 0 {
+					return false // of three states, absent is the zero one
 				} else if state != present {
 					continue
 				} else if f.node.nullable {

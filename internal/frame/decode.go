@@ -89,6 +89,7 @@ const (
 	decSpell   // anything else into any
 	decDynamic // any into a type, see dynamic.go
 	decPointer // of a field only
+	decOpt     // of a field only
 )
 
 // decType reads values of one layout node into one Go type.
@@ -125,6 +126,8 @@ type decField struct {
 	op       decOp    // of dec; decPointer where that is one
 	from     *node
 	keep     bool // goes to the other members
+	opt      bool // op is decOpt
+	state    uintptr
 }
 
 type decExtra struct {
@@ -286,6 +289,9 @@ func (c *decCompiler) structure(d *decType, t reflect.Type) error {
 		}
 		if f.op = f.dec.op; f.dec.ptr {
 			f.op = decPointer
+		}
+		if gf := &gs.fields[at]; gf.opt {
+			f.op, f.opt, f.state = decOpt, true, gf.state
 		}
 	}
 	for i := range d.want.fields {
@@ -481,7 +487,7 @@ func (d *decType) structure(r *reader, p unsafe.Pointer) error {
 				return inMember(err, f.name)
 			}
 			if state != present {
-				if err := f.without(state); err != nil {
+				if err := f.without(state, p); err != nil {
 					return err
 				}
 				if state == null && f.keep {
@@ -524,6 +530,9 @@ func (d *decType) structure(r *reader, p unsafe.Pointer) error {
 			}
 		case decAny:
 			err = r.any((*any)(q))
+		case decOpt:
+			setOpt(q, f.state, optSome)
+			err = f.dec.bare(r, q)
 		default:
 			err = f.dec.bare(r, q)
 		}
@@ -534,8 +543,8 @@ func (d *decType) structure(r *reader, p unsafe.Pointer) error {
 	return nil
 }
 
-// without says whether a member may be null or absent.
-func (f *decField) without(state byte) error {
+// without says whether a member of the struct at p may be null or absent.
+func (f *decField) without(state byte, p unsafe.Pointer) error {
 	if f.dec == nil {
 		return nil
 	}
@@ -543,6 +552,10 @@ func (f *decField) without(state byte) error {
 		if f.must {
 			return inMember(errorf("missing member (%s)", f.dec.want.describe()), f.name)
 		}
+		return nil
+	}
+	if f.opt {
+		setOpt(unsafe.Add(p, f.offset), f.state, optNull)
 		return nil
 	}
 	return inMember(f.dec.null(), f.name)

@@ -295,6 +295,9 @@ func (p *parser) goObject(t *memType, q unsafe.Pointer) error {
 
 // goMember reads a member that may be null or absent.
 func (p *parser) goMember(f *memField, q unsafe.Pointer) error {
+	if f.opt {
+		return p.goOpt(f, q)
+	}
 	if p.peek() == 'n' {
 		switch f.op {
 		case memAny, memRaw:

@@ -42,6 +42,8 @@
 //     with one name the shallowest counts; among equally shallow ones the only one that
 //     is named by a tag; otherwise none. Two in one struct are an error. An embedded
 //     pointer, and an embedded type that is no struct, is refused.
+//   - record.Opt[T] is T or null, and may be absent, three states in all. It stands
+//     in a field only.
 //   - omitempty and omitzero make the member optional, and say when Go leaves it out:
 //     where its JSON would be null, "", {} or [] (omitempty), where it is the zero value
 //     (omitzero; a type with an IsZero method of its own is refused, but for time.Time).

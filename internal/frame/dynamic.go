@@ -15,6 +15,8 @@ type dynField struct {
 	offset uintptr
 	must   bool
 	dec    *decType
+	opt    bool
+	state  uintptr
 }
 
 // dynamic compiles what reads any into a list, map or struct.
@@ -42,7 +44,7 @@ func (c *decCompiler) dynamic(d *decType, t reflect.Type) error {
 			if err != nil {
 				return err
 			}
-			d.members[i] = dynField{wf.name, gf.offset, !wf.optional, dec}
+			d.members[i] = dynField{wf.name, gf.offset, !wf.optional, dec, gf.opt, gf.state}
 		}
 	}
 	return err
@@ -265,7 +267,7 @@ func (d *decType) dynamicMembers(r *reader, p unsafe.Pointer, seen *marks) error
 			}
 		}
 		f := &d.members[i]
-		if err := f.dec.bare(r, unsafe.Add(p, f.offset)); err != nil {
+		if err := f.bareOpt(r, unsafe.Add(p, f.offset)); err != nil {
 			return inMember(err, f.name)
 		}
 		seen.set(i)
@@ -288,6 +290,11 @@ func (d *decType) openStructure(r *reader, p unsafe.Pointer) error {
 			}
 		}
 		switch {
+		case f.opt && state == null:
+			setOpt(unsafe.Add(p, f.offset), f.state, optNull)
+		case f.opt && state == present:
+			setOpt(unsafe.Add(p, f.offset), f.state, optSome)
+			err = f.dec.bare(r, unsafe.Add(p, f.offset))
 		case f.dec != nil && state == present:
 			err = f.dec.bare(r, unsafe.Add(p, f.offset))
 		case f.dec != nil && state == null:

@@ -276,6 +276,16 @@ func (e *memType) structure(buf []byte, p unsafe.Pointer, depth int) ([]byte, er
 			buf = append(buf, absent)
 			continue
 		}
+		if f.opt {
+			switch *(*uint8)(unsafe.Add(q, f.state)) {
+			case optAbsent:
+				buf = append(buf, absent)
+				continue
+			case optNull:
+				buf = append(buf, null)
+				continue
+			}
+		}
 		if f.typ.ptr {
 			if q = *(*unsafe.Pointer)(q); q == nil {
 				state := byte(null)

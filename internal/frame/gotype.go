@@ -101,7 +101,8 @@ func (s *scanner) scan(t reflect.Type) (plan.Type, error) {
 		if t.Name() == "" {
 			return s.structType(t)
 		}
-		name := "go:" + t.PkgPath() + "." + t.Name()
+		// The name of an instance has its arguments in it.
+		name := "go:" + t.PkgPath() + "." + strings.ReplaceAll(t.Name(), "interface {}", "any")
 		if other, ok := s.named[name]; ok {
 			if other != t {
 				return plan.Type{}, fmt.Errorf("%s: two types of this name, one of them declared in a function", t)
@@ -138,7 +139,13 @@ func (s *scanner) structType(t reflect.Type) (plan.Type, error) {
 				return plan.Type{}, fmt.Errorf("%s.%s: %w", t, f.goName, err)
 			}
 		}
-		pt.Fields = append(pt.Fields, plan.Field{Name: f.name, Type: ft, Optional: f.omit != 0, Omit: omitName(f.omit)})
+		if f.opt {
+			if ft.Nullable || ft.Kind == plan.TAny {
+				return plan.Type{}, fmt.Errorf("%s.%s: Opt of %s is not supported: it can be null itself", t, f.goName, f.typ)
+			}
+			ft.Nullable = true
+		}
+		pt.Fields = append(pt.Fields, plan.Field{Name: f.name, Type: ft, Optional: f.omit != 0 || f.opt, Omit: omitName(f.omit)})
 	}
 	return pt, nil
 }
@@ -155,6 +162,9 @@ func goKind(t reflect.Type) (kind, error) {
 	}
 	if t.Kind() == reflect.Pointer {
 		return goKind(t.Elem())
+	}
+	if isOpt(t) {
+		return 0, fmt.Errorf("%s is not supported: Opt stands in a field of a struct only", t)
 	}
 	if t.Kind() != reflect.Interface && hasOwnForm(t) {
 		return 0, fmt.Errorf("%s is not supported: it has a JSON or text form of its own", t)
@@ -229,6 +239,9 @@ type goField struct {
 	omit   uint8
 	unit   string // of a levada tag
 
+	opt   bool    // of three states; typ is what is in the record.Opt
+	state uintptr // where it is, from the offset
+
 	index  []int
 	tagged bool
 }
@@ -274,6 +287,12 @@ func structOf(t reflect.Type) (*goStruct, error) {
 					return nil, fmt.Errorf("%s: fields %s and %s both have the JSON name %q", l.t, other, sf.Name, f.name)
 				}
 				names[f.name] = sf.Name
+				if isOpt(f.typ) {
+					if f.omit&omitEmpty != 0 {
+						return nil, fmt.Errorf("%s.%s: omitempty is not supported on Opt, which says itself whether it is there", l.t, sf.Name)
+					}
+					f.optField()
+				}
 				if f.omit&omitZero != 0 && f.typ != timeType && (f.typ.Implements(zeroer) || reflect.PointerTo(f.typ).Implements(zeroer)) && f.typ != reflect.PointerTo(timeType) {
 					return nil, fmt.Errorf("%s.%s: omitzero is not supported on %s, which has an IsZero method of its own", l.t, sf.Name, f.typ)
 				}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/levada-io/levada/plan"
+	"github.com/levada-io/levada/record"
 )
 
 type selfSlice []selfSlice
@@ -94,6 +95,17 @@ func TestTypeOf(t *testing.T) {
 		}](), `{"kind":"struct","fields":[{"name":"A","type":{"kind":"any"}}]}`},
 		{"a form of its own", reflect.TypeFor[withText](), "frame.withText is not supported: it has a JSON or text form of its own"},
 		{"a form of its own, by pointer", reflect.TypeFor[*big.Int](), "big.Int is not supported: it has a JSON or text form of its own"},
+		{"three states", reflect.TypeFor[struct {
+			A record.Opt[int]
+			B record.Opt[[]time.Time] `json:"b,omitzero" levada:"unit=unix"`
+		}](), `{"kind":"struct","fields":[{"name":"A","type":{"kind":"int64","nullable":true},"optional":true},{"name":"b","type":{"kind":"list","elem":{"kind":"time","unit":"unix"},"nullable":true},"optional":true}]}`},
+		{"Opt in a list", reflect.TypeFor[[]record.Opt[int]](), "record.Opt[int] is not supported: Opt stands in a field of a struct only"},
+		{"Opt of a pointer", reflect.TypeFor[struct{ A record.Opt[*int] }](), ".A: Opt of *int is not supported: it can be null itself"},
+		{"Opt of any", reflect.TypeFor[struct{ A record.Opt[any] }](), ".A: Opt of interface {} is not supported: it can be null itself"},
+		{"Opt of Opt", reflect.TypeFor[struct{ A record.Opt[record.Opt[int]] }](), "record.Opt[int] is not supported: Opt stands in a field of a struct only"},
+		{"Opt with omitempty", reflect.TypeFor[struct {
+			A record.Opt[int] `json:",omitempty"`
+		}](), ".A: omitempty is not supported on Opt, which says itself whether it is there"},
 		{"long array", reflect.TypeFor[[9]int](), "[9]int is not supported: an array has 1 to 8 elements; use a slice"},
 		{"empty array", reflect.TypeFor[[0]int](), "[0]int is not supported: an array has 1 to 8 elements; use a slice"},
 		{"array of bytes", reflect.TypeFor[[2]byte](), "[2]uint8 is not supported: use []byte"},

@@ -60,6 +60,8 @@ type memField struct {
 	zero     func(p unsafe.Pointer) bool // with omitZero
 	typ      *memType
 	name     string
+	opt      bool    // of three states
+	state    uintptr // where that is, from the offset
 }
 
 type memExtra struct {
@@ -151,7 +153,7 @@ func (c *memCompiler) compile(t reflect.Type, n *node) (*memType, error) {
 			if err != nil {
 				return nil, err
 			}
-			e.fields[i] = memField{offset: gf.offset, op: fe.op, presence: nf.presence(), omit: nf.omit, typ: fe, name: nf.name}
+			e.fields[i] = memField{offset: gf.offset, op: fe.op, presence: nf.presence(), omit: nf.omit, typ: fe, name: nf.name, opt: gf.opt, state: gf.state}
 			if nf.omit&omitZero != 0 {
 				e.fields[i].zero = zeroOf(gf.typ)
 			}

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"github.com/levada-io/levada/plan"
 )
 
 // ParseJSON appends the frame of a JSON text. On an error dst comes back as it was.
@@ -689,7 +691,7 @@ func missing(f *field) error {
 // describe is the kind as messages show it.
 func (n *node) describe() string {
 	if n.kind == kStruct && n.name != "" {
-		return n.name[strings.LastIndexAny(n.name, ".:/")+1:]
+		return plan.Type{Kind: plan.TRef, Name: n.name}.String()
 	}
 	if n.kind == kTuple {
 		return fmt.Sprintf("tuple of %d", len(n.elems))

@@ -185,10 +185,17 @@ func (e *memType) printStruct(dst []byte, p unsafe.Pointer, depth int) ([]byte, 
 				continue
 			}
 		}
+		if f.opt && *(*uint8)(unsafe.Add(q, f.state)) == optAbsent {
+			continue
+		}
 		if mark > begin+1 {
 			dst = append(dst, ',')
 		}
 		dst = append(dst, e.node.fields[i].quoted...)
+		if f.opt && *(*uint8)(unsafe.Add(q, f.state)) == optNull {
+			dst = append(dst, "null"...)
+			continue
+		}
 		text := len(dst)
 		switch {
 		case f.op == memString && !f.typ.ptr:

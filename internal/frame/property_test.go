@@ -24,7 +24,7 @@ func drawType(t *rapid.T, depth int) reflect.Type {
 		reflect.TypeFor[bool](), reflect.TypeFor[int8](), reflect.TypeFor[int16](), reflect.TypeFor[int32](), reflect.TypeFor[int64](), reflect.TypeFor[int](),
 		reflect.TypeFor[uint8](), reflect.TypeFor[uint16](), reflect.TypeFor[uint32](), reflect.TypeFor[uint64](), reflect.TypeFor[uint](),
 		reflect.TypeFor[float32](), reflect.TypeFor[float64](), reflect.TypeFor[string](), reflect.TypeFor[Color](), reflect.TypeFor[[]byte](),
-		timeType, durationType, reflect.TypeFor[[2]Inner](), reflect.TypeFor[Tuples](), anyType, reflect.TypeFor[map[string]string](), reflect.TypeFor[map[string]int64](), reflect.TypeFor[map[string]float64](),
+		timeType, durationType, reflect.TypeFor[[2]Inner](), reflect.TypeFor[Tuples](), reflect.TypeFor[Three](), reflect.TypeFor[ThreeMore](), anyType, reflect.TypeFor[map[string]string](), reflect.TypeFor[map[string]int64](), reflect.TypeFor[map[string]float64](),
 		anyMapType, reflect.TypeFor[[]any](), reflect.TypeFor[Inner](), reflect.TypeFor[Tree](), reflect.TypeFor[Presence](),
 	}
 	pick := rapid.IntRange(0, 10).Draw(t, "shape")
@@ -104,6 +104,15 @@ func fill(t *rapid.T, v reflect.Value, depth int) {
 		return
 	case durationType:
 		v.SetInt(1000 * rapid.OneOf(rapid.Int64Range(-9e15, 9e15), rapid.Int64Range(-5000, 5000)).Draw(t, "duration"))
+		return
+	}
+	if isOpt(v.Type()) {
+		state := rapid.Uint8Range(optAbsent, optSome).Draw(t, "state")
+		p := v.Addr().UnsafePointer()
+		setOpt(p, v.Type().Field(1).Offset, state)
+		if state == optSome {
+			fill(t, reflect.NewAt(v.Type().Field(0).Type, p).Elem(), depth)
+		}
 		return
 	}
 	some := func(most int) int {
@@ -539,6 +548,12 @@ func compareDirect(t interface{ Fatalf(string, ...any) }, typ reflect.Type, text
 
 // micros makes the times in v what a frame holds of them.
 func micros(v reflect.Value) {
+	if isOpt(v.Type()) {
+		if v.CanAddr() {
+			micros(reflect.NewAt(v.Type().Field(0).Type, v.Addr().UnsafePointer()).Elem())
+		}
+		return
+	}
 	switch v.Kind() {
 	case reflect.Pointer:
 		if !v.IsNil() {

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"time"
 	"unsafe"
+
+	"github.com/levada-io/levada/record"
 )
 
 // The types of the tests: one of every kind, and two real records.
@@ -187,6 +189,23 @@ func aSpan() Span {
 	}
 }
 
+// Three has members of three states.
+type Three struct {
+	Int    record.Opt[int64]     `json:"int,omitzero"`
+	Text   record.Opt[string]    `json:"text,omitzero"`
+	List   record.Opt[[]int8]    `json:"list,omitzero"`
+	Inner  record.Opt[Inner]     `json:"inner,omitzero"`
+	At     record.Opt[time.Time] `json:"at,omitzero"`
+	Pair   record.Opt[[2]bool]   `json:"pair,omitzero"`
+	Always bool                  `json:"always"`
+}
+
+// ThreeMore has no other members.
+type ThreeMore struct {
+	Small record.Opt[uint8]              `json:"small,omitzero"`
+	Map   record.Opt[map[string]float64] `json:"map,omitzero"`
+}
+
 // Ticks has a time and a duration in every unit.
 type Ticks struct {
 	Text    time.Time                `json:"text"`
@@ -271,6 +290,11 @@ func goldens() []golden {
 		aCase("ticks", "times and durations in every unit", Ticks{Unix: time.Unix(0, 0), Millis: ptr(leap), Nanos: []time.Time{}}, Ticks{
 			Text: leap, Unix: leap, Millis: ptr(time.UnixMilli(-1).UTC()), Micros: leap, Nanos: []time.Time{leap, time.Unix(0, 0).UTC()}, Wait: 20 * time.Second, Seconds: 90 * time.Minute,
 			Few: ptr(time.Microsecond), Fine: 7 * time.Microsecond, Waits: map[string]time.Duration{"b": 1, "a": time.Hour}, Span: [2]time.Duration{time.Second, 2500 * time.Millisecond},
+		}),
+		aCase("three", "members that are absent, null or there", Three{}, Three{
+			record.Null[int64](), record.Null[string](), record.Null[[]int8](), record.Null[Inner](), record.Null[time.Time](), record.Null[[2]bool](), true,
+		}, Three{
+			record.Some(int64(0)), record.Some(""), record.Some([]int8{}), record.Some(Inner{}), record.Some(leap), record.Some([2]bool{}), true,
 		}),
 		aCase("metric", "a record of ingest-metrics", aMetric(), aMetric()),
 		aCase("span", "a record of ingest-spans", aSpan()),

@@ -190,6 +190,19 @@ func (p *Package) typesPy() string {
 		fmt.Fprintf(&b, "    %s: %s,\n", pythonString(strings.TrimPrefix(name, prefix)), pythonStruct(p.Manifest.Types[name]))
 	}
 	b.WriteString("}\n")
+	others := map[string]string{}
+	for _, g := range p.structs {
+		if g.canonical != "" && g.canonical != prefix+g.class {
+			others[g.class] = g.canonical
+		}
+	}
+	if len(others) > 0 {
+		b.WriteString("__levada_names__: dict[str, str] = {\n")
+		for _, class := range slices.Sorted(maps.Keys(others)) {
+			fmt.Fprintf(&b, "    %s: %s,\n", pythonString(class), pythonString(others[class]))
+		}
+		b.WriteString("}\n")
+	}
 	return b.String()
 }
 
@@ -230,8 +243,11 @@ func (r *renderer) typedDict(b *strings.Builder, g *structure) {
 // as a whole; NotRequired stays outside, where TypedDict looks for it.
 func (r *renderer) member(f field) string {
 	r.forward = false
-	text := r.typ(f.v.Type())
-	if f.plan.Optional {
+	in, opt := optOf(f.v.Type())
+	text := r.typ(in)
+	if opt {
+		text += " | None"
+	} else if f.plan.Optional {
 		text = strings.TrimSuffix(text, " | None")
 	}
 	if r.forward {
@@ -292,7 +308,7 @@ func (r *renderer) typ(t types.Type) string {
 		return "dict[str, " + r.typ(u.Elem()) + "]"
 	case *types.Struct:
 		if n, ok := t.(*types.Named); ok {
-			return r.class(n.Obj().Name())
+			return r.class(className(n))
 		}
 		return r.class(r.p.inline[u].class)
 	}

@@ -545,6 +545,10 @@ func (s *scanner) settings(obj *types.TypeName, st *types.Struct) []field {
 			continue
 		}
 		s.path = nil
+		if _, opt := optOf(f.v.Type()); opt {
+			s.wrong(pos, what, "setting %s: Opt is not supported in settings, which have a default\nhint: use a pointer", f.goName)
+			continue
+		}
 		t, ok := s.scan(f.v.Type(), place{pos, what, "setting " + f.goName})
 		if !ok {
 			continue

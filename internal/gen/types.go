@@ -31,6 +31,7 @@ type field struct {
 	doc    string
 	plan   plan.Field
 	unit   string // of a levada tag
+	opt    bool   // of three states, see optOf
 
 	index  []int
 	tagged bool
@@ -59,7 +60,7 @@ func (s *scanner) mapElem(t types.Type) {
 		star, t = "*", ptr.Elem()
 	}
 	n, ok := types.Unalias(t).(*types.Named)
-	if !ok || !n.Obj().Exported() || n.Obj().Parent() != s.main.Types.Scope() {
+	if !ok || n.TypeArgs().Len() > 0 || !n.Obj().Exported() || n.Obj().Parent() != s.main.Types.Scope() {
 		return
 	}
 	if _, ok := n.Underlying().(*types.Struct); ok {
@@ -97,12 +98,12 @@ func (s *scanner) scanAs(t types.Type, at place, class string) (plan.Type, bool)
 	case named == "time.Duration":
 		return plan.Type{Kind: plan.TDuration}, true
 	}
+	if _, opt := optOf(t); opt {
+		return s.unsupported(at, t, "Opt stands in a field of a struct only")
+	}
 	_, isInterface := t.Underlying().(*types.Interface)
 	if !isInterface && hasOwnForm(t) {
 		return s.unsupported(at, t, "it has a JSON or text form of its own")
-	}
-	if n, ok := t.(*types.Named); ok && n.TypeArgs().Len() > 0 {
-		return s.unsupported(at, t, "a type with type parameters is not supported\nhint: declare a type of its own for this instance")
 	}
 	switch u := t.Underlying().(type) {
 	case *types.Basic:
@@ -149,7 +150,7 @@ var basicKinds = map[types.BasicKind]plan.TypeKind{
 
 func (s *scanner) container(t types.Type, kind plan.TypeKind, elem types.Type, at place, class string) (plan.Type, bool) {
 	if n, ok := t.(*types.Named); ok {
-		if slices.Contains(s.path, n) {
+		if slices.ContainsFunc(s.path, func(o *types.Named) bool { return types.Identical(o, n) }) {
 			return s.unsupported(at, t, "a type that contains itself must be a struct")
 		}
 		s.path = append(s.path, n)
@@ -185,13 +186,13 @@ func (s *scanner) structType(t types.Type, st *types.Struct, at place, class str
 		return s.anonymous(st, at, class)
 	}
 	obj := named.Obj()
-	canonical := "go:" + obj.Pkg().Path() + "." + obj.Name()
+	canonical := canonicalName(named)
 	ref := plan.Type{Kind: plan.TRef, Name: canonical}
 	if _, ok := s.byName[canonical]; ok {
 		return ref, true
 	}
 	what := "type " + obj.Name()
-	g := &structure{canonical: canonical, class: obj.Name(), doc: s.docs[obj.Pos()]}
+	g := &structure{canonical: canonical, class: className(named), doc: s.docs[obj.Pos()]}
 	s.byName[canonical] = g
 	s.class(g.class, canonical, obj.Pos(), what)
 	path := s.path
@@ -223,9 +224,18 @@ func (s *scanner) members(g *structure, pos token.Pos, what string, st *types.St
 	found := s.structOf(pos, what, title, st, false)
 	g.extra = found.extra
 	for _, f := range found.fields {
-		t, ok := s.scanAs(f.v.Type(), place{f.v.Pos(), what, "field " + f.goName}, g.class+exportedName(f.v.Name()))
+		in, opt := optOf(f.v.Type())
+		t, ok := s.scanAs(in, place{f.v.Pos(), what, "field " + f.goName}, g.class+exportedName(f.v.Name()))
 		if !ok {
 			continue
+		}
+		if opt {
+			if t.Nullable || t.Kind == plan.TAny {
+				s.wrong(f.v.Pos(), what, "field %s: Opt of %s is not supported, it can be null itself", f.goName, s.show(in))
+				continue
+			}
+			t.Nullable, f.opt = true, true
+			f.plan.Optional, f.plan.Omit = true, ""
 		}
 		if f.unit != "" {
 			var err error
@@ -247,6 +257,81 @@ func (g *structure) plan() plan.Type {
 		t.Fields = append(t.Fields, f.plan)
 	}
 	return t
+}
+
+// canonicalName is the name of a struct in the table of types, as package frame derives
+// it from the running program: the name of reflect, behind the import path.
+func canonicalName(n *types.Named) string {
+	name := "go:" + n.Obj().Pkg().Path() + "." + n.Obj().Name()
+	if n.TypeArgs().Len() == 0 {
+		return name
+	}
+	var args []string
+	for a := range n.TypeArgs().Types() {
+		args = append(args, types.TypeString(spelledOut(a), (*types.Package).Path))
+	}
+	return name + "[" + strings.Join(args, ",") + "]"
+}
+
+// spelledOut is t without aliases, byte among them, at every depth that has a name.
+func spelledOut(t types.Type) types.Type {
+	switch t := types.Unalias(t).(type) {
+	case *types.Basic:
+		return types.Typ[t.Kind()]
+	case *types.Pointer:
+		return types.NewPointer(spelledOut(t.Elem()))
+	case *types.Slice:
+		return types.NewSlice(spelledOut(t.Elem()))
+	case *types.Array:
+		return types.NewArray(spelledOut(t.Elem()), t.Len())
+	case *types.Map:
+		return types.NewMap(spelledOut(t.Key()), spelledOut(t.Elem()))
+	case *types.Interface:
+		if t.Empty() {
+			return types.Universe.Lookup("any").Type()
+		}
+	}
+	return types.Unalias(t)
+}
+
+// className is the name of the Python class of a struct: of an instance of a generic
+// type, with the names of its arguments.
+func className(n *types.Named) string {
+	name := n.Obj().Name()
+	for a := range n.TypeArgs().Types() {
+		name += "_" + argumentName(a)
+	}
+	return name
+}
+
+func argumentName(t types.Type) string {
+	switch t := types.Unalias(t).(type) {
+	case *types.Named:
+		return className(t)
+	case *types.Basic:
+		return t.Name()
+	case *types.Pointer:
+		return "Optional_" + argumentName(t.Elem())
+	case *types.Slice:
+		if isBytes(t) {
+			return "bytes"
+		}
+		return "List_" + argumentName(t.Elem())
+	case *types.Array:
+		return "Tuple_" + argumentName(t.Elem())
+	case *types.Map:
+		return "Dict_" + argumentName(t.Elem())
+	}
+	return "Any"
+}
+
+// optOf is T of a record.Opt[T], a member of three states.
+func optOf(t types.Type) (types.Type, bool) {
+	n, ok := types.Unalias(t).(*types.Named)
+	if !ok || fullName(n) != recordPath+".Opt" {
+		return t, false
+	}
+	return n.TypeArgs().At(0), true
 }
 
 // class claims a name in types.py.
@@ -432,7 +517,12 @@ func (s *scanner) structOf(pos token.Pos, what, title string, st *types.Struct, 
 					continue
 				}
 				names[f.plan.Name] = v.Name()
-				if tag.omitZero && ownIsZero(v.Type()) {
+				if _, opt := optOf(v.Type()); opt {
+					if strings.Contains(tag.omit, "omitempty") {
+						wrong("omitempty is not supported on Opt, which says itself whether it is there")
+						continue
+					}
+				} else if tag.omitZero && ownIsZero(v.Type()) {
 					wrong("omitzero is not supported on %s, which has an IsZero method of its own", s.show(v.Type()))
 					continue
 				}

@@ -2,6 +2,7 @@ package program
 
 import (
 	"reflect"
+	"strings"
 
 	"github.com/levada-io/levada/record"
 )
@@ -37,6 +38,9 @@ func refers(t reflect.Type) bool {
 	case reflect.Array:
 		return refers(t.Elem())
 	case reflect.Struct:
+		if isOpt(t) {
+			return refers(t.Field(0).Type)
+		}
 		for i := range t.NumField() {
 			f := t.Field(i)
 			// Unexported fields are none of a payload's members; time.Time is made of such
@@ -92,10 +96,29 @@ func deepCopy(dst, src reflect.Value) {
 		}
 	case reflect.Struct:
 		dst.Set(src)
+		if isOpt(src.Type()) {
+			unshareOpt(dst)
+			return
+		}
 		unshare(dst, src)
 	default:
 		dst.Set(src)
 	}
+}
+
+// isOpt says that t is a record.Opt, whose value is its first field.
+func isOpt(t reflect.Type) bool {
+	return t.PkgPath() == "github.com/levada-io/levada/record" && strings.HasPrefix(t.Name(), "Opt[")
+}
+
+// unshareOpt copies what is in opt, a shallow copy of another. Its fields are its own
+// affair, so they are reached by their address.
+func unshareOpt(opt reflect.Value) {
+	at := reflect.NewAt(opt.Type().Field(0).Type, opt.Addr().UnsafePointer()).Elem()
+	old := reflect.New(at.Type()).Elem()
+	old.Set(at)
+	at.SetZero()
+	deepCopy(at, old)
 }
 
 // unshare copies what the members of dst, a shallow copy of src, refer to.

@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"github.com/levada-io/levada/record"
 )
 
 type inner struct {
@@ -40,5 +42,20 @@ func TestCloneSharesNothingThatCanBeChanged(t *testing.T) {
 	flat := &Values[time.Time]{V: []time.Time{time.Unix(1, 0)}}
 	if flat.Clone() != flat {
 		t.Error("values that refer to nothing were copied")
+	}
+}
+
+// What is in an Opt is each branch's own, too.
+func TestCloneOfOpt(t *testing.T) {
+	type payload struct{ L record.Opt[[]int] }
+	v := &Values[payload]{V: []payload{{L: record.Some([]int{1})}, {L: record.Null[[]int]()}}}
+	c, ok := v.Clone().(*Values[payload])
+	if !ok || c == v {
+		t.Fatal("expected a copy")
+	}
+	list, _ := c.V[0].L.Get()
+	list[0] = 2
+	if old, _ := v.V[0].L.Get(); old[0] != 1 || !c.V[1].L.IsNull() {
+		t.Errorf("got %v of the first, %+v", old, c.V[1])
 	}
 }

@@ -62,6 +62,7 @@ type Everything struct {
 	Wait   time.Duration      `json:"wait"`
 	At     time.Time          `json:"at" levada:"unit=unix_ms"`
 	Pair   [2]*Inner          `json:"pair"`
+	State  record.Opt[string] `json:"state"`
 }
 
 // Inner is recursive.

@@ -139,9 +139,12 @@ class Table:
         return found if found == ANY else _type(str(found["kind"]), **_rest(found), nullable=True)
 
     def _typed_dict(self, cls: type) -> PlanType:
-        generated = getattr(sys.modules.get(cls.__module__), "__levada_types__", None)
-        if generated is not None and cls.__name__ in generated:
-            return self._generated(cls, generated)
+        module = sys.modules.get(cls.__module__)
+        generated = getattr(module, "__levada_types__", None)
+        # Types of other packages, and instances of generic ones, are called differently.
+        name = getattr(module, "__levada_names__", {}).get(cls.__name__)
+        if generated is not None and (name or cls.__name__ in generated):
+            return self._generated(cls, generated, name)
 
         def fields() -> list[PlanType]:
             hints = _hints(cls)
@@ -197,9 +200,10 @@ class Table:
             name = f"{base}#{n}"
         return name
 
-    def _generated(self, cls: type, generated: dict[str, PlanType]) -> PlanType:
+    def _generated(self, cls: type, generated: dict[str, PlanType], name: str | None) -> PlanType:
         prefix = f"go:{sys.modules[cls.__module__].__dict__['__levada_package__']}."
-        todo = [prefix + cls.__name__]
+        root = name or prefix + cls.__name__
+        todo = [root]
         while todo:
             name = todo.pop()
             if name in self.types:
@@ -211,7 +215,7 @@ class Table:
                 )
             self.types[name] = found
             todo += _references(found)
-        return {"kind": "ref", "name": prefix + cls.__name__}
+        return {"kind": "ref", "name": root}
 
     def _unsupported(self, message: str) -> PlanType:
         if self._strict:

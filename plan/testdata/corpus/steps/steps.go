@@ -284,6 +284,7 @@ type Everything struct {
 	Wait  time.Duration      `json:"wait"`
 	Since *time.Time         `json:"since" levada:"unit=unix_ms"`
 	Pair  [2]float64         `json:"pair"`
+	Three levada.Opt[string] `json:"three"`
 }
 
 // Touch changes a little of everything.

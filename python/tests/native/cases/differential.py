@@ -65,7 +65,7 @@ everything = st.fixed_dictionaries(
         "at": times,
         "pair": st.tuples(st.none() | inner, st.none() | inner),
     },
-    optional={"opt": text.filter(bool), "opt_ptr": sized(64)},
+    optional={"state": st.none() | text, "opt": text.filter(bool), "opt_ptr": sized(64)},
 )
 
 HARD = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))

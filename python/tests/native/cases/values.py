@@ -67,6 +67,12 @@ def test_nulls_and_absent_members():
     assert list(through("Everything", value)) == order
 
 
+def test_three_states():
+    for state in ({}, {"state": None}, {"state": ""}, {"state": "x"}):
+        value = everything(**state)
+        assert through("Everything", value) == value
+
+
 def test_extra_members_survive():
     value = {"id": 1, "z": [1, {"y": None}], "a": "b"}
     assert through("Open", value) == value

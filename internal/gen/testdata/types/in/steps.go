@@ -72,6 +72,29 @@ type Everything struct {
 	Corners [2]*geo.Point  `json:"corners"`
 	Windows [][2]time.Time `json:"windows" levada:"unit=unix"`
 	Free    any            `json:"free" levada:"any"`
+
+	Page   Page[Node]                       `json:"page"`
+	Pages  map[string]Page[geo.Point]       `json:"pages"`
+	Both2  Pair[string, *Page[int64]]       `json:"both2"`
+	Bytes2 Pair[[]byte, map[string][]Level] `json:"bytes2"`
+	Free2  Pair[any, uint8]                 `json:"free2"`
+
+	Note   record.Opt[string]          `json:"note,omitzero"`
+	Where  record.Opt[geo.Point]       `json:"where"`
+	Nodes  record.Opt[map[string]Node] `json:"nodes,omitzero"`
+	Expiry record.Opt[time.Duration]   `json:"expiry" levada:"unit=s"`
+}
+
+// Page is a part of a list.
+type Page[T any] struct {
+	Items []T      `json:"items"`
+	Next  *Page[T] `json:"next"`
+}
+
+// Pair has two of anything.
+type Pair[A, B any] struct {
+	First  A `json:"first"`
+	Second B `json:"second"`
 }
 
 // Base lends its members.

@@ -8,12 +8,13 @@ import (
 )
 
 type Threshold struct {
-	Limit   float64        `json:"the limit"`
-	From    int            `json:"from"`
-	Channel chan int       `json:"channel"`
-	Wait    time.Duration  `json:"wait"`
-	Since   time.Time      `json:"since" levada:"unit=unix"`
-	Rest    jsontext.Value `json:",embed"`
+	Limit   float64         `json:"the limit"`
+	From    int             `json:"from"`
+	Channel chan int        `json:"channel"`
+	Maybe   record.Opt[int] `json:"maybe"`
+	Wait    time.Duration   `json:"wait"`
+	Since   time.Time       `json:"since" levada:"unit=unix"`
+	Rest    jsontext.Value  `json:",embed"`
 }
 
 func (t Threshold) Apply(m record.Message[string]) (bool, error) { return true, nil }

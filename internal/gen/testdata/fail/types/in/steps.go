@@ -37,11 +37,14 @@ type In struct {
 	Count        int                 `json:"count" levada:"unit=s"`
 	Opted        Own                 `json:"opted" levada:"any"`
 	Fast         int                 `json:"fast" levada:"fast"`
+	Twofold      record.Opt[*int]    `json:"twofold"`
+	Opts         []record.Opt[int]   `json:"opts"`
+	Emptied      record.Opt[int]     `json:"emptied,omitempty"`
 	*Embedded
 	Many []Many `json:"many"`
 }
 
-type Page[T any] struct{ Items []T }
+type Page[T any] struct{ Items chan T }
 
 type Own struct{ A int }
 

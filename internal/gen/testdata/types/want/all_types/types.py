@@ -13,6 +13,12 @@ __all__ = [
     "Left",
     "Level",
     "Node",
+    "Page_Node",
+    "Page_Point",
+    "Page_int64",
+    "Pair_Any_uint8",
+    "Pair_bytes_Dict_List_Level",
+    "Pair_string_Optional_Page_int64",
     "Point",
     "Right",
 ]
@@ -82,6 +88,48 @@ class Left(TypedDict):
     right: Right | None
 
 
+class Page_Node(TypedDict):
+    """Page is a part of a list."""
+
+    items: list[Node]
+    next: "Page_Node | None"
+
+
+class Page_Point(TypedDict):
+    """Page is a part of a list."""
+
+    items: list[Point]
+    next: "Page_Point | None"
+
+
+class Page_int64(TypedDict):
+    """Page is a part of a list."""
+
+    items: list[int]
+    next: "Page_int64 | None"
+
+
+class Pair_string_Optional_Page_int64(TypedDict):
+    """Pair has two of anything."""
+
+    first: str
+    second: Page_int64 | None
+
+
+class Pair_bytes_Dict_List_Level(TypedDict):
+    """Pair has two of anything."""
+
+    first: bytes
+    second: dict[str, list[Level]]
+
+
+class Pair_Any_uint8(TypedDict):
+    """Pair has two of anything."""
+
+    first: Any
+    second: int
+
+
 Everything = TypedDict(
     "Everything",
     {
@@ -134,6 +182,15 @@ Everything = TypedDict(
         "corners": tuple[Point | None, Point | None],
         "windows": list[tuple[datetime, datetime]],
         "free": Any,
+        "page": Page_Node,
+        "pages": dict[str, Page_Point],
+        "both2": Pair_string_Optional_Page_int64,
+        "bytes2": Pair_bytes_Dict_List_Level,
+        "free2": Pair_Any_uint8,
+        "note": NotRequired[str | None],
+        "where": NotRequired[Point | None],
+        "nodes": NotRequired[dict[str, Node] | None],
+        "expiry": NotRequired[timedelta | None],
     },
 )
 Everything.__doc__ = """Everything has a member of every kind."""
@@ -141,7 +198,7 @@ Everything.__doc__ = """Everything has a member of every kind."""
 
 # What the pipeline and the compiled module compare these types by.
 __levada_package__ = "github.com/levada-io/levada/internal/gen/testdata/types/in"
-__levada_fingerprint__ = "e97d3bee4a0bd62e"
+__levada_fingerprint__ = "b0d62507426fafbe"
 __levada_types__: dict[str, dict[str, Any]] = {
     "Document": {
         "kind": "struct",
@@ -205,6 +262,15 @@ __levada_types__: dict[str, dict[str, Any]] = {
             {"name": "corners", "type": {"kind": "tuple", "elems": [{"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in/geo.Point", "nullable": True}, {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in/geo.Point", "nullable": True}]}},
             {"name": "windows", "type": {"kind": "list", "elem": {"kind": "tuple", "elems": [{"kind": "time", "unit": "unix"}, {"kind": "time", "unit": "unix"}]}}},
             {"name": "free", "type": {"kind": "any"}},
+            {"name": "page", "type": {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Page[github.com/levada-io/levada/internal/gen/testdata/types/in.Node]"}},
+            {"name": "pages", "type": {"kind": "map", "elem": {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Page[github.com/levada-io/levada/internal/gen/testdata/types/in/geo.Point]"}}},
+            {"name": "both2", "type": {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Pair[string,*github.com/levada-io/levada/internal/gen/testdata/types/in.Page[int64]]"}},
+            {"name": "bytes2", "type": {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Pair[[]uint8,map[string][]github.com/levada-io/levada/internal/gen/testdata/types/in.Level]"}},
+            {"name": "free2", "type": {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Pair[any,uint8]"}},
+            {"name": "note", "type": {"kind": "string", "nullable": True}, "optional": True},
+            {"name": "where", "type": {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in/geo.Point", "nullable": True}, "optional": True},
+            {"name": "nodes", "type": {"kind": "map", "elem": {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Node"}, "nullable": True}, "optional": True},
+            {"name": "expiry", "type": {"kind": "duration", "unit": "s", "nullable": True}, "optional": True},
         ],
     },
     "Left": {
@@ -222,6 +288,48 @@ __levada_types__: dict[str, dict[str, Any]] = {
             {"name": "next", "type": {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Node", "nullable": True}, "optional": True, "omit": "omitempty"},
         ],
     },
+    "Page[github.com/levada-io/levada/internal/gen/testdata/types/in.Node]": {
+        "kind": "struct",
+        "fields": [
+            {"name": "items", "type": {"kind": "list", "elem": {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Node"}}},
+            {"name": "next", "type": {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Page[github.com/levada-io/levada/internal/gen/testdata/types/in.Node]", "nullable": True}},
+        ],
+    },
+    "Page[github.com/levada-io/levada/internal/gen/testdata/types/in/geo.Point]": {
+        "kind": "struct",
+        "fields": [
+            {"name": "items", "type": {"kind": "list", "elem": {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in/geo.Point"}}},
+            {"name": "next", "type": {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Page[github.com/levada-io/levada/internal/gen/testdata/types/in/geo.Point]", "nullable": True}},
+        ],
+    },
+    "Page[int64]": {
+        "kind": "struct",
+        "fields": [
+            {"name": "items", "type": {"kind": "list", "elem": {"kind": "int64"}}},
+            {"name": "next", "type": {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Page[int64]", "nullable": True}},
+        ],
+    },
+    "Pair[[]uint8,map[string][]github.com/levada-io/levada/internal/gen/testdata/types/in.Level]": {
+        "kind": "struct",
+        "fields": [
+            {"name": "first", "type": {"kind": "bytes"}},
+            {"name": "second", "type": {"kind": "map", "elem": {"kind": "list", "elem": {"kind": "string"}}}},
+        ],
+    },
+    "Pair[any,uint8]": {
+        "kind": "struct",
+        "fields": [
+            {"name": "first", "type": {"kind": "any"}},
+            {"name": "second", "type": {"kind": "uint8"}},
+        ],
+    },
+    "Pair[string,*github.com/levada-io/levada/internal/gen/testdata/types/in.Page[int64]]": {
+        "kind": "struct",
+        "fields": [
+            {"name": "first", "type": {"kind": "string"}},
+            {"name": "second", "type": {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Page[int64]", "nullable": True}},
+        ],
+    },
     "Right": {
         "kind": "struct",
         "fields": [
@@ -235,4 +343,13 @@ __levada_types__: dict[str, dict[str, Any]] = {
             {"name": "lon", "type": {"kind": "float64"}},
         ],
     },
+}
+__levada_names__: dict[str, str] = {
+    "Page_Node": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Page[github.com/levada-io/levada/internal/gen/testdata/types/in.Node]",
+    "Page_Point": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Page[github.com/levada-io/levada/internal/gen/testdata/types/in/geo.Point]",
+    "Page_int64": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Page[int64]",
+    "Pair_Any_uint8": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Pair[any,uint8]",
+    "Pair_bytes_Dict_List_Level": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Pair[[]uint8,map[string][]github.com/levada-io/levada/internal/gen/testdata/types/in.Level]",
+    "Pair_string_Optional_Page_int64": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Pair[string,*github.com/levada-io/levada/internal/gen/testdata/types/in.Page[int64]]",
+    "Point": "go:github.com/levada-io/levada/internal/gen/testdata/types/in/geo.Point",
 }
