@@ -170,7 +170,15 @@ func (e *memType) packStruct(dst []byte, p unsafe.Pointer, depth int) ([]byte, e
 			count--
 			continue
 		}
+		if f.opt && *(*uint8)(unsafe.Add(q, f.state)) == optAbsent {
+			count--
+			continue
+		}
 		dst = packName(dst, f.name)
+		if f.opt && *(*uint8)(unsafe.Add(q, f.state)) == optNull {
+			dst = msgp.AppendNil(dst)
+			continue
+		}
 		body := len(dst)
 		switch {
 		case f.typ.ptr:

@@ -299,6 +299,14 @@ func (u unpacker) goObject(t *memType, q unsafe.Pointer) error {
 
 // goMember reads a member that may be nil or absent.
 func (u unpacker) goMember(f *memField, q unsafe.Pointer) error {
+	if f.opt {
+		if u.nil() {
+			setOpt(q, f.state, optNull)
+			return nil
+		}
+		setOpt(q, f.state, optSome)
+		return u.goValue(f.typ, q)
+	}
 	switch f.op {
 	case memAny, memRaw:
 	case memList, memMap, memMapString, memMapAny, memMapInt64, memMapFloat64, memBytes:
