@@ -41,7 +41,7 @@ func types(pl *Planned) (ps Problems) {
 			next.in, next.out = in, out
 			if bad != nil {
 				ps = append(ps, *bad)
-			} else if miss := typing.Fits(n.out, in, pl.types); miss != nil {
+			} else if miss := fits(pl.maker(n), next)(n.out, in, pl.types); miss != nil {
 				ps = append(ps, next.problem("type-mismatch", pl.mismatchHint(n, next, miss),
 					"takes %s, but step %q (%s) yields %s: %s", in, n.Name, n.Origin, n.out, miss))
 			} else if pl.cat.StrictTypes {
@@ -56,6 +56,15 @@ func types(pl *Planned) (ps Problems) {
 	}
 	walk(pl.root)
 	return ps
+}
+
+// fits is how two neighbours are compared. What comes from Python is written by the
+// layout of who takes it; between two steps in Go a decoder stands, which is stricter.
+func fits(from, n *node) func(from, to plan.Type, types map[string]plan.Type) *typing.Difference {
+	if from.lang == golang && n.lang == golang {
+		return typing.FitsGo
+	}
+	return typing.Fits
 }
 
 // mismatchHint is what to do about a difference, where there is one thing to do.

@@ -57,6 +57,17 @@ func Fits(from, to plan.Type, types map[string]plan.Type) *Difference {
 	return &c.found[0]
 }
 
+// FitsGo is Fits between two steps in Go. In Python a struct and a map are both a dict; in
+// Go a map is no struct, and a struct only a map of any.
+func FitsGo(from, to plan.Type, types map[string]plan.Type) *Difference {
+	c := comparison{from: types, to: types, one: true, fixed: true, seen: map[[2]string]bool{}}
+	c.walk(from, to, "$")
+	if len(c.found) == 0 {
+		return nil
+	}
+	return &c.found[0]
+}
+
 // Unknown is the first place where the consumer takes something definite, and what is
 // produced there is not known before the value comes.
 func Unknown(from, to plan.Type, types map[string]plan.Type) *Difference {
@@ -77,6 +88,8 @@ type comparison struct {
 	// text: values go by text, for readers of another day: units, widths and members
 	// that are not needed count too.
 	text bool
+	// fixed: structs and maps are two kinds.
+	fixed bool
 	// unknown: any where something definite is expected counts.
 	unknown bool
 	seen    map[[2]string]bool
@@ -130,6 +143,9 @@ func (c *comparison) resolved(from, to, f, t plan.Type, path string) {
 	switch {
 	case f.Kind == plan.TStruct && t.Kind == plan.TStruct:
 		c.members(f, t, path)
+	case c.fixed && f.Kind == plan.TStruct && t.Kind == plan.TMap && t.Elem.Kind != plan.TAny,
+		c.fixed && f.Kind == plan.TMap && t.Kind == plan.TStruct:
+		other()
 	case f.Kind == plan.TStruct && t.Kind == plan.TMap:
 		for _, m := range f.Fields {
 			c.walk(m.Type, *t.Elem, path+"."+m.Name)
@@ -172,7 +188,7 @@ func (c *comparison) resolved(from, to, f, t plan.Type, path string) {
 
 // quietly says whether one type fits another, for the choice among variants.
 func (c *comparison) quietly(from, to plan.Type) bool {
-	d := comparison{from: c.from, to: c.to, one: c.one, seen: map[[2]string]bool{}}
+	d := comparison{from: c.from, to: c.to, one: c.one, fixed: c.fixed, seen: map[[2]string]bool{}}
 	// The pairs on the way here hold as they do for what is being compared.
 	for pair := range c.seen {
 		d.seen[pair] = true

@@ -94,6 +94,22 @@ func TestFits(t *testing.T) {
 	}
 }
 
+// Python has a dict for both.
+func TestStructsAndMapsInGo(t *testing.T) {
+	one := object(must("a", text))
+	for _, pair := range [][2]plan.Type{{one, dict(text)}, {dict(text), one}} {
+		if d := Fits(pair[0], pair[1], nil); d != nil {
+			t.Errorf("expected a fit, got %s", d)
+		}
+		if d := FitsGo(pair[0], pair[1], nil); d == nil || d.Reason != OtherKind {
+			t.Errorf("%s into %s: expected another kind, got %v", pair[0], pair[1], d)
+		}
+	}
+	if d := FitsGo(one, dict(blank), nil); d != nil {
+		t.Errorf("a struct is a map of any: %s", d)
+	}
+}
+
 func TestUnknown(t *testing.T) {
 	for _, c := range []struct {
 		name     string
