@@ -34,7 +34,11 @@ func (l *Lock) Examples(fsys fs.FS) ([]Example, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, s := range doc.Root.Get("schemas").Values {
+		list := doc.Root.Get("schemas")
+		if list == nil {
+			return nil, fmt.Errorf("%s: expected schemas, a list, got none", name)
+		}
+		for _, s := range list.Values {
 			res, list := s.Get("resource"), s.Get("examples")
 			if res == nil || path.Join("schemas", res.Text) != schema || list == nil {
 				continue

@@ -215,3 +215,24 @@ func FuzzGo(f *testing.F) {
 		}
 	})
 }
+
+// Topics that a person has half written are told of, whenever that happens.
+func TestWrongTopics(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                    "topics/a.yaml: expected a document",
+		"schemas: 3":                          "expected schemas, a list",
+		"schemas: [3]":                        "topics/a.yaml",
+		"schemas: [{version: 1, type: json}]": "topics/a.yaml:1: expected version, type and resource",
+		"schemas: [{version: 1, type: json, resource: ../x.json}]": "expected a file below schemas/",
+		"schemas: [{version: 1, type: json, resource: x.json}]":    "schemas/x.json: expected a schema, got none",
+	} {
+		fsys := fstest.MapFS{"topics/a.yaml": {Data: []byte(text)}}
+		l := &schema.Lock{Version: 1, Source: "repo", Package: "p", Topics: map[string]string{"a": "schemas/x.json"}}
+		if _, err := l.Examples(fsys); err == nil && text == "" {
+			t.Errorf("%q: expected an error of its examples", text)
+		}
+		if err := l.Sync(fsys); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: expected %q, got %v", text, want, err)
+		}
+	}
+}
