@@ -72,7 +72,8 @@ import (
 //
 // A folder whose name begins with wrong_ has go.txt, yaml.txt and python.txt instead:
 // what is said about each spelling. There is no .go where the compiler refuses it, and no
-// .py where Python itself does. Where it has a deployment.yaml, that is what the pipeline is checked with.
+// .py where Python itself does. Where it has a deployment.yaml, that is what the pipeline is checked with;
+// one of wrong_strict_ is checked with --strict-types.
 const corpus = "plan/testdata/corpus"
 
 // inGo are the Go spellings.
@@ -636,6 +637,9 @@ func (py *python) wrong(t *testing.T, dir string) {
 	if file, ok := deployed(dir); ok {
 		args = append(args, "--config", file)
 	}
+	if strict(dir) {
+		args = append(args, "--strict-types")
+	}
 	if _, err := os.Stat(args[3]); err == nil {
 		_, errs, err := py.run(args...)
 		if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 78 {
@@ -656,6 +660,23 @@ func (py *python) wrong(t *testing.T, dir string) {
 	if errs != "levada: "+string(want) {
 		t.Errorf("pipeline.yaml: %s", differ(errs, "levada: "+string(want)))
 	}
+	if !strict(dir) {
+		return
+	}
+	// A run refuses it as the check does, before it has looked for a deployment; without
+	// the flag it is right.
+	args[2] = "run"
+	if _, again, err := py.run(args...); err == nil || again != errs {
+		t.Errorf("run: %v, %s", err, differ(again, errs))
+	}
+	if _, errs, err := py.run("-m", "levada", "check", args[3]); err != nil {
+		t.Errorf("without --strict-types: %v\n%s", err, errs)
+	}
+}
+
+// strict says that a wrong pipeline is one under --strict-types only.
+func strict(dir string) bool {
+	return strings.HasPrefix(filepath.Base(dir), "wrong_strict_")
 }
 
 // deployed is the deployment of a wrong pipeline, where it has one.
@@ -671,6 +692,7 @@ func wrongCatalog(dir string, ms []*plan.Manifest) *planner.Catalog {
 	if _, ok := deployed(dir); ok {
 		cat.DeadLetters = planner.NoDeadLetters
 	}
+	cat.StrictTypes = strict(dir)
 	return cat
 }
 
