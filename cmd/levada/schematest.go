@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -173,7 +174,29 @@ func (b beside) Load(url string) (any, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return jsonschema.UnmarshalJSON(f)
+	doc, err := jsonschema.UnmarshalJSON(f)
+	hostless(doc)
+	return doc, err
+}
+
+// hostless writes file://NAME as file:///NAME: a reference in NAME to a file beside it
+// would be looked for under a host otherwise.
+func hostless(v any) {
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			hostless(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			if ref, ok := v[k].(string); ok && k == "$ref" {
+				if name, ok := strings.CutPrefix(ref, "file://"); ok {
+					v[k] = "file:///" + strings.TrimPrefix(name, "/")
+				}
+			}
+			hostless(v[k])
+		}
+	}
 }
 
 // byValue is a document whose numbers compare by value: 30.0 is 30.
@@ -188,8 +211,13 @@ func byValue(v any) any {
 			v[k] = byValue(v[k])
 		}
 	case interface{ String() string }:
-		// An exponent of nine digits would become as many.
-		if text := v.String(); len(text) < 400 && !strings.ContainsAny(text, "eE") {
+		text := v.String()
+		if strings.ContainsAny(text, "eE") {
+			// An exponent of nine digits would become as many; a float has at most 308.
+			if x, err := strconv.ParseFloat(text, 64); err == nil {
+				return new(big.Rat).SetFloat64(x).RatString()
+			}
+		} else if len(text) < 400 {
 			if r, ok := new(big.Rat).SetString(text); ok {
 				return r.RatString()
 			}
