@@ -60,6 +60,11 @@ type session struct {
 	cancel context.CancelFunc
 	once   sync.Once // closes client
 
+	// writing is the context of all that is handed to a client to be written. It ends at
+	// the first refusal, which is its cause.
+	writing context.Context
+	refuse  context.CancelCauseFunc
+
 	embedded atomic.Bool // the broker is the one of package broker
 
 	mu       sync.Mutex // guards all below
@@ -91,6 +96,7 @@ func open(o *Options) (*session, error) {
 	o = o.withDefaults()
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &session{opts: o, health: newHealth(o), ctx: ctx, cancel: cancel, batchMax: map[string]int32{}}
+	s.writing, s.refuse = context.WithCancelCause(context.Background())
 	client, err := s.producer()
 	if err != nil {
 		cancel()
@@ -108,6 +114,7 @@ func (s *session) producer(more ...kgo.Opt) (*kgo.Client, error) {
 	client, err := kgo.NewClient(append(append(append(s.opts.base(), s.opts.writing()...),
 		kgo.WithContext(s.ctx),
 		kgo.WithHooks(s.health),
+		kgo.WithLogger(refusals(func(r *refusal) { s.refuse(r) })),
 		kgo.ProducerBatchMaxBytesFn(s.batchMaxBytes),
 	), more...)...)
 	if err != nil {

@@ -72,9 +72,9 @@ func (k *sink) Write(recs []record.Record, done func(error)) {
 			}
 			out.Headers = hs[from:len(hs):len(hs)]
 		}
-		// Background: a record that was handed over is acknowledged or fails, it is
-		// never withdrawn.
-		k.client.Produce(context.Background(), out, promise)
+		// A record that is on its way is acknowledged or fails, it is never withdrawn;
+		// what waits behind a refusal does not go.
+		k.client.Produce(k.s.writing, out, promise)
 	}
 }
 
@@ -140,10 +140,14 @@ func (k *sink) judge(err error) error {
 	if dropOnRetryable && (passing(err) || errors.Is(err, kgo.ErrRecordRetries)) {
 		return nil
 	}
-	place := topicPlace(k.topic)
-	if errors.Is(err, kerr.UnknownTopicOrPartition) {
-		return k.s.missing(k.topic)
+	topic := k.topic
+	if r, ok := errors.AsType[*refusal](context.Cause(k.s.writing)); ok && errors.Is(err, context.Canceled) {
+		topic, err = r.topic, r.err
 	}
+	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+		return k.s.missing(topic)
+	}
+	place := topicPlace(topic)
 	if ended(err) {
 		return fmt.Errorf("%s: write: %w", place, err)
 	}

@@ -14,8 +14,10 @@ import (
 	"math/big"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -801,6 +803,64 @@ func TestProduceErrors(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestNothingOvertakesARefusal: what is written after a refusal and before anybody could
+// hear of it is not stored, or a later record of a key would stand before an earlier one.
+//
+// Fault: write refused for good -> exit 78: nothing that is written behind it is stored
+func TestNothingOvertakesARefusal(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		code   *kerr.Error
+		reason connector.Reason
+	}{
+		{kerr.InvalidRecord, connector.Misconfig},
+		{kerr.TopicAuthorizationFailed, connector.Unauthorized},
+		{kerr.UnknownServerError, connector.Unreachable},
+		{kerr.CorruptMessage, connector.Unreachable},
+	} {
+		t.Run(tc.code.Message, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { overtake(t, tc.code, tc.reason) })
+		})
+	}
+}
+
+func overtake(t *testing.T, code *kerr.Error, reason connector.Reason) {
+	var net kfake.VirtualNetwork
+	f, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(9092), kfake.ListenFn(net.Listen), kfake.SeedTopics(1, "t"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	s := (&cluster{addr: f.ListenAddrs()[0]}).open(t, func(o *Options) { o.Dial = net.DialContext })
+	defer s.Close(t.Context())
+	k, err := s.Sink(t.Context(), connector.SinkConfig{Step: "out", Stream: "t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(v string, done func(error)) {
+		k.Write([]record.Record{{Key: []byte("k"), Value: []byte(v)}}, done)
+		time.Sleep(10 * time.Second)
+	}
+	// Whoever would be told of the refusal is busy with what came before it.
+	busy, errs := make(chan struct{}), make(chan error, 2)
+	write("a", func(error) { <-busy })
+	f.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: code, Count: 1})
+	write("b", func(err error) { errs <- err })
+	write("c", func(err error) { errs <- err })
+	close(busy)
+	for range 2 {
+		expect(t, <-errs, reason, `topic "t": `+code.Message)
+	}
+	cl, err := kgo.NewClient(kgo.SeedBrokers(f.ListenAddrs()...), kgo.Dialer(net.DialContext), kgo.DisableClientMetrics())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	if got := readAll(t, cl, "t"); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("stored %q, expected a alone", got)
 	}
 }
 

@@ -34,8 +34,10 @@ type lane struct {
 
 	waited time.Duration // for retries, in all
 
-	later []*work // dead letters of the chunk at hand
-	back  stops   // from where on it was given back
+	later     []*work  // dead letters of the chunk at hand
+	lettered  uint64   // chunks of dead letters, in all
+	unsettled []uint64 // those that are not stored yet
+	back      stops    // from where on it was given back
 
 	started chan error
 	done    chan struct{}

@@ -25,7 +25,25 @@ func (l *lane) bury(w *work, before taken, ts []*trial) {
 	}
 	grave := w.fork()
 	l.e.letters(grave, before, ts, payloads)
+	l.number(grave)
 	l.later = append(l.later, grave)
+}
+
+// number makes what is written from now on wait for the letters. A run that ends before
+// they are stored does not know of them; should the next one come to another end for
+// their records, these are still in their place.
+func (l *lane) number(grave *work) {
+	l.lettered++
+	grave.letter = l.lettered
+	l.unsettled = append(l.unsettled, grave.letter)
+}
+
+// settle says that letters are stored, or that nobody waits for them any more.
+func (l *lane) settle(letter uint64) {
+	if i, ok := slices.BinarySearch(l.unsettled, letter); ok {
+		l.unsettled = slices.Delete(l.unsettled, i, i+1)
+		l.wake()
+	}
 }
 
 // inter hands the letters of a chunk to their sink, but for those of records that are
@@ -35,6 +53,7 @@ func (l *lane) inter() {
 		l.later[i] = nil
 		if grave.truncate(l.back); grave.Len() == 0 {
 			grave.finish()
+			l.settle(grave.letter)
 			continue
 		}
 		l.graves.add(grave)
@@ -134,6 +153,7 @@ func (x *sinkExit) refused(w *work, refused connector.RecordErrors) {
 			for _, t := range ts {
 				x.lane.died(t)
 			}
+			x.lane.number(grave)
 			x.lane.graves.add(grave)
 		})
 	default:

@@ -38,7 +38,8 @@ type sinkExit struct {
 // add hands a chunk to the sink, or queues it behind what waits already.
 func (x *sinkExit) add(w *work) {
 	w.Failed = nil
-	if len(x.queue) == 0 && !x.blocked() {
+	w.behind = x.lane.lettered
+	if len(x.queue) == 0 && !x.waits(w) && !x.blocked() {
 		x.lane.e.flying.Add(w.size())
 		x.write(w)
 		return
@@ -71,8 +72,20 @@ func (x *sinkExit) blocked() bool {
 	return x.outlet.full()
 }
 
+// behind says that letters which stand before the chunk are not stored yet.
+func (x *sinkExit) behind(w *work) bool {
+	open := x.lane.unsettled
+	return x != x.lane.graves && len(open) > 0 && open[0] <= w.behind
+}
+
+// waits says that the chunk is behind letters that will be stored. The lane is woken when
+// they are.
+func (x *sinkExit) waits(w *work) bool {
+	return x.behind(w) && !x.lane.graves.outlet.broken.Load()
+}
+
 func (x *sinkExit) unpark() {
-	for len(x.queue) > 0 && !x.blocked() {
+	for len(x.queue) > 0 && !x.waits(x.queue[0]) && !x.blocked() {
 		w := x.queue[0]
 		x.queue[0] = nil
 		x.queue = x.queue[1:]
@@ -84,7 +97,7 @@ func (x *sinkExit) unpark() {
 // write hands a chunk to the sink; its size is counted as in flight already.
 func (x *sinkExit) write(w *work) {
 	o, e, size := x.outlet, x.lane.e, w.size()
-	if o.broken.Load() {
+	if o.broken.Load() || x.behind(w) {
 		w.abandon()
 		e.land(size)
 		return
@@ -92,6 +105,7 @@ func (x *sinkExit) write(w *work) {
 	if !w.drop() {
 		discard(w.Col)
 		w.finish()
+		x.lane.settle(w.letter)
 		e.land(size)
 		return
 	}
@@ -109,11 +123,14 @@ func (x *sinkExit) write(w *work) {
 	}
 	o.Write(recs, func(err error) {
 		if commitBeforeAck {
-			w = &work{Chunk: &record.Chunk{Col: w.Col}} // nobody answers for its records any more
+			w = &work{Chunk: &record.Chunk{Col: w.Col}, letter: w.letter} // nobody answers for its records any more
 		}
 		if err == nil {
 			x.stored(w.Len())
 			w.finish()
+			if w.letter > 0 {
+				x.lane.do(func() { x.lane.settle(w.letter) })
+			}
 		} else if refused, ok := errors.AsType[connector.RecordErrors](err); ok {
 			x.stored(w.Len() - len(refused))
 			x.refused(w, refused)

@@ -21,6 +21,9 @@ type work struct {
 	// batch is the last batch step that the elements have come through; nil: none, they
 	// come of the records as they were read.
 	batch *batchExit
+	// letter is the number of a chunk of dead letters, behind that of the last one whose
+	// records stand before these: it is stored first.
+	letter, behind uint64
 }
 
 // size is what the work keeps in memory, for budgets: the records it came of, what became

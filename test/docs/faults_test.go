@@ -45,13 +45,13 @@ var rows = []struct {
 		"aborted transactions",
 	}},
 	{"Sinks", []string{
-		"slow sink, ten times the load", "sink that takes nothing", "sink down for good", "slow branch", "output record too large", "disk full",
+		"slow sink, ten times the load", "sink that takes nothing", "sink down for good", "slow branch", "write refused for good", "output record too large", "disk full",
 	}},
 	{"Messages that fail", []string{
 		"poison at decode", "poison in a map", "poison in a filter", "poison in a flat_map", "poison in a route", "poison in one branch of a broadcast",
 		"poison behind a batch", "poison at encode", "poison at the sink", "poison under skip", "poison under dead_letter", "poison under retry",
 		"poison beyond the limits",
-		"dead-letter topic down", "dead-letter topic missing", "dead letter too large",
+		"killed before a dead letter is stored", "dead-letter topic down", "dead-letter topic missing", "dead letter too large",
 		"Python exception", "wrong type from Python", "endless loop in Python", "endless loop in Go", "interpreter kept by another thread", "Go error", "Go panic", "panic in a goroutine of a step",
 	}},
 	{"Bytes", []string{

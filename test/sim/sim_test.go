@@ -53,7 +53,6 @@ type world struct {
 	gone    []*member // ended in whatever way
 	named   int
 	loose   bool // nothing is held: no batches
-	torn    bool // a write may be refused for good while the next one is on its way
 	faults  []*kfake.FaultHandle
 	codes   []errorCase // what is left to be answered with
 	down    int         // broker that is off the network; -1: none
@@ -499,13 +498,7 @@ func (w *world) play(members int, script func()) *result {
 		<-m.done
 	}
 	r.report, r.took, r.worst, r.script = w.books.Report(), time.Since(w.began), w.worst, w.script
-	judged := r.report
-	if w.torn {
-		// What is on its way is stored, and appears first; the member ends, and the next
-		// one writes both again, in order.
-		judged.Reordered = verify.Findings{}
-	}
-	r.err = errors.Join(r.err, judged.Err())
+	r.err = errors.Join(r.err, r.report.Err())
 	c := w.counts
 	r.line = fmt.Sprintf("%s kills=%d stops=%d faults=%d answered=%d failed=%d fake=%v stall=%v",
 		r.report, c.kills, c.stops, c.faults, c.answered, c.failed, r.took.Round(time.Second), r.worst.Round(time.Second))

@@ -76,7 +76,6 @@ func TestEveryError(t *testing.T) {
 		t.Run(key.Name(), func(t *testing.T) {
 			r := run(t, uint64(key), func(t *testing.T) *result {
 				w := newWorld(t, uint64(key))
-				w.torn = key == kmsg.Produce
 				return w.play(1, func() {
 					for _, e := range byKey[key] {
 						if err := w.answer(e); err != nil {
