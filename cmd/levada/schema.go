@@ -15,6 +15,7 @@ type schemaCmd struct {
 	Add  schemaAddCmd  `cmd:"" help:"Take a folder of schemas into use: write the lock."`
 	Sync schemaSyncCmd `cmd:"" help:"Bring the lock to what the schemas are now."`
 	Gen  schemaGenCmd  `cmd:"" help:"Write the Go types of the locked schemas."`
+	Diff schemaDiffCmd `cmd:"" help:"Say what became of schemas: who can read what, and which pipelines break."`
 	Test schemaTestCmd `cmd:"" help:"Decode and encode every example with the generated types, held against the schema."`
 }
 

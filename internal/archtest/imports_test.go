@@ -48,7 +48,7 @@ var rules = []struct {
 	{"internal/yamlplan", []string{"plan", "internal/diag", "internal/yamldoc"}},
 	{"internal/deploy", []string{"plan", "internal/diag", "internal/yamldoc"}},
 	{"internal/gen", []string{"plan", "internal/diag"}},
-	{"internal/schema", []string{"internal/yamldoc"}},
+	{"internal/schema", []string{"plan", "internal/yamldoc", "internal/typing"}},
 	{"internal/supply", nil},
 	{"internal/health", nil},
 	{"internal/runner", []string{

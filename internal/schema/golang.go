@@ -44,11 +44,10 @@ func goTypes(fsys fs.FS, pkg string, schemas []string, locked map[string]string,
 	if !token.IsIdentifier(pkg) {
 		return nil, fmt.Errorf("package: expected a Go name, got %q", pkg)
 	}
-	l, err := newLowering(fsys, locked)
+	l, err := newLowering(fsys, locked, root)
 	if err != nil {
 		return nil, err
 	}
-	l.files.root = root
 	g := &Generated{Roots: map[string]string{}, Names: map[string]string{}}
 	w := &writer{}
 	var aliases bytes.Buffer

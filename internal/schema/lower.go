@@ -41,7 +41,8 @@ type typ struct {
 	base     kind   // of enums
 	values   []*node
 	fields   []field
-	note     string // why it is not more precise than it is
+	min, max *big.Rat // of integers; nil where there is none
+	note     string   // why it is not more precise than it is
 }
 
 type field struct {
@@ -66,9 +67,9 @@ type lowering struct {
 	taken map[string]string // name to place
 }
 
-func newLowering(fsys fs.FS, locked map[string]string) (*lowering, error) {
+func newLowering(fsys fs.FS, locked map[string]string, root string) (*lowering, error) {
 	l := &lowering{
-		files: &files{fsys: fsys, roots: map[string]*node{}},
+		files: &files{fsys: fsys, root: root, roots: map[string]*node{}},
 		done:  map[*node]*typ{}, open: map[*node]bool{}, names: map[string]string{}, taken: map[string]string{},
 	}
 	for place, name := range locked {
@@ -117,11 +118,11 @@ func (l *lowering) name(n *node, hint string) string {
 	return name
 }
 
-var typing = []string{"type", "properties", "patternProperties", "additionalProperties", "items", "prefixItems", "enum", "const", "allOf", "anyOf", "oneOf", "$ref", "$bytes"}
+var shaping = []string{"type", "properties", "patternProperties", "additionalProperties", "items", "prefixItems", "enum", "const", "allOf", "anyOf", "oneOf", "$ref", "$bytes"}
 
 // typed says whether n says something of what a value is, beside a $ref.
 func (n *node) typed() bool {
-	return slices.ContainsFunc(typing, func(k string) bool { return k != "$ref" && n.get(k) != nil }) || n.has("required")
+	return slices.ContainsFunc(shaping, func(k string) bool { return k != "$ref" && n.get(k) != nil }) || n.has("required")
 }
 
 // lower is the type of the schema n. hint names it where it has no name of its own.
@@ -238,7 +239,7 @@ func (t *typ) orNull() *typ {
 // shapes says whether the alternative n says what a value is, not only which members are
 // required of it.
 func (n *node) shapes() bool {
-	return n.kind != '{' || slices.ContainsFunc(typing, func(k string) bool { return n.get(k) != nil })
+	return n.kind != '{' || slices.ContainsFunc(shaping, func(k string) bool { return n.get(k) != nil })
 }
 
 // alternatives says whether an anyOf or oneOf of n decides what a value is.
@@ -287,10 +288,9 @@ func (l *lowering) single(n *node, what, hint string) (*typ, error) {
 		t.kind = boolKind
 	case "integer":
 		t.kind = intKind
+		t.min, t.max = n.integers()
 		// Not narrower than that: a bound changes with a schema, the code that uses it does not.
-		if m := bound(n.get("minimum")); m != nil && m.Sign() >= 0 {
-			t.kind = uintKind
-		} else if m := bound(n.get("exclusiveMinimum")); m != nil && m.Cmp(big.NewRat(-1, 1)) >= 0 {
+		if t.min != nil && t.min.Sign() >= 0 {
 			t.kind = uintKind
 		}
 	case "number":
@@ -306,6 +306,24 @@ func (l *lowering) single(n *node, what, hint string) (*typ, error) {
 		return l.object(n, hint)
 	}
 	return t, nil
+}
+
+// integers are the least and the greatest integer that the bounds of n leave.
+func (n *node) integers() (least, greatest *big.Rat) {
+	one := big.NewRat(1, 1)
+	least, greatest = bound(n.get("minimum")), bound(n.get("maximum"))
+	// Before draft 06 they were booleans, which bound takes for none.
+	if m := bound(n.get("exclusiveMinimum")); m != nil && (least == nil || m.Cmp(least) >= 0) {
+		if least = m; m.IsInt() {
+			least = new(big.Rat).Add(m, one)
+		}
+	}
+	if m := bound(n.get("exclusiveMaximum")); m != nil && (greatest == nil || m.Cmp(greatest) <= 0) {
+		if greatest = m; m.IsInt() {
+			greatest = new(big.Rat).Sub(m, one)
+		}
+	}
+	return least, greatest
 }
 
 func bound(n *node) *big.Rat {

@@ -2,6 +2,8 @@ package typing
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/levada-io/levada/plan"
 )
@@ -51,12 +53,30 @@ func (cs Changes) Compatibility() string {
 	return "none"
 }
 
+// Table is what names mean, where some of them have only some values.
+type Table struct {
+	Types map[string]plan.Type
+	// Values are the JSON texts of all values that a type of this name has.
+	Values map[string][]string
+}
+
 // Compare says what became of a type. Each of the two has a table of its own: a name
 // may mean another type in the newer one.
 func Compare(before, after plan.Type, old, now map[string]plan.Type) Changes {
-	backward := comparison{from: old, to: now, text: true, seen: map[[2]string]bool{}}
+	return CompareTables(before, after, Table{Types: old}, Table{Types: now})
+}
+
+// CompareTables is Compare where names may have only some values.
+func CompareTables(before, after plan.Type, old, now Table) Changes {
+	backward := comparison{
+		from: old.Types, to: now.Types, fromValues: old.Values, toValues: now.Values,
+		text: true, seen: map[[2]string]bool{},
+	}
 	backward.walk(before, after, "$")
-	forward := comparison{from: now, to: old, text: true, seen: map[[2]string]bool{}}
+	forward := comparison{
+		from: now.Types, to: old.Types, fromValues: now.Values, toValues: old.Values,
+		text: true, seen: map[[2]string]bool{},
+	}
 	forward.walk(after, before, "$")
 
 	var out Changes
@@ -87,6 +107,8 @@ func Compare(before, after plan.Type, old, now map[string]plan.Type) Changes {
 			text = "was optional, is required"
 		case MaybeNull:
 			text = "was nullable, is not"
+		case OtherValues:
+			text = "has lost " + d.Got
 		case Unresolved:
 			text = d.err.Error()
 		}
@@ -103,10 +125,69 @@ func Compare(before, after plan.Type, old, now map[string]plan.Type) Changes {
 			text = "was required, is optional"
 		case MaybeNull:
 			text = "was not nullable, is now"
+		case OtherValues:
+			text = "has got " + d.Got + ", which old readers do not know"
 		case Unresolved:
 			text = d.err.Error()
 		}
 		add(d, text, false)
 	}
 	return out
+}
+
+// values reports what one name has and the other one does not.
+func (c *comparison) values(from, to plan.Type, path string) {
+	want := c.toValues[to.Name]
+	if to.Kind != plan.TRef || want == nil {
+		return
+	}
+	have := c.fromValues[from.Name]
+	if from.Kind != plan.TRef || have == nil {
+		c.report(path, MaybeTooWide, "one of "+strings.Join(want, ", "), from.String())
+		return
+	}
+	var more []string
+	for _, v := range have {
+		if !slices.Contains(want, v) {
+			more = append(more, v)
+		}
+	}
+	if more == nil {
+		return
+	}
+	// Two constants tell variants apart, even where only the first difference counts.
+	reason := OtherValues
+	if !c.text {
+		reason = OtherKind
+	}
+	c.report(path, reason, "one of "+strings.Join(want, ", "), strings.Join(more, ", "))
+}
+
+// variants compares where at least one of the two is a union; a type that is none is
+// a union of itself. A variant is held against the one of its name, so that its members
+// are told and not just that no variant fits.
+func (c *comparison) variants(from, to, f, t plan.Type, path string) {
+	alone := func(named, resolved plan.Type) []plan.Type {
+		if resolved.Kind == plan.TUnion {
+			return resolved.Elems
+		}
+		named.Nullable = false // that has been told
+		return []plan.Type{named}
+	}
+	into := alone(to, t)
+	for _, v := range alone(from, f) {
+		i := slices.IndexFunc(into, func(w plan.Type) bool { return v.Kind == plan.TRef && w.Kind == plan.TRef && v.Name == w.Name })
+		if i < 0 {
+			i = slices.IndexFunc(into, func(w plan.Type) bool { return c.quietly(v, w) })
+		}
+		if i < 0 {
+			c.report(path, OtherKind, to.String(), v.String())
+			continue
+		}
+		at := path
+		if len(into) > 1 {
+			at = path + "(" + v.String() + ")"
+		}
+		c.walk(v, into[i], at)
+	}
 }

@@ -21,6 +21,7 @@ const (
 	Unresolved                 // a name that is not in the table of types
 	MaybeTooWide               // only the value tells: a wide integer into a narrow one
 	NotNeeded                  // an optional member is not there, which is fine
+	OtherValues                // values that the other one does not have
 )
 
 // Difference is one place where a type is not what is expected.
@@ -92,8 +93,10 @@ type comparison struct {
 	fixed bool
 	// unknown: any where something definite is expected counts.
 	unknown bool
-	seen    map[[2]string]bool
-	found   []Difference
+	// fromValues and toValues are those of names that have only some values.
+	fromValues, toValues map[string][]string
+	seen                 map[[2]string]bool
+	found                []Difference
 }
 
 func (c *comparison) report(path string, r Reason, want, got string) {
@@ -140,7 +143,12 @@ func (c *comparison) resolved(from, to, f, t plan.Type, path string) {
 		c.seen[pair] = true
 	}
 	other := func() { c.report(path, OtherKind, to.String(), from.String()) }
+	if f.Kind == t.Kind {
+		c.values(from, to, path)
+	}
 	switch {
+	case c.text && (f.Kind == plan.TUnion || t.Kind == plan.TUnion):
+		c.variants(from, to, f, t, path)
 	case f.Kind == plan.TStruct && t.Kind == plan.TStruct:
 		c.members(f, t, path)
 	case c.fixed && f.Kind == plan.TStruct && t.Kind == plan.TMap && t.Elem.Kind != plan.TAny,
@@ -188,7 +196,10 @@ func (c *comparison) resolved(from, to, f, t plan.Type, path string) {
 
 // quietly says whether one type fits another, for the choice among variants.
 func (c *comparison) quietly(from, to plan.Type) bool {
-	d := comparison{from: c.from, to: c.to, one: c.one, fixed: c.fixed, seen: map[[2]string]bool{}}
+	d := comparison{
+		from: c.from, to: c.to, one: c.one, fixed: c.fixed,
+		fromValues: c.fromValues, toValues: c.toValues, seen: map[[2]string]bool{},
+	}
 	// The pairs on the way here hold as they do for what is being compared.
 	for pair := range c.seen {
 		d.seen[pair] = true

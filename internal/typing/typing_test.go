@@ -171,6 +171,49 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// Some names have only some values; unions pair their variants by name.
+func TestCompareTables(t *testing.T) {
+	table := func(values ...string) Table {
+		return Table{
+			Types: map[string]plan.Type{
+				"S": text, "K": text, "L": text,
+				"A": object(must("kind", ref("K")), may("n", whole)), "B": object(must("kind", ref("L"))), "A2": object(must("kind", ref("K")), must("n", whole)),
+			},
+			Values: map[string][]string{"S": values, "K": {`"a"`}, "L": {`"b"`}},
+		}
+	}
+	one, two := table(`"x"`), table(`"x"`, `"y"`)
+	for _, c := range []struct {
+		name          string
+		before, after plan.Type
+		old, now      Table
+		want          string
+	}{
+		{"the same values", ref("S"), ref("S"), one, one, "full"},
+		{"one more", ref("S"), ref("S"), one, two, "backward\n$: has got \"y\", which old readers do not know"},
+		{"one less", list(ref("S")), list(ref("S")), two, one, "forward\n$[]: has lost \"y\""},
+		{"others", ref("S"), ref("S"), one, table(`"y"`), "none\n$: has lost \"x\"\n$: has got \"y\", which old readers do not know"},
+		{"only some", text, ref("S"), one, one, "forward\n$: was string, is one of \"x\""},
+		{"any", ref("S"), text, one, one, "backward\n$: was one of \"x\", is string"},
+		{"another kind", ref("S"), whole, one, one, "none\n$: was S, is int64"},
+		{"more kinds", text, union(text, whole), one, one, "backward\n$: was string, is int64"},
+		{"null and more kinds", null(text), union(text, whole), one, one, "none\n$: was nullable, is not\n$: was string or null, is int64"},
+		{"variants by constant", union(ref("A"), ref("B")), union(ref("B"), ref("A")), one, one, "full"},
+		{"a variant of another name", union(ref("A"), ref("B")), union(ref("A2"), ref("B")), one, one, "forward\n$: was A, is A2 or B"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cs := CompareTables(c.before, c.after, c.old, c.now)
+			lines := []string{cs.Compatibility()}
+			for _, ch := range cs {
+				lines = append(lines, fmt.Sprintf("%s: %s", ch.Path, ch.Text))
+			}
+			if got := strings.Join(lines, "\n"); got != c.want {
+				t.Errorf("expected %q, got %q", c.want, got)
+			}
+		})
+	}
+}
+
 // A name may mean another type in the newer table.
 func TestCompareTakesEachSidesTable(t *testing.T) {
 	old := map[string]plan.Type{"go:x.T": object(must("a", text))}

@@ -1,0 +1,290 @@
+package schema
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math/big"
+	"slices"
+	"strings"
+
+	"github.com/levada-io/levada/internal/typing"
+	"github.com/levada-io/levada/plan"
+)
+
+// Types are what the topics of a folder of schemas have as messages, for comparison.
+type Types struct {
+	Topics map[string]plan.Type
+	Table  typing.Table
+	texts  map[string]string // of each topic: all that its schema says
+}
+
+// ReadTypes reads the folder fsys, called name, as Sync does. Types at places that are
+// in locked keep their names.
+func ReadTypes(fsys fs.FS, name string, locked map[string]string) (*Types, error) {
+	topics, err := scan(fsys)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(topics) == 0 {
+		return nil, fmt.Errorf("%s: expected topics/*.yaml or *.json, got neither", name)
+	}
+	files := slices.Compact(slices.Sorted(maps.Values(topics)))
+	l, err := newLowering(fsys, locked, rootOf(files))
+	if err != nil {
+		return nil, err
+	}
+	out := &Types{
+		Topics: map[string]plan.Type{}, texts: map[string]string{},
+		Table: typing.Table{Types: map[string]plan.Type{}, Values: map[string][]string{}},
+	}
+	types, texts := map[string]plan.Type{}, map[string]string{}
+	for _, file := range files {
+		root, err := l.files.load(file)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		t, err := l.lower(root, stem(file))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		types[file] = out.plan(t)
+		var text strings.Builder
+		l.files.text(&text, root, schemaText, map[*node]int{})
+		texts[file] = text.String()
+	}
+	for topic, file := range topics {
+		out.Topics[topic], out.texts[topic] = types[file], texts[file]
+	}
+	return out, nil
+}
+
+// plan is t as pipelines have types. An integer is as wide as its bounds, for it is the
+// schema that is compared, and not what Go has for it.
+func (s *Types) plan(t *typ) plan.Type {
+	p := plan.Type{Kind: plan.TAny, Nullable: t.nullable}
+	switch t.kind {
+	case boolKind:
+		p.Kind = plan.TBool
+	case intKind, uintKind:
+		p.Kind = width(t)
+	case numberKind:
+		p.Kind = plan.TFloat64
+	case stringKind:
+		p.Kind = plan.TString
+	case bytesKind:
+		p.Kind = plan.TBytes
+	case listKind, mapKind:
+		elem := s.plan(t.elem)
+		p.Elem, p.Kind = &elem, plan.TList
+		if t.kind == mapKind {
+			p.Kind = plan.TMap
+		}
+	case tupleKind, unionKind:
+		for _, e := range t.elems {
+			p.Elems = append(p.Elems, s.plan(e))
+		}
+		p.Kind = plan.TTuple
+		if t.kind == unionKind {
+			p.Kind = plan.TUnion
+		}
+		if len(p.Elems) == 1 && t.kind == unionKind { // a shared type, with null
+			p = p.Elems[0]
+			p.Nullable = p.Nullable || t.nullable
+		}
+	case enumKind:
+		p.Kind, p.Name = plan.TRef, t.name
+		s.Table.Types[t.name] = plan.Type{Kind: plan.TString}
+		if t.base == intKind {
+			s.Table.Types[t.name] = plan.Type{Kind: plan.TInt64}
+		}
+		var values []string
+		for _, v := range t.values {
+			values = append(values, string(v.raw))
+		}
+		s.Table.Values[t.name] = values
+	case objectKind:
+		p.Kind, p.Name = plan.TRef, t.name
+		if _, known := s.Table.Types[t.name]; known {
+			break
+		}
+		s.Table.Types[t.name] = plan.Type{} // a recursion ends here
+		st := plan.Type{Kind: plan.TStruct, Extra: true}
+		for _, f := range t.fields {
+			st.Fields = append(st.Fields, plan.Field{Name: f.name, Type: s.plan(f.t), Optional: !f.required})
+		}
+		s.Table.Types[t.name] = st
+	}
+	return p
+}
+
+var widths = []struct {
+	kind plan.TypeKind
+	bits uint
+}{
+	{plan.TInt8, 8}, {plan.TInt16, 16}, {plan.TInt32, 32}, {plan.TInt64, 64},
+	{plan.TUint8, 8}, {plan.TUint16, 16}, {plan.TUint32, 32},
+}
+
+// width is the narrowest kind that has all integers within the bounds of t.
+func width(t *typ) plan.TypeKind {
+	signed, all := widths[:4], plan.TInt64
+	if t.kind == uintKind {
+		signed, all = widths[4:], plan.TUint64
+	}
+	for _, w := range signed {
+		low, high := new(big.Int), new(big.Int).Lsh(big.NewInt(1), w.bits)
+		if t.kind == intKind {
+			high.Rsh(high, 1)
+			low.Neg(high)
+		}
+		if t.min != nil && t.max != nil && t.min.Cmp(new(big.Rat).SetInt(low)) >= 0 && t.max.Cmp(new(big.Rat).SetInt(high)) < 0 {
+			return w.kind
+		}
+	}
+	return all
+}
+
+// textOf says what is at a place of a schema.
+type textOf int
+
+const (
+	schemaText textOf = iota
+	namesText         // an object whose members are schemas by name
+	dataText          // a value
+	setText           // an array of values in any order
+)
+
+// text writes all that a schema says, wherever it is written: with what references lead
+// to in their place, members in order, and no notes for people.
+func (f *files) text(b *strings.Builder, n *node, what textOf, seen map[*node]int) {
+	if n.kind != '{' && n.kind != '[' {
+		raw := n.raw.Clone()
+		if err := raw.Canonicalize(); err != nil { // 1.0 is 1
+			raw = n.raw
+		}
+		b.Write(raw)
+		return
+	}
+	if at, ok := seen[n]; ok {
+		fmt.Fprintf(b, "@%d", at)
+		return
+	}
+	ref := n.get("$ref")
+	if ref != nil && what == schemaText && (n.draft < 2019 || !n.typed()) {
+		// It counts for nothing itself, so that a definition is what it was in its place.
+		seen[n] = -1
+		defer delete(seen, n)
+		f.referred(b, n, ref, seen)
+		return
+	}
+	seen[n] = len(seen)
+	if n.kind == '[' {
+		within := what
+		if what == setText {
+			within = dataText
+		}
+		var elems []string
+		for _, v := range n.vals {
+			var elem strings.Builder
+			f.text(&elem, v, within, seen)
+			elems = append(elems, elem.String())
+		}
+		if what == setText {
+			slices.Sort(elems)
+		}
+		fmt.Fprintf(b, "[%s]", strings.Join(elems, ","))
+		return
+	}
+	b.WriteByte('{')
+	for _, key := range slices.Compact(slices.Sorted(slices.Values(n.keys))) {
+		within := what
+		switch what {
+		case namesText:
+			within = schemaText
+		case setText:
+			within = dataText
+		case schemaText:
+			switch key {
+			case "$id", "$schema", "$comment", "definitions", "$defs", "title", "description", "default", "examples":
+				continue
+			case "properties", "patternProperties", "dependentSchemas":
+				within = namesText
+			case "enum", "required", "type":
+				within = setText
+			case "const":
+				within = dataText
+			}
+		}
+		fmt.Fprintf(b, "%q:", key)
+		if key == "$ref" && what == schemaText {
+			f.referred(b, n, ref, seen)
+		} else {
+			f.text(b, n.get(key), within, seen)
+		}
+		b.WriteByte(',')
+	}
+	b.WriteByte('}')
+}
+
+// referred is the text of what ref leads to. Where types do not look it may lead nowhere.
+func (f *files) referred(b *strings.Builder, n, ref *node, seen map[*node]int) {
+	to, err := f.follow(n, ref)
+	if err != nil {
+		to = ref
+	}
+	f.text(b, to, schemaText, seen)
+}
+
+// Change is what became of the schema of a topic.
+type Change struct {
+	Topic string
+	// Before and After are the types; nil where there is no such topic.
+	Before, After *plan.Type
+	Changes       typing.Changes
+	// Beyond says that the schema has changed where types do not look: bounds, lengths,
+	// patterns, what stays JSON.
+	Beyond bool
+}
+
+// Diff says, per topic, what became of the schemas.
+func Diff(old, now *Types) []Change {
+	var out []Change
+	topics := maps.Clone(old.Topics)
+	maps.Copy(topics, now.Topics)
+	for topic := range topics {
+		c := Change{Topic: topic}
+		if t, ok := old.Topics[topic]; ok {
+			c.Before = &t
+		}
+		if t, ok := now.Topics[topic]; ok {
+			c.After = &t
+		}
+		if c.Before != nil && c.After != nil {
+			c.Changes = typing.CompareTables(*c.Before, *c.After, old.Table, now.Table)
+			c.Beyond = c.Changes == nil && old.texts[topic] != now.texts[topic]
+		}
+		out = append(out, c)
+	}
+	slices.SortFunc(out, func(a, b Change) int { return cmp.Compare(a.Topic, b.Topic) })
+	return out
+}
+
+// Breaks says where somebody who reads a topic as the type reader could read what the
+// old schema allows, and can not what the new one does.
+func Breaks(reader plan.Type, table map[string]plan.Type, topic string, old, now *Types) typing.Changes {
+	minds := func(s *Types) typing.Changes {
+		t, ok := s.Topics[topic]
+		if !ok {
+			return nil
+		}
+		cs := typing.CompareTables(reader, t, typing.Table{Types: table}, s.Table)
+		return slices.DeleteFunc(cs, func(c typing.Change) bool { return c.Forward })
+	}
+	// Where it did not fit before, the new schema has broken nothing.
+	was := minds(old)
+	return slices.DeleteFunc(minds(now), func(c typing.Change) bool {
+		return slices.ContainsFunc(was, func(w typing.Change) bool { return w.Path == c.Path })
+	})
+}
