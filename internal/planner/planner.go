@@ -34,6 +34,15 @@ type Catalog struct {
 	DeadLetters DeadLetters
 	// StrictTypes refuses edges of which one side is not known.
 	StrictTypes bool
+	// Streams are the streams whose messages a schema describes, by name.
+	Streams map[string]Stream
+}
+
+// Stream is what a schema says of the messages of a stream.
+type Stream struct {
+	Type   plan.Type
+	Types  map[string]plan.Type // that Type refers to
+	Origin string               // where the schema stands
 }
 
 // Planned is a plan that was found right, as far as that can be seen without a broker.
@@ -92,6 +101,7 @@ func Plan(p *plan.Plan, cat *Catalog) (*Planned, error) {
 		validate,
 		resolve,
 		types,
+		streams,
 		place,
 		fuse,
 	} {

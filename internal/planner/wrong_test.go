@@ -19,6 +19,7 @@ var update = flag.Bool("update", false, "write testdata anew")
 //
 //	type Reading {"kind":"struct","fields":[{"name":"id","type":{"kind":"string"}}]}
 //	def  to_hot  {"in":{"kind":"ref","name":"py:p:Reading"},"out":{"kind":"string"}}
+//	schema in    {"kind":"struct","fields":[{"name":"id","type":{"kind":"int64"}}]}
 func TestWrongTypes(t *testing.T) {
 	files, err := filepath.Glob("testdata/wrong_types/*.txt")
 	if err != nil {
@@ -55,6 +56,15 @@ func TestWrongTypes(t *testing.T) {
 					}
 					sig.Name = "py:p:" + words[1]
 					cat.Signatures[sig.Name] = sig
+				case "schema":
+					st := Stream{Origin: words[1] + ".json"}
+					if err := json.Unmarshal([]byte(words[2]), &st.Type); err != nil {
+						t.Fatalf("%s: %v", line, err)
+					}
+					if cat.Streams == nil {
+						cat.Streams = map[string]Stream{}
+					}
+					cat.Streams[words[1]] = st
 				default:
 					short = append(short, line)
 				}

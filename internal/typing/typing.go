@@ -69,6 +69,17 @@ func FitsGo(from, to plan.Type, types map[string]plan.Type) *Difference {
 	return &c.found[0]
 }
 
+// FitsBytes is Fits between two programs, each with a table of types of its own, that know
+// of each other's values by messages only: what text and numbers write alike fits.
+func FitsBytes(from, to plan.Type, writer, reader map[string]plan.Type) *Difference {
+	c := comparison{from: writer, to: reader, alike: true, seen: map[[2]string]bool{}}
+	c.walk(from, to, "$")
+	if len(c.found) == 0 {
+		return nil
+	}
+	return &c.found[0]
+}
+
 // Unknown is the first place where the consumer takes something definite, and what is
 // produced there is not known before the value comes.
 func Unknown(from, to plan.Type, types map[string]plan.Type) *Difference {
@@ -91,6 +102,8 @@ type comparison struct {
 	text bool
 	// fixed: structs and maps are two kinds.
 	fixed bool
+	// alike: what a codec writes in one form is one kind.
+	alike bool
 	// unknown: any where something definite is expected counts.
 	unknown bool
 	// fromValues and toValues are those of names that have only some values.
@@ -162,6 +175,7 @@ func (c *comparison) resolved(from, to, f, t plan.Type, path string) {
 		c.report(path, MaybeTooWide, to.String(), from.String())
 	case f.Kind != t.Kind:
 		switch {
+		case c.alike && alike(f, t):
 		case integer(f.Kind) && integer(t.Kind):
 			if !holds(t.Kind, f.Kind) {
 				c.report(path, MaybeTooWide, to.String(), from.String())
@@ -235,6 +249,9 @@ func (c *comparison) members(f, t plan.Type, path string) {
 		case want.Const != "" && m.Const == "":
 			c.report(at, MaybeTooWide, want.Const, m.Type.String())
 		}
+		if c.alike && m.Omit != "" {
+			m.Type.Nullable = false // a nil is left out
+		}
 		c.walk(m.Type, want.Type, at)
 	}
 }
@@ -245,6 +262,25 @@ func unit(t plan.Type) string {
 	}
 	return t.String() + " as " + t.Unit
 }
+
+// alike says that values of two kinds look the same in a message, so that only a value
+// tells whether it is one of both.
+func alike(f, t plan.Type) bool {
+	return textual(f) && textual(t) || array(f) && array(t) ||
+		number(f) && number(t) && (clock(f) || clock(t))
+}
+
+func textual(t plan.Type) bool {
+	return t.Kind == plan.TString || t.Kind == plan.TBytes || t.Kind == plan.TTime && t.Unit == ""
+}
+
+func array(t plan.Type) bool { return t.Kind == plan.TList || t.Kind == plan.TTuple }
+
+func clock(t plan.Type) bool {
+	return t.Kind == plan.TDuration || t.Kind == plan.TTime && t.Unit != ""
+}
+
+func number(t plan.Type) bool { return integer(t.Kind) || float(t.Kind) || clock(t) }
 
 var widths = map[plan.TypeKind]int{
 	plan.TInt8: -8, plan.TInt16: -16, plan.TInt32: -32, plan.TInt64: -64,

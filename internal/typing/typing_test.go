@@ -42,6 +42,42 @@ var trees = map[string]plan.Type{
 	"py:x:Other": object(may("left", null(ref("py:x:Other"))), may("right", null(ref("py:x:Other"))), must("name", whole)),
 }
 
+// What two programs know of each other by messages only: each has its own table, and what
+// looks the same in a message fits.
+func TestFitsBytes(t *testing.T) {
+	at := func(unit string) plan.Type { return plan.Type{Kind: plan.TTime, Unit: unit} }
+	for _, c := range []struct {
+		name     string
+		from, to plan.Type
+		want     string
+	}{
+		{"text and a time", text, at(""), ""},
+		{"a time and text", at(""), text, ""},
+		{"text and bytes", text, kind(plan.TBytes), ""},
+		{"a number and a time in a unit", whole, at("unix_ms"), ""},
+		{"a time in a unit and a float", at("unix"), real, ""},
+		{"a number and a time as text", whole, at(""), "$: expected time, got int64"},
+		{"text and a time in a unit", text, at("unix"), "$: expected time, got string"},
+		{"a list and a tuple", list(text), tuple(text, text), ""},
+		{"a float and an integer", real, whole, "$: expected int64, got float64"},
+		{"text and a number", object(must("a", text)), object(must("a", whole)), "$.a: expected int64, got string"},
+		{"optional and required", object(may("a", text)), object(must("a", text)), "$.a: expected a required member, got an optional one"},
+		{"a nil that is left out", object(plan.Field{Name: "a", Type: null(text), Optional: true, Omit: "omitzero"}), object(may("a", text)), ""},
+		{"a nil that is written", object(may("a", null(text))), object(may("a", text)), "$.a: expected string, got string or null"},
+		{"one name, two types", ref("x"), ref("x"), "$.a: expected int64, got string"},
+	} {
+		got := ""
+		writer := map[string]plan.Type{"x": object(must("a", text))}
+		reader := map[string]plan.Type{"x": object(must("a", whole))}
+		if d := FitsBytes(c.from, c.to, writer, reader); d != nil {
+			got = d.String()
+		}
+		if got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
 func TestFits(t *testing.T) {
 	extra := object(must("a", text))
 	extra.Extra = true

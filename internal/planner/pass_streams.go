@@ -1,0 +1,39 @@
+package planner
+
+import (
+	"github.com/levada-io/levada/internal/typing"
+	"github.com/levada-io/levada/plan"
+)
+
+// streams compares what a pipeline reads and writes with the schemas of its streams: a
+// parse with the one of the source, a serialize with the one of each sink behind it.
+func streams(pl *Planned) (ps Problems) {
+	by := make(map[string]*node, len(pl.nodes))
+	for _, n := range pl.nodes {
+		by[n.Name] = n
+	}
+	for _, n := range pl.nodes {
+		switch {
+		case n.lang == decode && pl.maker(by[n.Input]) == pl.root:
+			s, ok := pl.cat.Streams[pl.root.Stream]
+			if !ok || n.codec == "raw" {
+				continue
+			}
+			if miss := typing.FitsBytes(s.Type, n.out, s.Types, pl.types); miss != nil {
+				ps = append(ps, n.problem("schema-mismatch", "generate the type anew (levada schema gen), or read a part that the schema has",
+					"reads %s, which the schema of %q (%s) does not promise: %s", n.out, pl.root.Stream, s.Origin, miss))
+			}
+		case n.Kind == plan.Sink:
+			s, ok := pl.cat.Streams[n.Stream]
+			e := pl.maker(by[n.Input])
+			if !ok || e.lang != encode || e.codec == "raw" {
+				continue
+			}
+			if miss := typing.FitsBytes(e.in, s.Type, pl.types, s.Types); miss != nil {
+				ps = append(ps, e.problem("schema-mismatch", "",
+					"writes %s, which is not what the schema of %q (%s) says: %s", e.in, n.Stream, s.Origin, miss))
+			}
+		}
+	}
+	return ps
+}
