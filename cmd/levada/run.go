@@ -29,6 +29,7 @@ type pipelineFlags struct {
 	File        string `arg:"" help:"The pipeline: a .py or .yaml file."`
 	Config      string `help:"Deployment file." placeholder:"FILE"`
 	StrictTypes bool   `help:"Refuse steps whose neighbour's type is not known."`
+	Schemas     string `help:"Lock of schemas: what is read and written is held against them." placeholder:"FILE"`
 	Python      string `help:"Interpreter for Python steps; default: the active virtual environment's, .venv here, python3." placeholder:"PATH"`
 }
 
@@ -39,6 +40,9 @@ func (f *pipelineFlags) args() []string {
 	}
 	if f.StrictTypes {
 		args = append(args, "--strict-types")
+	}
+	if f.Schemas != "" {
+		args = append(args, "--schemas", f.Schemas)
 	}
 	return args
 }

@@ -53,7 +53,7 @@ var rules = []struct {
 	{"internal/health", nil},
 	{"internal/runner", []string{
 		"plan", "record", "codec/...", "connector/...", "broker",
-		"internal/program", "internal/planner", "internal/engine", "internal/yamlplan", "internal/yamldoc", "internal/deploy", "internal/diag", "internal/supply", "internal/processes", "internal/health", "internal/deadletter",
+		"internal/program", "internal/planner", "internal/engine", "internal/yamlplan", "internal/yamldoc", "internal/deploy", "internal/diag", "internal/schema", "internal/supply", "internal/processes", "internal/health", "internal/deadletter",
 	}},
 	{"internal/testing/...", []string{"broker", "connector/...", "record", "plan", "internal/deadletter"}},
 	{"internal/archtest", nil},

@@ -109,6 +109,12 @@ func dispatch(ctx context.Context, o *Options) error {
 		o.Catalog.Codecs = map[string]codec.Codec{"json": json.New(), "msgpack": msgpack.New()}
 	}
 	o.Catalog.StrictTypes = f.strict
+	if f.schemas != "" {
+		var err error
+		if o.Catalog.Streams, err = streams(f.schemas); err != nil {
+			return config(fmt.Errorf("--schemas: %w", err))
+		}
+	}
 	d, unread := deploy.Default(), error(nil)
 	if f.config != "" {
 		d, unread = deploy.Load(f.config, os.LookupEnv)
@@ -159,6 +165,7 @@ func dispatch(ctx context.Context, o *Options) error {
 type flags struct {
 	config  string
 	strict  bool
+	schemas string
 	stage   string
 	brokers string
 	group   string
@@ -174,6 +181,7 @@ type flags struct {
 func (f *flags) register(fs *flag.FlagSet, verb string) {
 	fs.StringVar(&f.config, "config", "", "deployment `file`")
 	fs.BoolVar(&f.strict, "strict-types", false, "refuse steps whose neighbour's type is not known")
+	fs.StringVar(&f.schemas, "schemas", "", "lock `file` of schemas: what is read and written is held against them")
 	switch verb {
 	case "explain":
 		fs.StringVar(&f.stage, "stage", "program", "plan, placed or program")

@@ -73,14 +73,8 @@ func (l *Lock) Sync(fsys fs.FS) error {
 //
 // A schema that is not the one of the lock; what Go says.
 func (l *Lock) Generate(fsys fs.FS) (*Generated, error) {
-	now, err := hashes(fsys, slices.Sorted(maps.Keys(l.Files)))
-	if err != nil {
+	if err := l.verify(fsys); err != nil {
 		return nil, err
-	}
-	for _, name := range slices.Sorted(maps.Keys(l.Files)) {
-		if now[name] != l.Files[name] {
-			return nil, fmt.Errorf("%s: expected the schema that is locked (sha256 %.12s), got %.12s: it changed under the lock\nhint: levada schema sync", name, l.Files[name], now[name])
-		}
 	}
 	g, err := l.generate(fsys)
 	if err != nil {
@@ -93,6 +87,33 @@ func (l *Lock) Generate(fsys fs.FS) (*Generated, error) {
 	}
 	l.Names = g.Names
 	return g, nil
+}
+
+// Read is ReadTypes of the locked schemas.
+//
+// # Errors
+//
+// A schema that is not the one of the lock.
+func (l *Lock) Read(fsys fs.FS) (*Types, error) {
+	if err := l.verify(fsys); err != nil {
+		return nil, err
+	}
+	return ReadTypes(fsys, l.Source, l.Names)
+}
+
+// verify says which schema is not the one of the lock.
+func (l *Lock) verify(fsys fs.FS) error {
+	names := slices.Sorted(maps.Keys(l.Files))
+	now, err := hashes(fsys, names)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if now[name] != l.Files[name] {
+			return fmt.Errorf("%s: expected the schema that is locked (sha256 %.12s), got %.12s: it changed under the lock\nhint: levada schema sync", name, l.Files[name], now[name])
+		}
+	}
+	return nil
 }
 
 func (l *Lock) generate(fsys fs.FS) (*Generated, error) {
