@@ -3,6 +3,7 @@ package plan
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json/jsontext"
 	"encoding/json/v2"
 	"fmt"
 )
@@ -32,7 +33,10 @@ type FunctionSignature struct {
 	Seq    bool    `json:"seq,omitzero"`       // returns an iterator of Out, not an Out
 	Meta   bool    `json:"meta,omitzero"`      // returns a message: may set key and headers
 	Fields []Field `json:"settings,omitempty"` // of a step that is a struct
-	Origin Origin  `json:"origin"`
+	// Keys are all values that Out can have, as JSON scalars, where the author says so: a
+	// Literal of Python. A route by the function is held against them.
+	Keys   []jsontext.Value `json:"keys,omitempty"`
+	Origin Origin           `json:"origin"`
 }
 
 // Function finds a signature by canonical name.

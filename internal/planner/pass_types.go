@@ -196,10 +196,20 @@ func (pl *Planned) signature(n *node, in plan.Type) (takes, yields plan.Type, ba
 		if n.lang == golang && (seq || result.Kind != plan.TBool) {
 			return problem("a filter needs a function that returns bool, %s returns %s", short(n.Function.Name), resultName(result, seq))
 		}
+		if n.lang == python && n.sig != nil {
+			if bad := pl.keeps(n); bad != nil {
+				return anyType, anyType, bad
+			}
+		}
 		return takes, in, nil
 	case plan.Route:
 		if n.lang == golang && (seq || !scalar(pl, result)) {
 			return problem("a route needs a function that returns a string, an integer or a bool, %s returns %s", short(n.Function.Name), resultName(result, seq))
+		}
+		if n.lang == python && n.sig != nil {
+			if bad := pl.leads(n); bad != nil {
+				return anyType, anyType, bad
+			}
 		}
 		return takes, in, nil
 	case plan.FlatMap:

@@ -10,7 +10,7 @@ from typing import Any
 from levada import _json, _names
 from levada._adapt import Adapted
 from levada._extension import PLAN_VERSION
-from levada._types import Annotations, Table
+from levada._types import Annotations, Table, literals
 
 __all__ = ["Manifest", "place"]
 
@@ -49,6 +49,8 @@ class Manifest:
             entry["seq"] = True
         if said.meta:
             entry["meta"] = True
+        if not said.seq and (keys := literals(said.returns)):
+            entry["keys"] = keys
         entry["origin"] = place(*_names.defined_at(function), self._folder)
         self._signatures.append(entry)
         return True

@@ -74,15 +74,7 @@ class Table:
 
     def convert(self, annotation: object, place: str) -> PlanType:
         """The plan type of an evaluated annotation."""
-        while True:
-            if isinstance(annotation, typing.NewType):
-                annotation = annotation.__supertype__
-            elif type(annotation).__name__ == "TypeAliasType":
-                annotation = cast("Any", annotation).__value__
-            elif _form(annotation) in _WRAPPERS:
-                annotation = get_args(annotation)[0]
-            else:
-                break
+        annotation = _bare(annotation)
         if annotation is Any or annotation is object:
             return ANY
         if isinstance(annotation, str | typing.ForwardRef):
@@ -223,6 +215,20 @@ class Table:
         return ANY
 
 
+def literals(annotation: object) -> list[str | int | bool]:
+    """The values of a Literal, without None; nothing where it is another type, or one that
+    a JSON text has no scalar for."""
+    annotation = _bare(annotation)
+    args = get_args(annotation)
+    if get_origin(annotation) in (Union, types.UnionType):
+        rest = [a for a in args if a is not type(None)]
+        return literals(rest[0]) if len(rest) == 1 else []
+    if get_origin(annotation) is not Literal:
+        return []
+    values = [v for v in args if v is not None]
+    return values if all(type(v) in (str, int, bool) for v in values) else []
+
+
 def text(t: PlanType) -> str:
     """A type as messages show it, in the words of the plan."""
     kind = str(t["kind"])
@@ -310,6 +316,19 @@ def _evaluated(function: types.FunctionType) -> dict[str, object]:
         else:
             hints[name] = annotation
     return hints
+
+
+def _bare(annotation: object) -> object:
+    """What an alias, a NewType or a wrapper stands for."""
+    while True:
+        if isinstance(annotation, typing.NewType):
+            annotation = annotation.__supertype__
+        elif type(annotation).__name__ == "TypeAliasType":
+            annotation = cast("Any", annotation).__value__
+        elif _form(annotation) in _WRAPPERS:
+            annotation = get_args(annotation)[0]
+        else:
+            return annotation
 
 
 def _is(annotation: object, cls: type) -> bool:
