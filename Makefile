@@ -134,7 +134,7 @@ types: setup ## mypy, pyright and ruff over the Python package and the examples
 
 .PHONY: gen
 gen: ## Write again what is generated
-	@go test . ./plan ./internal/gen ./internal/supply ./cmd/levada ./test/docs -update
+	@go test . ./plan ./internal/gen ./internal/schema ./internal/supply ./cmd/levada ./test/docs -update
 
 .PHONY: kill
 kill: setup ## Take real members and their network away, account for every record (KILLS=12 RECORDS=300000 SEED=)

@@ -197,7 +197,7 @@ func (f *files) target(n *node) (*node, error) {
 	for {
 		ref := n.get("$ref")
 		// From 2019 on what stands beside a $ref counts; then the end of it is here.
-		if ref == nil || len(seen) > 0 && n.draft >= 2019 && n.typed() {
+		if ref == nil || n.draft >= 2019 && n.adds() {
 			return n, nil
 		}
 		if seen[n] {
@@ -210,6 +210,15 @@ func (f *files) target(n *node) (*node, error) {
 		}
 		n = next
 	}
+}
+
+// adds says whether what stands beside the $ref of n makes another type of it. To say
+// the type once more, or to close it, does not.
+func (n *node) adds() bool {
+	return n.has("required") || slices.ContainsFunc(shaping, func(key string) bool {
+		v := n.get(key)
+		return v != nil && key != "$ref" && key != "type" && v.kind != 't' && v.kind != 'f'
+	})
 }
 
 func (f *files) follow(n, ref *node) (*node, error) {

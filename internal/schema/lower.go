@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"math/big"
 	"path"
 	"slices"
@@ -38,9 +39,11 @@ type typ struct {
 	place    string
 	elem     *typ   // of lists and maps
 	elems    []*typ // of tuples and unions
+	array    bool   // of tuples: Go has an array for it
 	base     kind   // of enums
 	values   []*node
 	fields   []field
+	some     bool     // what stays JSON is not null
 	min, max *big.Rat // of integers; nil where there is none
 	note     string   // why it is not more precise than it is
 }
@@ -97,6 +100,19 @@ func (l *lowering) raw(n *node, format string, args ...any) *typ {
 	return &typ{place: n.place(), note: l.note(n, format, args...)}
 }
 
+// some is raw where null is not valid.
+func (l *lowering) some(n *node, format string, args ...any) *typ {
+	t := l.raw(n, format, args...)
+	t.some = true
+	return t
+}
+
+// mayBeNull says whether null is, or may be, one of the values of t.
+func (t *typ) mayBeNull() bool {
+	return t.nullable || t.kind == nullKind || t.kind == anyKind && !t.some ||
+		t.kind == unionKind && slices.ContainsFunc(t.elems, (*typ).mayBeNull)
+}
+
 // name gives the type at n its name: the locked one, else its title, else the name of
 // its definition, else its path.
 func (l *lowering) name(n *node, hint string) string {
@@ -131,10 +147,13 @@ func (l *lowering) lower(n *node, hint string) (*typ, error) {
 	case 't':
 		return &typ{place: n.place()}, nil
 	case 'f':
-		return l.raw(n, "nothing is valid here"), nil
+		return l.some(n, "nothing is valid here"), nil
 	case '{':
 	default:
 		return nil, n.errorf("expected a schema, an object or a boolean, got %s", n.shown())
+	}
+	if n.draft < 2019 && n.has("$ref") && n.adds() {
+		l.note(n, "what stands beside a $ref has no effect before draft 2019-09")
 	}
 	n, err := l.files.target(n)
 	if err != nil {
@@ -224,7 +243,7 @@ func (l *lowering) inner(n *node, hint string) (*typ, error) {
 
 // orNull is t with null; the type that others may share is left as it is.
 func (t *typ) orNull() *typ {
-	if t.kind == anyKind || t.kind == nullKind || t.nullable {
+	if t.kind == anyKind && !t.some || t.kind == nullKind || t.nullable {
 		return t
 	}
 	if t.kind == objectKind || t.kind == enumKind {
@@ -232,7 +251,8 @@ func (t *typ) orNull() *typ {
 		return &typ{kind: unionKind, nullable: true, elems: []*typ{t}, place: t.place}
 	}
 	c := *t
-	c.nullable = true
+	c.nullable = t.kind != anyKind
+	c.some = false
 	return &c
 }
 
@@ -290,8 +310,13 @@ func (l *lowering) single(n *node, what, hint string) (*typ, error) {
 		t.kind = intKind
 		t.min, t.max = n.integers()
 		// Not narrower than that: a bound changes with a schema, the code that uses it does not.
+		least, greatest := big.NewRat(math.MinInt64, 1), big.NewRat(math.MaxInt64, 1)
 		if t.min != nil && t.min.Sign() >= 0 {
 			t.kind = uintKind
+			greatest.SetUint64(math.MaxUint64)
+		}
+		if t.min != nil && t.min.Cmp(least) < 0 || t.max != nil && t.max.Cmp(greatest) > 0 {
+			return l.some(n, "integers of more than 64 bits"), nil
 		}
 	case "number":
 		t.kind = numberKind
@@ -327,7 +352,10 @@ func (n *node) integers() (least, greatest *big.Rat) {
 }
 
 func bound(n *node) *big.Rat {
-	if n == nil || n.kind != '0' || len(n.raw) > 40 || strings.ContainsAny(string(n.raw), "eE") {
+	if n == nil || n.kind != '0' || len(n.raw) > 40 {
+		return nil
+	}
+	if i := strings.IndexAny(string(n.raw), "eE"); i >= 0 && len(n.raw)-i > 4 {
 		return nil // 1e999999999 would cost as many digits
 	}
 	r, ok := new(big.Rat).SetString(string(n.raw))
@@ -347,13 +375,23 @@ func (l *lowering) array(n *node, hint string) (*typ, error) {
 		}
 	}
 	if tuple != nil {
-		t := &typ{kind: tupleKind, place: n.place(), note: l.note(n, "positions with types of their own")}
+		t := &typ{kind: tupleKind, place: n.place()}
 		for i, v := range tuple.vals {
 			e, err := l.lower(v, fmt.Sprintf("%s_item%d", hint, i))
 			if err != nil {
 				return nil, err
 			}
 			t.elems = append(t.elems, e)
+		}
+		switch {
+		case !n.closed(len(t.elems)):
+			t.note = l.note(n, "positions with types of their own, and a length of its own")
+		case len(t.elems) > maxArray:
+			t.note = l.note(n, "more than %d positions", maxArray)
+		case !t.alike():
+			t.note = l.note(n, "positions with types of their own")
+		default:
+			t.array = true
 		}
 		return t, nil
 	}
@@ -368,6 +406,30 @@ func (l *lowering) array(n *node, hint string) (*typ, error) {
 		}
 	}
 	return t, nil
+}
+
+// maxArray is the longest array that crosses as a tuple.
+const maxArray = 8
+
+// closed says whether an array of the schema n with so many positions has just these.
+func (n *node) closed(positions int) bool {
+	more := n.get("items") // behind prefixItems
+	if more == nil || more.kind == '[' {
+		more = n.get("additionalItems")
+	}
+	least, most := bound(n.get("minItems")), bound(n.get("maxItems"))
+	whole := big.NewRat(int64(positions), 1)
+	shut := more != nil && more.kind == 'f' || most != nil && most.Cmp(whole) == 0
+	return positions > 0 && shut && least != nil && least.Cmp(whole) == 0 && (most == nil || most.Cmp(whole) >= 0)
+}
+
+// alike says whether all positions of a tuple have one type that Go can say.
+func (t *typ) alike() bool {
+	first := t.elems[0]
+	if first.kind <= nullKind || first.note != "" {
+		return false
+	}
+	return !slices.ContainsFunc(t.elems, func(e *typ) bool { return !same(first, e) })
 }
 
 func (l *lowering) object(n *node, hint string) (*typ, error) {
@@ -457,14 +519,16 @@ func (l *lowering) merge(n *node, hint string) (*typ, error) {
 	if err := l.parts(n, map[*node]bool{}, &parts); err != nil {
 		return nil, err
 	}
-	objects, others := 0, []*node(nil)
+	objects, others, valued := 0, []*node(nil), []*node(nil)
 	for _, p := range parts {
 		kinds, err := p.types()
 		if err != nil {
 			return nil, err
 		}
 		switch {
-		case p.has("enum", "const") || p.alternatives():
+		case p.has("enum", "const"):
+			others, valued = append(others, p), append(valued, p)
+		case p.alternatives():
 			others = append(others, p)
 		case slices.Equal(kinds, []string{"object"}):
 			objects++
@@ -478,6 +542,14 @@ func (l *lowering) merge(n *node, hint string) (*typ, error) {
 			return &typ{kind: mapKind, elem: &typ{}, place: n.place()}, nil
 		}
 		return l.structOf(n, hint, parts)
+	case objects == 0 && len(valued) == 1:
+		others = valued // the other ones say its kind once more
+		if e := n.get("enum"); e != nil && others[0] == n && e.kind == '[' && len(e.vals) > 0 {
+			return l.enum(n, e.vals, hint)
+		} else if c := n.get("const"); c != nil && others[0] == n {
+			return l.enum(n, []*node{c}, hint)
+		}
+		fallthrough
 	case objects == 0 && len(others) == 1:
 		if others[0] == n {
 			return l.raw(n, "an allOf beside a type that is no object"), nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json/jsontext"
 	"flag"
+	"io/fs"
 	"maps"
 	"math/big"
 	"os"
@@ -30,13 +31,16 @@ var roots = map[string]reflect.Type{
 	"gate-commands":  reflect.TypeFor[types.GateCommand](),
 	"gate-log":       reflect.TypeFor[types.GateLog](),
 	"alarms":         reflect.TypeFor[types.Alarm](),
+	"sluices":        reflect.TypeFor[types.Sluice](),
+	"levels":         reflect.TypeFor[types.Level](),
+	"anything":       reflect.TypeFor[types.AnythingMessage](),
 }
 
 func TestGoldenTypes(t *testing.T) {
 	fsys := os.DirFS("testdata/repo/schemas")
-	var files []string
-	for name := range roots {
-		files = append(files, name+".schema.json")
+	files, err := fs.Glob(fsys, "*.schema.json")
+	if err != nil {
+		t.Fatal(err)
 	}
 	g, err := schema.Go(fsys, "types", files, nil)
 	if err != nil {
@@ -54,6 +58,12 @@ func TestGoldenTypes(t *testing.T) {
 		}
 		if want, err := os.ReadFile(path); err != nil || !bytes.Equal(want, got) {
 			t.Errorf("%s is not current (%v):\n%s\nhint: go test ./internal/schema -update", path, err, got)
+		}
+	}
+	for file, name := range g.Roots {
+		// The name of an alias is not in reflect.
+		if typ := roots[strings.TrimSuffix(file, ".schema.json")]; typ == nil || typ.PkgPath() != "" && typ.Name() != name && typ != reflect.TypeFor[jsontext.Value]() {
+			t.Errorf("%s: expected %s in roots, got %v", file, name, typ)
 		}
 	}
 	again, err := schema.Go(fsys, "types", files, g.Names)
@@ -189,6 +199,73 @@ func TestRecursionWithoutObject(t *testing.T) {
 	}
 	if !strings.Contains(string(g.Source), "= []jsontext.Value") || len(g.Notes) != 1 {
 		t.Errorf("got %v\n%s", g.Notes, g.Source)
+	}
+}
+
+// What becomes of a schema, a line of the source each, and what is noted of it.
+func TestWhatBecomesOfIt(t *testing.T) {
+	const word, base = `"W":{"type":"string"}`, `"B":{"title":"base","type":"object","properties":{"a":{"type":"string"}},"required":["a"]}`
+	member := func(schema string) string { return `{"title":"t","properties":{"m":` + schema + `}}` }
+	for _, c := range []struct{ schema, want, note string }{
+		// What stands beside a $ref.
+		{`{"title":"t","$ref":"#/$defs/B","properties":{"b":{"type":"integer"}},"$defs":{` + base + `}}`, "type T struct { A string `json:\"a\"`; B *int64 `json:\"b,omitzero\"`", ""},
+		{`{"title":"t","$ref":"#/$defs/B","required":["c"],"$defs":{` + base + `}}`, "type T struct { A string `json:\"a\"`; C jsontext.Value `json:\"c\"`", ""},
+		{`{"title":"t","$ref":"#/$defs/B","type":"object","additionalProperties":false,"$defs":{` + base + `}}`, "type Base struct { A string", ""},
+		{`{"$schema":"http://json-schema.org/draft-07/schema#","$ref":"#/$defs/B","properties":{"b":{"type":"integer"}},"$defs":{` + base + `}}`, "type Base struct { A string `json:\"a\"`; // Extra", "s.json#: what stands beside a $ref has no effect before draft 2019-09"},
+		{`{"title":"t","properties":{"m":{"$ref":"#/$defs/W","enum":["x","y"]}},"$defs":{` + word + `}}`, "M *TM", ""},
+		{`{"title":"t","properties":{"m":{"$ref":"#/$defs/B","type":"string","pattern":"x","items":{}}},"$defs":{` + base + `}}`, "may be absent", "s.json#/properties/m: an allOf of what is no object"},
+		{`{"title":"t","$ref":"#/$defs/N","properties":{"m":{"$ref":"#"}},"$defs":{"N":{"$ref":"#","properties":{"n":true},"required":["n"]}}}`, "M *T", ""},
+
+		// Three states.
+		{member(`{"type":["string","null"]}`), "M levada.Opt[string] `json:\"m,omitzero\"`", ""},
+		{member(`{"type":["array","null"],"items":{"type":["integer","null"]}}`), "M levada.Opt[[]*int64]", ""},
+		{member(`{"anyOf":[{"$ref":"#"},{"type":"null"}]}`), "", `the member "m" may be absent and may be null, and contains itself: it stands in Extra`},
+		{member(`{"type":"array","items":{"anyOf":[{"$ref":"#"},{"type":"null"}]}}`), "M []*T", ""},
+		{`{"title":"t","properties":{"m":{"type":["object","null"],"properties":{"n":{"type":["array","null"],"prefixItems":[{"$ref":"#"}],"items":false,"minItems":1}}}}}`, "", `the member "n" may be absent and may be null, and contains itself`},
+		{member(`true`), "", `the member "m" may be absent and may be null: it stands in Extra`},
+		{member(`{"type":["string","integer"]}`), "M jsontext.Value `json:\"m,omitzero\"`", "one of string, integer"},
+		{member(`{"type":["string","integer","null"]}`), "", `the member "m" may be absent and may be null: it stands in Extra`},
+		{member(`{"anyOf":[{"type":"integer","maximum":1e20},{"type":"null"}]}`), "", `the member "m" may be absent and may be null: it stands in Extra`},
+
+		// Arrays of a fixed length.
+		{member(`{"prefixItems":[{"type":"number"},{"type":"number"}],"items":false,"minItems":2}`), "M *[2]float64 `json:\"m,omitzero\"`", ""},
+		{member(`{"prefixItems":[{"type":"number"},{"type":"number"}],"maxItems":2,"minItems":2}`), "M *[2]float64", ""},
+		{member(`{"prefixItems":[{"type":"number"},{"type":"number"}],"items":false}`), "M jsontext.Value", "a length of its own"},
+		{member(`{"prefixItems":[{"type":"number"},{"type":"number"}],"minItems":2}`), "M jsontext.Value", "a length of its own"},
+		{member(`{"prefixItems":[{"type":"number"},{"type":"number"}],"items":false,"minItems":2,"maxItems":1}`), "M jsontext.Value", "a length of its own"},
+		{member(`{"prefixItems":[{"type":"number"},{"type":["number","null"]}],"items":false,"minItems":2}`), "M jsontext.Value", "positions with types of their own"},
+		{member(`{"prefixItems":[true],"items":false,"minItems":1}`), "M jsontext.Value", "positions with types of their own"},
+		{member(`{"prefixItems":[` + strings.Repeat(`{"type":"number"},`, 8) + `{"type":"number"}],"items":false,"minItems":9}`), "M jsontext.Value", "more than 8 positions"},
+		{`{"$schema":"http://json-schema.org/draft-07/schema#","title":"t","required":["m"],"properties":{"m":{"items":[{"type":["string","null"]}],"additionalItems":false,"minItems":1}}}`, "M [1]*string `json:\"m\"`", ""},
+		{`{"title":"t","required":["m"],"properties":{"m":{"prefixItems":[{"$ref":"#"}],"items":false,"minItems":1}}}`, "M *[1]T `json:\"m\"`", ""},
+
+		// Bounds.
+		{member(`{"type":"integer","minimum":0,"maximum":18446744073709551615}`), "M *uint64", ""},
+		{member(`{"type":"integer","minimum":0,"maximum":18446744073709551616}`), "M jsontext.Value", "integers of more than 64 bits"},
+		{member(`{"type":"integer","maximum":9223372036854775808}`), "M jsontext.Value", "integers of more than 64 bits"},
+		{member(`{"type":"integer","exclusiveMaximum":9223372036854775808}`), "M *int64", ""},
+		{member(`{"type":"integer","minimum":-1e19}`), "M jsontext.Value", "integers of more than 64 bits"},
+		{member(`{"type":"integer","maximum":1e99999999}`), "M *int64", ""},
+	} {
+		g, err := schema.Go(fstest.MapFS{"s.json": {Data: []byte(c.schema)}}, "p", []string{"s.json"}, nil)
+		if err != nil {
+			t.Errorf("%s: %v", c.schema, err)
+			continue
+		}
+		var lines []string
+		for line := range strings.Lines(string(g.Source)) {
+			lines = append(lines, strings.Join(strings.Fields(line), " "))
+		}
+		if got := strings.ReplaceAll(strings.Join(lines, "; "), "{; ", "{ "); !strings.Contains(got, c.want) {
+			t.Errorf("%s: expected %q, got\n%s", c.schema, c.want, g.Source)
+		}
+		var notes strings.Builder
+		for _, n := range g.Notes {
+			notes.WriteString(n.String() + "\n")
+		}
+		if !strings.Contains(notes.String(), c.note) || c.note == "" && notes.Len() > 0 {
+			t.Errorf("%s: expected the note %q, got %q", c.schema, c.note, notes.String())
+		}
 	}
 }
 

@@ -2,15 +2,25 @@
 
 package types
 
-import "encoding/json/jsontext"
+import (
+	"encoding/json/jsontext"
+
+	"github.com/levada-io/levada"
+)
+
+// AnythingMessage is anything.schema.json.
+type AnythingMessage = jsontext.Value
 
 // GateCommand is gate-commands.schema.json.
 // It stays JSON: one of Open, Close, string.
 type GateCommand = jsontext.Value
 
 // GateLog is gate-log.schema.json.
-// It stays JSON: positions with types of their own.
+// It stays JSON: positions with types of their own, and a length of its own.
 type GateLog = jsontext.Value
+
+// Level is levels.schema.json.
+type Level = float64
 
 // Alarm is alarms.schema.json#.
 type Alarm struct {
@@ -46,6 +56,13 @@ const (
 	CloseKindClose CloseKind = "close"
 )
 
+// Corner is sluices.schema.json#/$defs/Corner.
+type Corner struct {
+	X int64 `json:"x"`
+	// Extra are the members that are not named above.
+	Extra jsontext.Value `json:",embed"`
+}
+
 // GateLogItem0 is gate-log.schema.json#/items/0.
 type GateLogItem0 int64
 
@@ -66,25 +83,26 @@ const (
 //
 // What a gauge on a canal says.
 type GaugeReading struct {
-	Gauge  string  `json:"gauge"`
-	At     string  `json:"at"`
-	Level  float64 `json:"level"`
-	Serial uint64  `json:"serial"`
-	Note   *string `json:"note"`
-	Offset *int64  `json:"offset,omitzero"`
-	// The member "flow" (number) may be absent and may be null: it stands in Extra, where both survive.
-	// The member "basin" (Basin) may be absent and may be null: it stands in Extra, where both survive.
-	SiteRiverName *string           `json:"site.river.name,omitzero"`
-	Tags          map[string]string `json:"tags,omitzero"`
+	Gauge         string              `json:"gauge"`
+	At            string              `json:"at"`
+	Level         float64             `json:"level"`
+	Serial        uint64              `json:"serial"`
+	Note          *string             `json:"note"`
+	Offset        *int64              `json:"offset,omitzero"`
+	Flow          levada.Opt[float64] `json:"flow,omitzero"`
+	Basin         levada.Opt[Basin]   `json:"basin,omitzero"`
+	SiteRiverName *string             `json:"site.river.name,omitzero"`
+	Tags          map[string]string   `json:"tags,omitzero"`
 	// The member "raw" (anything) may be absent and may be null: it stands in Extra, where both survive.
 	State   *GaugeReadingState `json:"state,omitzero"`
 	Kind    *GaugeReadingKind  `json:"kind,omitzero"`
 	Grade   *GaugeReadingGrade `json:"grade,omitzero"`
 	Samples []Sample           `json:"samples,omitzero"`
 	Units   map[string]string  `json:"units,omitzero"`
-	// The member "mixed" (string or integer) may be absent and may be null: it stands in Extra, where both survive.
-	List []jsontext.Value `json:"list,omitzero"`
-	Pair []jsontext.Value `json:"pair,omitzero"`
+	// Stays JSON: one of string, integer.
+	Mixed jsontext.Value   `json:"mixed,omitzero"`
+	List  []jsontext.Value `json:"list,omitzero"`
+	Pair  []jsontext.Value `json:"pair,omitzero"`
 	// Extra are the members that are not named above.
 	Extra jsontext.Value `json:",embed"`
 }
@@ -133,6 +151,20 @@ const (
 	OpenKindOpen OpenKind = "open"
 )
 
+// Owner is sluices.schema.json#/properties/owner.
+type Owner struct {
+	Name *string `json:"name,omitzero"`
+	// Extra are the members that are not named above.
+	Extra jsontext.Value `json:",embed"`
+}
+
+// Owner_2 is sluices.schema.json#/properties/keeper.
+type Owner_2 struct {
+	Since *int64 `json:"since,omitzero"`
+	// Extra are the members that are not named above.
+	Extra jsontext.Value `json:",embed"`
+}
+
 // Rule is alarms.schema.json#/definitions/Rule.
 type Rule struct {
 	Op       string `json:"op"`
@@ -147,3 +179,82 @@ type Sample struct {
 	// Extra are the members that are not named above.
 	Extra jsontext.Value `json:",embed"`
 }
+
+// Sluice is sluices.schema.json#.
+type Sluice struct {
+	Name     string               `json:"name"`
+	Alias    levada.Opt[string]   `json:"alias,omitzero"`
+	Gates    uint64               `json:"gates"`
+	Home     [2]float64           `json:"home"`
+	Position *[2]float64          `json:"position,omitzero"`
+	Size     levada.Opt[[3]int64] `json:"size,omitzero"`
+	Corners  *[2]Corner           `json:"corners,omitzero"`
+	// Stays JSON: positions with types of their own.
+	Pair jsontext.Value `json:"pair,omitzero"`
+	// Stays JSON: positions with types of their own, and a length of its own.
+	OpenPair jsontext.Value `json:"open_pair,omitzero"`
+	// Stays JSON: nothing is valid here.
+	Never jsontext.Value         `json:"never,omitzero"`
+	Mood  levada.Opt[SluiceMood] `json:"mood,omitzero"`
+	Last  *SluiceLast            `json:"last"`
+	Level levada.Opt[int64]      `json:"level,omitzero"`
+	// Stays JSON: integers of more than 64 bits.
+	Huge jsontext.Value `json:"huge,omitzero"`
+	// Stays JSON: integers of more than 64 bits.
+	Debt    jsontext.Value                 `json:"debt,omitzero"`
+	Exact   *int64                         `json:"exact,omitzero"`
+	AB      *string                        `json:"a-b,omitzero"`
+	AB_2    *string                        `json:"a_b,omitzero"`
+	AB_3    *string                        `json:"a b,omitzero"`
+	Extra_2 *string                        `json:"Extra,omitzero"`
+	Extra_3 levada.Opt[string]             `json:"extra,omitzero"`
+	Grade   *SluiceGrade                   `json:"grade,omitzero"`
+	Owner   *Owner                         `json:"owner,omitzero"`
+	Keeper  *Owner_2                       `json:"keeper,omitzero"`
+	Sides   *[]string                      `json:"sides"`
+	Flags   levada.Opt[[]string]           `json:"flags,omitzero"`
+	Limits  levada.Opt[map[string]float64] `json:"limits,omitzero"`
+	// The member "next" (Sluice) may be absent and may be null, and contains itself: it stands in Extra, where both survive.
+	ExtraOwner levada.Opt[Owner] `json:"extra_owner,omitzero"`
+	// The member "anything" (anything) may be absent and may be null: it stands in Extra, where both survive.
+	Kind *SluiceKind `json:"kind,omitzero"`
+	// Extra are the members that are not named above.
+	Extra jsontext.Value `json:",embed"`
+}
+
+// SluiceGrade is sluices.schema.json#/properties/grade.
+type SluiceGrade string
+
+// The values of SluiceGrade.
+const (
+	SluiceGradeAB    SluiceGrade = "a b"
+	SluiceGradeAB_2  SluiceGrade = "a-b"
+	SluiceGradeAB_3  SluiceGrade = "A b"
+	SluiceGradeEmpty SluiceGrade = ""
+)
+
+// SluiceKind is sluices.schema.json#/properties/kind.
+type SluiceKind string
+
+// The values of SluiceKind.
+const (
+	SluiceKindSluice SluiceKind = "sluice"
+)
+
+// SluiceLast is sluices.schema.json#/properties/last.
+type SluiceLast string
+
+// The values of SluiceLast.
+const (
+	SluiceLastUp   SluiceLast = "up"
+	SluiceLastDown SluiceLast = "down"
+)
+
+// SluiceMood is sluices.schema.json#/properties/mood.
+type SluiceMood string
+
+// The values of SluiceMood.
+const (
+	SluiceMoodDry SluiceMood = "dry"
+	SluiceMoodWet SluiceMood = "wet"
+)
