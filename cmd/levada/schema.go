@@ -49,9 +49,11 @@ func (c *locked) write(l *schema.Lock) error {
 
 type schemaAddCmd struct {
 	locked  `embed:""`
-	Folder  string `arg:"" type:"existingdir" help:"Folder with topics/*.yaml and schemas/, or with *.json."`
+	Folder  string `arg:"" type:"path" help:"Folder with topics/*.yaml and schemas/, or with *.json."`
 	Package string `help:"Name of the Go package." default:"schemas"`
 	Output  string `short:"o" help:"Go file to write." default:"schemas/schemas.go" placeholder:"FILE"`
+	// Whoever keeps its schemas in a registry keeps a copy of them beside the code.
+	Registry string `help:"Schema registry (Confluent's API) to fill the folder from; LEVADA_REGISTRY_USER and LEVADA_REGISTRY_PASSWORD let in." placeholder:"URL"`
 }
 
 func (c *schemaAddCmd) Run(e *env) error {
@@ -60,6 +62,11 @@ func (c *schemaAddCmd) Run(e *env) error {
 	}
 	// Kong has made the path absolute; a lock is shared by people with other folders.
 	l := &schema.Lock{Version: 1, Source: relative(c.Folder), Package: c.Package, Output: c.Output}
+	if c.Registry != "" {
+		l.Registry = &schema.Registry{URL: c.Registry}
+	} else if info, err := os.Stat(c.Folder); err != nil || !info.IsDir() {
+		return usage("%s: expected a folder of schemas, got none", l.Source)
+	}
 	return syncLock(e, &c.locked, l)
 }
 
@@ -76,6 +83,11 @@ func (c *schemaSyncCmd) Run(e *env) error {
 }
 
 func syncLock(e *env, c *locked, l *schema.Lock) error {
+	if l.Registry != nil {
+		if err := pull(e, l); err != nil {
+			return err
+		}
+	}
 	if err := l.Sync(os.DirFS(l.Source)); err != nil {
 		return configError{err}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json/v2"
 	"errors"
 	"flag"
@@ -18,6 +19,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/twmb/franz-go/pkg/sr"
+	"github.com/twmb/franz-go/pkg/sr/srfake"
 
 	"github.com/levada-io/levada/broker"
 	"github.com/levada-io/levada/connector"
@@ -81,8 +84,41 @@ func TestScripts(t *testing.T) {
 			"committed": committed,
 			"letters":   writeLetters,
 			"small":     createSmall,
+			"registry":  startRegistry,
+			"subject":   setSubject,
 		},
 	})
+}
+
+// registry [USER:PASSWORD] starts a schema registry, which has its address in REGISTRY.
+func startRegistry(ts *testscript.TestScript, neg bool, args []string) {
+	var opts []srfake.Option
+	if len(args) == 1 {
+		opts = append(opts, srfake.WithAuth("Basic "+base64.StdEncoding.EncodeToString([]byte(args[0]))))
+	}
+	if neg || len(args) > 1 {
+		ts.Fatalf("usage: registry [USER:PASSWORD]")
+	}
+	r := srfake.New(opts...)
+	ts.Setenv("REGISTRY", r.URL())
+	ts.Defer(r.Close)
+}
+
+// subject NAME [TYPE FILE] adds a version to a subject, or deletes it.
+func setSubject(ts *testscript.TestScript, neg bool, args []string) {
+	cl, err := sr.NewClient(sr.URLs(ts.Getenv("REGISTRY")))
+	ts.Check(err)
+	switch {
+	case !neg && len(args) == 1:
+		_, err = cl.DeleteSubject(context.Background(), args[0], sr.SoftDelete)
+	case !neg && len(args) == 3:
+		s := sr.Schema{Schema: ts.ReadFile(args[2])}
+		ts.Check(s.Type.UnmarshalText([]byte(args[1])))
+		_, err = cl.CreateSchema(context.Background(), args[0], s)
+	default:
+		ts.Fatalf("usage: subject NAME [TYPE FILE]")
+	}
+	ts.Check(err)
 }
 
 // exits CODE PROGRAM ARGS... runs a program and checks its exit code.

@@ -21,12 +21,21 @@ type Lock struct {
 	Source  string `json:"source"` // the folder, as it was added
 	Package string `json:"package"`
 	Output  string `json:"output"` // the Go file
+	// Registry is where the folder comes from; nil: it is the origin itself.
+	Registry *Registry `json:"registry,omitempty"`
 	// Topics have the schema of each topic, a file below the source.
 	Topics map[string]string `json:"topics"`
 	// Files have the SHA-256 of every schema.
 	Files map[string]string `json:"files"`
 	// Names have the Go type of every place.
 	Names map[string]string `json:"names"`
+}
+
+// Registry is a schema registry and what was taken from it.
+type Registry struct {
+	URL string `json:"url"`
+	// Subjects have the version of each subject.
+	Subjects map[string]int `json:"subjects"`
 }
 
 // ParseLock reads a lock file.

@@ -32,6 +32,7 @@ var expressions = map[string]string{
 	"github.com/twmb/franz-go/pkg/kadm":        "BSD-3-Clause",
 	"github.com/twmb/franz-go/pkg/kfake":       "BSD-3-Clause",
 	"github.com/twmb/franz-go/pkg/kmsg":        "BSD-3-Clause",
+	"github.com/twmb/franz-go/pkg/sr":          "BSD-3-Clause",
 	"github.com/philhofer/fwd":                 "MIT",
 	"github.com/tinylib/msgp":                  "BSD-3-Clause AND MIT",
 	"go.yaml.in/yaml/v4":                       "MIT AND Apache-2.0",
