@@ -122,6 +122,15 @@ func says(t *testing.T, said string, wants []string) {
 	}
 }
 
+func TestOwnTypesGuide(t *testing.T) {
+	says(t, follow(t, "docs/guides/own-types.md"), []string{
+		"drained, 2 records in, 1 out, 1 dead letter\n",
+		`{"id":"a","total":"3.30"}`,
+		`["levada-step","total"]`,
+		"InvalidOperation",
+	})
+}
+
 func TestFailingMessagesGuide(t *testing.T) {
 	top, err := filepath.Abs("../..")
 	if err != nil {

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from levada._custom import register
 from levada.errors import (
     ExtensionError,
     GoError,
@@ -68,6 +69,7 @@ __all__ = [
     "Stream",
     "StreamSink",
     "branch",
+    "register",
     "run",
     "run_package",
     "streaming_source",

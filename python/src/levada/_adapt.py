@@ -1,4 +1,4 @@
-"""Functions of dataclasses and enums, for an engine that knows neither.
+"""Functions of dataclasses, enums and registered classes, for an engine that knows none.
 
 A message crosses the border with dicts, lists and scalars. Where a step's function
 takes a dataclass, or what it returns may hold one, it is wrapped: dicts become
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Any, cast, get_args, get_origin
 
+from levada._custom import Custom, find
 from levada._types import Annotations
 from levada.message import Message
 
@@ -55,8 +56,10 @@ def adapted(
 
 
 def _holds_object(annotation: object, seen: set[object]) -> bool:
-    """Whether a dataclass is somewhere in a type."""
+    """Whether a dataclass or a registered class is somewhere in a type."""
     annotation = _bare(annotation)
+    if find(annotation) is not None:
+        return True
     if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
         return True
     if typing.is_typeddict(annotation):
@@ -76,6 +79,8 @@ class _Makers:
 
     def of(self, annotation: object) -> Convert:
         annotation = _bare(annotation)
+        if (custom := find(annotation)) is not None:
+            return self._registered(custom)
         if isinstance(annotation, type) and (
             dataclasses.is_dataclass(annotation) or typing.is_typeddict(annotation)
         ):
@@ -94,6 +99,10 @@ class _Makers:
                 return lambda v: None if v is None else {k: inner(x) for k, x in v.items()}
             case _:  # Optional
                 return lambda v: None if v is None else inner(v)
+
+    def _registered(self, custom: Custom) -> Convert:
+        inner, make = self.of(custom.stands_for_it), custom.from_go
+        return lambda v: None if v is None else make(inner(v))
 
     def _positions(self, args: list[object]) -> Convert:
         each = [self.of(a) for a in args]
@@ -153,7 +162,10 @@ def _hints(cls: Any) -> dict[str, object]:
 
 
 def _plain(value: Any) -> Any:
-    """Objects of dataclasses as dicts, all the way down."""
+    """Objects of dataclasses as dicts, and of registered classes as what stands for them,
+    all the way down."""
+    if (custom := find(type(value))) is not None:
+        return _plain(custom.to_go(value))
     match value:
         case dict():
             return {k: _plain(v) for k, v in value.items()}

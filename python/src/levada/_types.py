@@ -15,9 +15,10 @@ import typing
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, Union, cast, get_args, get_origin
 
+from levada._custom import find
 from levada._names import module_name
 
-__all__ = ["Annotations", "PlanType", "Table", "UnsupportedType", "read_annotations"]
+__all__ = ["Annotations", "PlanType", "Table", "UnsupportedType", "has_layout", "read_annotations"]
 
 PlanType = dict[str, Any]
 
@@ -82,6 +83,8 @@ class Table:
             return self._unsupported(f'{place}: expected a type, got its name in quotes, "{name}"')
         if isinstance(annotation, type) and annotation in _SCALARS:
             return {"kind": _SCALARS[annotation]}
+        if (custom := find(annotation)) is not None:
+            return self.convert(custom.stands_for_it, f"{place}: {_show(annotation)}")
         origin: object = get_origin(annotation)
         args = get_args(annotation)
         if origin in _LISTS or annotation in _LISTS:
@@ -241,6 +244,17 @@ def text(t: PlanType) -> str:
     elif kind == "ref":
         kind = str(t["name"])
     return f"{kind} or null" if t.get("nullable") else kind
+
+
+def has_layout(cls: type) -> bool:
+    """Whether values of a class cross as what they are."""
+    return (
+        cls in _SCALARS
+        or cls in _LISTS
+        or cls in _MAPS
+        or cls in (object, tuple, type(None))
+        or typing.is_typeddict(cls)
+    )
 
 
 class Annotations(NamedTuple):
