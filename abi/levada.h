@@ -27,7 +27,8 @@ enum levada_kind {
     LEVADA_ANY = 17,
     LEVADA_DURATION = 18,
     LEVADA_TUPLE = 19,
-    LEVADA_UNION = 20
+    LEVADA_UNION = 20,
+    LEVADA_CONST = 21
 };
 
 /* Flags of a layout node, and of a field. */

@@ -1,10 +1,14 @@
 package plan
 
 import (
+	"encoding/json/jsontext"
+	"encoding/json/v2"
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // TypeKind is the kind of a Type, and at the same time its form on the wire of a
@@ -66,7 +70,8 @@ type Field struct {
 	// Omit says that the member is left out where its value is empty (omitempty)
 	// or zero (omitzero), as the tag is named in Go.
 	Omit string `json:"omit,omitempty"`
-	// Const is the JSON text of the only value that the member has.
+	// Const is the JSON text of the only value that the member has where it is neither
+	// absent nor null: of a string, an integer or a bool.
 	Const string `json:"const,omitempty"`
 }
 
@@ -108,6 +113,70 @@ func (t Type) WithUnit(unit string) (Type, error) {
 		return t, nil
 	}
 	return t, fmt.Errorf("unit %q: expected a time or a duration, got %s", unit, t)
+}
+
+// WithConst is the field with the constant that text says, as a tag spells it: the text
+// of a string without quotes, the digits of an integer, true or false.
+//
+// # Errors
+//
+// A type that has no constants, a text that is no value of the type, a rule that would
+// always leave the constant out.
+func (f Field) WithConst(text string) (Field, error) {
+	f.Const = text
+	if f.Type.Kind == TString {
+		if !utf8.ValidString(text) {
+			return f, fmt.Errorf("const %q: expected valid UTF-8", text)
+		}
+		quoted, err := jsontext.AppendQuote(nil, text)
+		if err != nil {
+			return f, fmt.Errorf("const %q: %w", text, err)
+		}
+		f.Const = string(quoted)
+	}
+	v, err := f.Constant()
+	if err != nil {
+		return f, err
+	}
+	zero := v == "" || v == false || v == int64(0) || v == uint64(0)
+	if !f.Type.Nullable && (zero && strings.Contains(f.Omit, "omitzero") || v == "" && f.Omit != "") {
+		return f, fmt.Errorf("const %s: expected a constant that %s does not always leave out", f.Const, f.Omit)
+	}
+	return f, nil
+}
+
+var signedBits = map[TypeKind]int{TInt8: 8, TInt16: 16, TInt32: 32, TInt64: 64}
+var unsignedBits = map[TypeKind]int{TUint8: 8, TUint16: 16, TUint32: 32, TUint64: 64}
+
+// Constant is the value of Const: a string, an int64, a uint64 or a bool, as the kind of
+// the field's type says; the type must not be a ref.
+//
+// # Errors
+//
+// A type that has no constants, a text that is no value of the type.
+func (f Field) Constant() (any, error) {
+	switch k := f.Type.Kind; {
+	case k == TString:
+		var s string
+		if err := json.Unmarshal([]byte(f.Const), &s); err == nil {
+			return s, nil
+		}
+	case k == TBool:
+		if f.Const == "true" || f.Const == "false" {
+			return f.Const == "true", nil
+		}
+	case signedBits[k] > 0:
+		if v, err := strconv.ParseInt(f.Const, 10, signedBits[k]); err == nil && strconv.FormatInt(v, 10) == f.Const {
+			return v, nil
+		}
+	case unsignedBits[k] > 0:
+		if v, err := strconv.ParseUint(f.Const, 10, unsignedBits[k]); err == nil && strconv.FormatUint(v, 10) == f.Const {
+			return v, nil
+		}
+	default:
+		return nil, fmt.Errorf("const %s: expected a string, an integer or a bool, got a member of type %s", f.Const, f.Type)
+	}
+	return nil, fmt.Errorf("const %s: expected a value of type %s", f.Const, f.Type.Kind)
 }
 
 var qualified = regexp.MustCompile(`[^\[\], ]*[.:/]([^\[\], .:/]+)`)

@@ -162,6 +162,7 @@ func (v *validation) types(name string, t Type) {
 	case TStruct:
 		for _, f := range t.Fields {
 			v.types(name+"."+f.Name, f.Type)
+			v.constant(name+"."+f.Name, f)
 		}
 	case TList, TMap:
 		if t.Elem == nil {
@@ -183,6 +184,20 @@ func (v *validation) types(name string, t Type) {
 	case TBool, TInt8, TInt16, TInt32, TInt64, TUint8, TUint16, TUint32, TUint64, TFloat32, TFloat64, TString, TBytes, TAny:
 	default:
 		v.add(nil, "bad-type", "", "type %q: unknown kind %q", name, t.Kind)
+	}
+}
+
+func (v *validation) constant(name string, f Field) {
+	if f.Const == "" {
+		return
+	}
+	t, err := f.Type.Resolve(v.plan.Types)
+	if err != nil {
+		return // told at the type
+	}
+	f.Type = t
+	if _, err := f.Constant(); err != nil {
+		v.add(nil, "bad-type", "", "type %q: %v", name, err)
 	}
 }
 

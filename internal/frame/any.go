@@ -252,6 +252,13 @@ func (r *reader) spellBare(buf []byte, n *node) ([]byte, error) {
 			return buf, err
 		}
 		return append(buf, r.b[from:r.off]...), nil
+	case k == kConst:
+		from := r.off
+		buf, err := r.spellBare(buf, n.konst.base)
+		if err != nil {
+			return buf, err
+		}
+		return buf, n.konst.check(r.b[from:r.off])
 	}
 	if err := r.enter(); err != nil {
 		return buf, err

@@ -114,6 +114,8 @@ func (w *writer) bare(dst []byte, n *node) ([]byte, error) {
 		return appendTicks(dst, int64(v), n.unit), nil
 	case kAny:
 		return w.any(dst)
+	case kConst:
+		return append(dst, n.konst.text...), w.constant(n)
 	}
 	if err := w.enter(); err != nil {
 		return dst, err
@@ -237,6 +239,8 @@ func (n *node) zero(b []byte) bool {
 		return math.Float64frombits(le.Uint64(b)) == 0
 	case kList, kMap, kBytes:
 		return false
+	case kConst:
+		return n.konst.base.zero(b)
 	case kTuple:
 		return n.zeroTuple(b)
 	case kStruct:

@@ -90,6 +90,7 @@ const (
 	decDynamic // any into a type, see dynamic.go
 	decPointer // of a field only
 	decOpt     // of a field only
+	decConst   // of elem, and held against the constant of one side
 )
 
 // decType reads values of one layout node into one Go type.
@@ -173,6 +174,8 @@ func (c *decCompiler) fill(d *decType, t reflect.Type) error {
 			d.op = decAny
 		}
 		return nil
+	case from.kind == kConst || want.kind == kConst:
+		return c.constant(d, t)
 	case from.kind == kAny:
 		d.op = decDynamic
 		return c.dynamic(d, t)
@@ -409,6 +412,8 @@ func (d *decType) bare(r *reader, p unsafe.Pointer) error {
 		return d.raw(r, p)
 	case decSpell:
 		return d.spell(r, p)
+	case decConst:
+		return d.constant(r, p)
 	}
 	if err := r.enter(); err != nil {
 		return err

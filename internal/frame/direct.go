@@ -182,6 +182,11 @@ func (p *parser) goBare(t *memType, q unsafe.Pointer) error {
 		return err
 	case memRaw:
 		return p.goRaw((*jsontext.Value)(q))
+	case memConst:
+		if err := p.goBare(t.elem, q); err != nil {
+			return err
+		}
+		return t.checkConst(q)
 	case memStruct:
 		if p.peek() != '{' {
 			return p.mismatch("object")

@@ -50,6 +50,10 @@
 //     As in json/v2, omitempty never finds a number, a bool, a time or a struct with a
 //     required member empty. Absent in a frame, such a member is written as zero, as it
 //     would be behind a Go step; who means that it may be missing uses omitzero.
+//   - A tag `levada:"const=circle"` on a string, integer or bool, on a pointer to one or
+//     an Opt of one, makes the member a constant: it is written whatever the field holds,
+//     where it is written at all, and no other value is read. With omitempty an empty
+//     string is absent. What stands behind the = is the value, to the end of the tag.
 //   - A field with `json:",embed"` of type jsontext.Value or map[string]any keeps the
 //     members that no field names. With embed on a struct, it lends its members.
 //   - Every other option in a json tag is refused, inline, unknown, format, string and

@@ -65,6 +65,9 @@ func (d *decType) dynamicValue(r *reader, p unsafe.Pointer) error {
 		p = q
 	}
 	switch k := d.want.kind; {
+	case k == kConst:
+		r.off-- // the tag is read again
+		return d.constant(r, p)
 	case k == kBool && (t == tagTrue || t == tagFalse):
 		*(*bool)(p) = t == tagTrue
 		return nil

@@ -153,6 +153,8 @@ func (e *memType) bare(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) 
 		return e.anys.append(buf, *(*any)(p), depth)
 	case memRaw:
 		return e.anys.appendRaw(buf, *(*jsontext.Value)(p), depth)
+	case memConst:
+		return append(buf, e.node.konst.frame...), nil
 	}
 	if depth++; depth > maxDepth {
 		return buf, errDepth()
@@ -324,6 +326,8 @@ func (n *node) empty(b []byte) bool {
 	switch n.kind {
 	case kString, kBytes, kList, kMap:
 		return le.Uint32(b) == 0
+	case kConst:
+		return n.konst.base.empty(b)
 	case kAny:
 		switch tag(b[0]) {
 		case tagNull:

@@ -15,6 +15,9 @@ import (
 func TestDecodersAgreeWithTheComparisonOfTypes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		from, to := drawType(t, 2), drawType(t, 2)
+		if rapid.IntRange(0, 4).Draw(t, "constants") == 0 {
+			from, to = drawConstant(t), drawConstant(t)
+		}
 		if rapid.Bool().Draw(t, "members of one") && from.Kind() == reflect.Struct && from.NumField() > 0 && from.Name() == "" {
 			fields := reflect.VisibleFields(from)
 			i := rapid.IntRange(0, len(fields)-1).Draw(t, "member")
@@ -48,4 +51,21 @@ func TestDecodersAgreeWithTheComparisonOfTypes(t *testing.T) {
 			t.Fatalf("%s into %s: there is a decoder, but %s", from, to, miss)
 		}
 	})
+}
+
+// drawConstant draws a struct of one member that may have a constant.
+func drawConstant(t *rapid.T) reflect.Type {
+	leaf := rapid.SampledFrom([]struct {
+		typ reflect.Type
+		tag string
+	}{
+		{reflect.TypeFor[string](), "const=a"}, {reflect.TypeFor[string](), "const=7"}, {reflect.TypeFor[*string](), "const=a"}, {reflect.TypeFor[string](), ""},
+		{reflect.TypeFor[int8](), "const=7"}, {reflect.TypeFor[uint64](), "const=7"}, {reflect.TypeFor[int64](), "const=-7"}, {reflect.TypeFor[float64](), ""},
+		{reflect.TypeFor[bool](), "const=true"}, {reflect.TypeFor[bool](), "const=false"}, {reflect.TypeFor[any](), ""},
+	}).Draw(t, "leaf")
+	tag := `json:"a` + rapid.SampledFrom([]string{"", ",omitempty"}).Draw(t, "omit") + `"`
+	if leaf.tag != "" {
+		tag += ` levada:"` + leaf.tag + `"`
+	}
+	return reflect.StructOf([]reflect.StructField{{Name: "A", Type: leaf.typ, Tag: reflect.StructTag(tag)}})
 }

@@ -145,7 +145,13 @@ func (s *scanner) structType(t reflect.Type) (plan.Type, error) {
 			}
 			ft.Nullable = true
 		}
-		pt.Fields = append(pt.Fields, plan.Field{Name: f.name, Type: ft, Optional: f.omit != 0 || f.opt, Omit: omitName(f.omit)})
+		pf := plan.Field{Name: f.name, Type: ft, Optional: f.omit != 0 || f.opt, Omit: omitName(f.omit)}
+		if f.konst != nil {
+			if pf, err = pf.WithConst(*f.konst); err != nil {
+				return plan.Type{}, fmt.Errorf("%s.%s: %w", t, f.goName, err)
+			}
+		}
+		pt.Fields = append(pt.Fields, pf)
 	}
 	return pt, nil
 }
@@ -237,7 +243,8 @@ type goField struct {
 	typ    reflect.Type
 	offset uintptr
 	omit   uint8
-	unit   string // of a levada tag
+	unit   string  // of a levada tag
+	konst  *string // of a levada tag
 
 	opt   bool    // of three states; typ is what is in the record.Opt
 	state uintptr // where it is, from the offset
@@ -271,7 +278,7 @@ func structOf(t reflect.Type) (*goStruct, error) {
 				continue
 			}
 			f := goField{
-				name: tag.name, goName: l.goName + sf.Name, typ: sf.Type, offset: l.offset + sf.Offset, omit: tag.omit, unit: tag.unit,
+				name: tag.name, goName: l.goName + sf.Name, typ: sf.Type, offset: l.offset + sf.Offset, omit: tag.omit, unit: tag.unit, konst: tag.konst,
 				index: append(slices.Clone(l.index), i), tagged: tag.named,
 			}
 			if sf.Anonymous && !tag.named {
@@ -300,7 +307,7 @@ func structOf(t reflect.Type) (*goStruct, error) {
 				continue
 			}
 			switch {
-			case f.unit != "":
+			case f.unit != "" || f.konst != nil:
 				return nil, fmt.Errorf("%s.%s: a levada tag on an embedded field has no effect", l.t, sf.Name)
 			case f.omit != 0 || tag.named:
 				return nil, fmt.Errorf("%s.%s: no other option may stand beside embed", l.t, sf.Name)
@@ -367,7 +374,8 @@ type fieldTag struct {
 	skip  bool
 	embed bool
 	omit  uint8
-	unit  string // of the levada tag
+	unit  string  // of the levada tag
+	konst *string // of the levada tag
 }
 
 func parseTag(sf reflect.StructField) (fieldTag, error) {
@@ -415,6 +423,11 @@ func parseTag(sf reflect.StructField) (fieldTag, error) {
 
 // own reads a tag of the platform's own.
 func (tag *fieldTag) own(text string, t reflect.Type) error {
+	// A constant may have any character in it, so nothing stands behind it.
+	if value, ok := strings.CutPrefix(text, "const="); ok {
+		tag.konst = &value
+		return nil
+	}
 	for option := range strings.SplitSeq(text, ",") {
 		key, value, _ := strings.Cut(option, "=")
 		switch {
@@ -424,7 +437,7 @@ func (tag *fieldTag) own(text string, t reflect.Type) error {
 		case option == "any":
 			return fmt.Errorf("levada tag any stands on a field of type any or jsontext.Value, got %s", t)
 		default:
-			return fmt.Errorf("levada tag %q is not known: unit=... and any are", option)
+			return fmt.Errorf("levada tag %q is not known: unit=..., const=... and any are", option)
 		}
 	}
 	return nil

@@ -38,6 +38,10 @@ const (
 	kDuration
 	kTuple
 	kUnion
+
+	// kConst is a member with one value only: on the wire that value, in a plan the kind of
+	// it with a constant at the field.
+	kConst
 )
 
 var kinds = [...]plan.TypeKind{
@@ -48,7 +52,12 @@ var kinds = [...]plan.TypeKind{
 	kDuration: plan.TDuration, kTuple: plan.TTuple, kUnion: plan.TUnion,
 }
 
-func (k kind) String() string { return string(kinds[k]) }
+func (k kind) String() string {
+	if k == kConst {
+		return "constant"
+	}
+	return string(kinds[k])
+}
 
 func (k kind) signed() bool   { return k >= kInt8 && k <= kInt64 }
 func (k kind) unsigned() bool { return k >= kUint8 && k <= kUint64 }
@@ -80,7 +89,8 @@ type node struct {
 	elems    []*node // of a tuple
 	fields   []field
 	byName   map[string]int
-	min      int // bytes of the smallest value, without its presence byte
+	konst    *constant // of a constant
+	min      int       // bytes of the smallest value, without its presence byte
 }
 
 type field struct {
@@ -127,7 +137,7 @@ func Compile(t plan.Type, types map[string]plan.Type) (*Layout, error) {
 		for i := range n.fields {
 			f := &n.fields[i]
 			if z := f.node.zeroJSON(); f.omit == omitEmpty && !emptyText([]byte(z)) {
-				f.zero = z
+				f.zero = f.node.written(z)
 			}
 		}
 	}
@@ -231,6 +241,11 @@ func (c *compiler) node(t plan.Type, depth int) (*node, error) {
 			if _, dup := n.byName[f.Name]; dup {
 				return nil, fmt.Errorf("type %s: member %q twice", describe(name), f.Name)
 			}
+			if f.Const != "" {
+				if child, err = c.constant(child, f); err != nil {
+					return nil, fmt.Errorf("%s.%s: %w", describe(name), f.Name, err)
+				}
+			}
 			omit, err := omitRule(f.Omit)
 			if err != nil {
 				return nil, fmt.Errorf("%s.%s: %w", describe(name), f.Name, err)
@@ -288,6 +303,8 @@ func (c *compiler) measure() error {
 		switch n.kind {
 		case kBool, kAny:
 			n.min = 1
+		case kConst:
+			n.min = len(n.konst.frame)
 		case kString, kBytes, kList, kMap:
 			n.min = 4
 		case kStruct:
@@ -352,6 +369,8 @@ func (n *node) zeroJSON() string {
 	switch {
 	case n.nullable || n.kind == kAny:
 		return "null"
+	case n.kind == kConst:
+		return n.konst.base.zeroJSON()
 	case n.kind == kBool:
 		return "false"
 	case n.kind == kString || n.kind == kBytes:
@@ -380,7 +399,7 @@ func (n *node) zeroJSON() string {
 		if f.omit&omitZero != 0 || f.omit&omitEmpty != 0 && emptyText([]byte(z)) || f.omit == 0 && f.optional {
 			continue
 		}
-		members = append(members, f.quoted+z)
+		members = append(members, f.quoted+f.node.written(z))
 	}
 	return "{" + strings.Join(members, ",") + "}"
 }
@@ -399,6 +418,8 @@ func (l *Layout) Append(b []byte) []byte {
 		}
 		b = append(b, byte(n.kind), flags)
 		switch n.kind {
+		case kConst:
+			b = append(append(b, byte(n.konst.base.kind)), n.konst.frame...)
 		case kList, kMap:
 			b = binary.LittleEndian.AppendUint32(b, number[n.elem])
 		case kTuple:
@@ -460,7 +481,7 @@ func (l *Layout) Type() (plan.Type, map[string]plan.Type) {
 }
 
 func (n *node) planType(types map[string]plan.Type) plan.Type {
-	t := plan.Type{Kind: kinds[n.kind], Nullable: n.nullable, Unit: n.unitName()}
+	t := plan.Type{Kind: n.planKind(), Nullable: n.nullable, Unit: n.unitName()}
 	switch n.kind {
 	case kTuple:
 		for _, e := range n.elems {
@@ -489,6 +510,9 @@ func (n *node) structType(types map[string]plan.Type) plan.Type {
 	t := plan.Type{Kind: plan.TStruct, Extra: n.extra, Fields: make([]plan.Field, len(n.fields))}
 	for i, f := range n.fields {
 		t.Fields[i] = plan.Field{Name: f.name, Type: f.node.planType(types), Optional: f.optional, Omit: omitName(f.omit)}
+		if f.node.kind == kConst {
+			t.Fields[i].Const = f.node.konst.text
+		}
 	}
 	return t
 }
@@ -511,6 +535,9 @@ func sameNode(a, b *node, seen map[[2]*node]bool) bool {
 		return false
 	}
 	seen[[2]*node{a, b}] = true
+	if a.konst != nil && (a.konst.base.kind != b.konst.base.kind || a.konst.text != b.konst.text) {
+		return false
+	}
 	if a.elem != nil && !sameNode(a.elem, b.elem, seen) {
 		return false
 	}

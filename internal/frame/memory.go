@@ -34,6 +34,7 @@ const (
 	memTuple // of elem
 	memAny
 	memRaw
+	memConst // of elem, which is of the same type
 )
 
 // memType is a Go type as it lies in memory: what the encoder reads, and what JSON is
@@ -102,6 +103,13 @@ func (c *memCompiler) compile(t reflect.Type, n *node) (*memType, error) {
 		e.op = memTime
 	case kDuration:
 		e.op = memDuration
+	case kConst:
+		e.op = memConst
+		elem, err := c.compile(t, n.konst.base)
+		if err != nil {
+			return nil, err
+		}
+		e.elem = elem
 	case kTuple:
 		e.op = memTuple
 		elem, err := c.compile(t.Elem(), n.elems[0])
@@ -156,6 +164,9 @@ func (c *memCompiler) compile(t reflect.Type, n *node) (*memType, error) {
 			e.fields[i] = memField{offset: gf.offset, op: fe.op, presence: nf.presence(), omit: nf.omit, typ: fe, name: nf.name, opt: gf.opt, state: gf.state}
 			if nf.omit&omitZero != 0 {
 				e.fields[i].zero = zeroOf(gf.typ)
+			}
+			if nf.omit&omitEmpty != 0 && fe.op == memConst && !fe.ptr && fe.elem.op == memString {
+				e.fields[i].zero = zeroOf(gf.typ) // what stands there is not what is written
 			}
 		}
 		if gs.extra != nil {

@@ -60,6 +60,8 @@ func (w *packer) bare(dst []byte, n *node) ([]byte, error) {
 		return msgp.AppendBool(dst, v), err
 	case kAny:
 		return w.any(dst)
+	case kConst:
+		return append(dst, n.konst.packed...), w.constant(n)
 	case kList, kMap, kStruct, kTuple:
 	default:
 		v, err := w.u64()
@@ -219,7 +221,7 @@ func (w *packer) structure(dst []byte, n *node) ([]byte, error) {
 			dst = msgp.AppendNil(dst)
 			continue
 		case absent:
-			dst = f.node.packZero(dst)
+			dst = f.packWritten(dst)
 			continue
 		}
 		from, body := w.off, len(dst)
@@ -280,6 +282,8 @@ func (n *node) packZero(dst []byte) []byte {
 	switch k := n.kind; {
 	case n.nullable || k == kAny:
 		return msgp.AppendNil(dst)
+	case k == kConst:
+		return n.konst.base.packZero(dst)
 	case k == kBool:
 		return msgp.AppendBool(dst, false)
 	case k == kString:
@@ -319,9 +323,19 @@ func (n *node) packZero(dst []byte) []byte {
 		if f.omit&omitZero != 0 || f.omit&omitEmpty != 0 && emptyPacked(dst[body:]) || f.omit == 0 && f.optional {
 			dst = dst[:mark]
 			count--
+			continue
 		}
+		dst = f.packWritten(dst[:body])
 	}
 	return rehead(dst, head, begin, count)
+}
+
+// packWritten appends what Go writes of a member with its zero value.
+func (f *field) packWritten(dst []byte) []byte {
+	if f.node.kind == kConst && !f.node.nullable {
+		return append(dst, f.node.konst.packed...)
+	}
+	return f.node.packZero(dst)
 }
 
 // dict writes a map; sorted, unless the entries keep their order.

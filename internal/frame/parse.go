@@ -284,6 +284,9 @@ func (p *parser) bare(n *node) error {
 		}
 		return p.time()
 	}
+	if n.kind == kConst {
+		return p.constant(n)
+	}
 	return p.any()
 }
 
@@ -692,6 +695,9 @@ func missing(f *field) error {
 func (n *node) describe() string {
 	if n.kind == kStruct && n.name != "" {
 		return plan.Type{Kind: plan.TRef, Name: n.name}.String()
+	}
+	if n.kind == kConst {
+		return n.konst.text
 	}
 	if n.kind == kTuple {
 		return fmt.Sprintf("tuple of %d", len(n.elems))

@@ -163,6 +163,8 @@ func (r *reader) skipBare(n *node) error {
 		return err
 	case kAny:
 		return r.skipAny()
+	case kConst:
+		return r.constant(n)
 	case kList, kMap:
 		if err := r.enter(); err != nil {
 			return err

@@ -220,6 +220,8 @@ func (u unpacker) bare(n *node) error {
 		v, err := u.time()
 		u.dst = le.AppendUint64(u.dst, v)
 		return err
+	case k == kConst:
+		return u.constant(n)
 	}
 	t, err := u.next()
 	if err != nil {

@@ -260,6 +260,7 @@ func goldens() []golden {
 		aCase[float32]("float32", "prints as 32 bits", 0, 0.1, -1.5, 16777216, 1e10, math.MaxFloat32, math.SmallestNonzeroFloat32),
 		aCase[float64]("float64", "shortest digits, exponents from 1e21 and below 1e-6", 0, math.Copysign(0, -1), 0.1, 1e20, 1e21, 1e-6, 1e-7, 1<<53, math.Pi, math.MaxFloat64, math.SmallestNonzeroFloat64),
 		aCase("string", "ASCII, wide, quotes and control characters, NUL", "", "plain", "grüße 🐕 世界", "\"\\/\b\f\n\r\t\x00\x1f\x7f", "28 bytes, the cache's limit..", "</script>\u2028\u2029"),
+		aCase("constants", "whatever the fields hold", Constants{}, Constants{Kind: "x", Ptr: ptr("x"), OptPtr: ptr(int64(1)), Opt: "x", Zero: true, Three: record.Some("x")}, Constants{Three: record.Null[string]()}),
 		aCase("bytes", "base64 in JSON", []byte{}, []byte{0}, []byte("any bytes \xff\x00"), []byte{1, 2}),
 		aCase("time", "microseconds, the first and the last year", time.Unix(0, 0).UTC(), leap, time.Time{}, time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC), time.Date(1969, 12, 31, 23, 59, 59, 500000000, time.UTC)),
 		aCase("list", "of int64", []int64{}, []int64{1, 2, 3}),

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -180,7 +181,15 @@ func (w *goWriter) structure(name string, t plan.Type, doc string) error {
 				w.notes = append(w.notes, fmt.Sprintf("%s.%s: nil is both null and absent: a null is not written again", short, field))
 			}
 		}
-		fmt.Fprintf(&w.body, "\t%s %s `json:\"%s%s\"`\n", field, text, f.Name, omit)
+		tag := fmt.Sprintf("json:\"%s%s\"", f.Name, omit)
+		if f.Const != "" {
+			value, err := constTag(f)
+			if err != nil {
+				return fmt.Errorf("type %s: member %q: %w\nhint: write this struct by hand", name, f.Name, err)
+			}
+			tag += " levada:" + strconv.Quote("const="+value)
+		}
+		fmt.Fprintf(&w.body, "\t%s %s `%s`\n", field, text, tag)
 	}
 	if t.Extra {
 		w.imported("encoding/json/jsontext")
@@ -188,6 +197,23 @@ func (w *goWriter) structure(name string, t plan.Type, doc string) error {
 	}
 	w.body.WriteString("}\n")
 	return nil
+}
+
+// constTag is the constant of a member as a tag spells it.
+func constTag(f plan.Field) (string, error) {
+	v, err := f.Constant()
+	if err != nil {
+		return "", err
+	}
+	text := fmt.Sprint(v)
+	if strings.Contains(text, "`") {
+		return "", fmt.Errorf("const %s: expected a text without a backquote, which no tag can hold", f.Const)
+	}
+	if f.Optional {
+		f.Omit = "omitzero"
+	}
+	_, err = f.WithConst(text) // that omit, which the struct will have, leaves it in
+	return text, err
 }
 
 // holds says that a value of the struct from lies around one of the struct to.

@@ -75,6 +75,10 @@ func TestGoFromPythonWrong(t *testing.T) {
 			`type py:a:Order: members "OrgID" and "org_id": expected two names, both would be OrgID in Go` + "\nhint: write this struct by hand"},
 		{"no name", map[string]plan.Type{"py:a:Order": of(plan.Field{Name: "--", Type: str})},
 			`type py:a:Order: member "--": expected a name that Go can hold` + "\nhint: write this struct by hand"},
+		{"no tag", map[string]plan.Type{"py:a:Order": of(plan.Field{Name: "x", Type: str, Const: `"a` + "`" + `"`})},
+			`type py:a:Order: member "x": const "a` + "`" + `": expected a text without a backquote, which no tag can hold` + "\nhint: write this struct by hand"},
+		{"always left out", map[string]plan.Type{"py:a:Order": of(plan.Field{Name: "x", Type: plan.Type{Kind: plan.TBool}, Optional: true, Const: "false"})},
+			`type py:a:Order: member "x": const false: expected a constant that omitzero does not always leave out` + "\nhint: write this struct by hand"},
 		{"no struct", map[string]plan.Type{"list[string]": {Kind: plan.TList, Elem: &str}},
 			"list[string]: expected a TypedDict or dataclass, these need no struct in Go"},
 	} {

@@ -244,7 +244,15 @@ func (r *renderer) typedDict(b *strings.Builder, g *structure) {
 func (r *renderer) member(f field) string {
 	r.forward = false
 	in, opt := optOf(f.v.Type())
-	text := r.typ(in)
+	text := ""
+	switch {
+	case f.plan.Const == "":
+		text = r.typ(in)
+	case f.plan.Type.Nullable && !opt:
+		text = r.uses("typing.Literal") + "[" + pythonConst(f.plan) + "] | None"
+	default:
+		text = r.uses("typing.Literal") + "[" + pythonConst(f.plan) + "]"
+	}
 	if opt {
 		text += " | None"
 	} else if f.plan.Optional {
@@ -418,6 +426,20 @@ func pythonValue(t plan.Type) string {
 		parts = append(parts, `"extra": True`)
 	}
 	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+// pythonConst is the constant of a field as a Python literal.
+func pythonConst(f plan.Field) string {
+	switch v, _ := f.Constant(); v := v.(type) {
+	case string:
+		return pythonString(v)
+	case bool:
+		if v {
+			return "True"
+		}
+		return "False"
+	}
+	return f.Const
 }
 
 func pythonField(f plan.Field) string {

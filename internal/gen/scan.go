@@ -557,6 +557,10 @@ func (s *scanner) settings(obj *types.TypeName, st *types.Struct) []field {
 			s.wrong(pos, what, "setting %s: a duration or a unit is not supported in settings\nhint: use a number of milliseconds", f.goName)
 			continue
 		}
+		if f.konst != nil {
+			s.wrong(pos, what, "setting %s: a const is not supported in settings, which are there to be set", f.goName)
+			continue
+		}
 		f.plan.Type = t
 		out = append(out, f)
 	}

@@ -30,8 +30,9 @@ type field struct {
 	v      *types.Var
 	doc    string
 	plan   plan.Field
-	unit   string // of a levada tag
-	opt    bool   // of three states, see optOf
+	unit   string  // of a levada tag
+	konst  *string // of a levada tag
+	opt    bool    // of three states, see optOf
 
 	index  []int
 	tagged bool
@@ -245,6 +246,13 @@ func (s *scanner) members(g *structure, pos token.Pos, what string, st *types.St
 			}
 		}
 		f.plan.Type = t
+		if f.konst != nil {
+			var err error
+			if f.plan, err = f.plan.WithConst(*f.konst); err != nil {
+				s.wrong(f.v.Pos(), what, "field %s: %v", f.goName, err)
+				continue
+			}
+		}
 		g.fields = append(g.fields, f)
 	}
 	s.structs = append(s.structs, g)
@@ -505,6 +513,7 @@ func (s *scanner) structOf(pos token.Pos, what, title string, st *types.Struct, 
 				goName: goName, v: v, doc: s.docs[v.Pos()],
 				plan:  plan.Field{Name: tag.name, Optional: tag.omit != "", Omit: tag.omit},
 				unit:  tag.unit,
+				konst: tag.konst,
 				index: append(slices.Clone(l.index), i), tagged: tag.named,
 			}
 			if !tag.embed && (!v.Embedded() || tag.named) {
@@ -533,7 +542,7 @@ func (s *scanner) structOf(pos token.Pos, what, title string, st *types.Struct, 
 			inner, isStruct := t.Underlying().(*types.Struct)
 			_, isPointer := t.Underlying().(*types.Pointer)
 			switch {
-			case tag.unit != "":
+			case tag.unit != "" || tag.konst != nil:
 				wrong("a levada tag on an embedded field has no effect")
 			case tag.omit != "" || tag.named:
 				wrong("no other option may stand beside embed")
@@ -622,7 +631,8 @@ type fieldTag struct {
 	embed    bool
 	omit     string
 	omitZero bool
-	unit     string // of the levada tag
+	unit     string  // of the levada tag
+	konst    *string // of the levada tag
 }
 
 // parseTag reads the json tag of a field; problem says why it can not.
@@ -673,6 +683,11 @@ func parseTag(v *types.Var, text string) (tag fieldTag, problem string) {
 
 // own reads a tag of the platform's own.
 func (tag *fieldTag) own(text string, t types.Type) (problem string) {
+	// A constant may have any character in it, so nothing stands behind it.
+	if value, ok := strings.CutPrefix(text, "const="); ok {
+		tag.konst = &value
+		return ""
+	}
 	t = types.Unalias(t)
 	iface, isInterface := t.Underlying().(*types.Interface)
 	free := fullName(t) == "encoding/json/jsontext.Value" || isInterface && iface.Empty()
@@ -685,7 +700,7 @@ func (tag *fieldTag) own(text string, t types.Type) (problem string) {
 		case option == "any":
 			return fmt.Sprintf("levada tag any stands on a field of type any or jsontext.Value, got %s", t)
 		default:
-			return fmt.Sprintf("levada tag %q is not known\nhint: unit=... and any are", option)
+			return fmt.Sprintf("levada tag %q is not known\nhint: unit=..., const=... and any are", option)
 		}
 	}
 	return ""

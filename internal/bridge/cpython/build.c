@@ -317,6 +317,10 @@ static PyObject *bare(builder *b, const levada_node *node, int depth) {
         return bytes(b);
     case LEVADA_ANY:
         return any(b, depth);
+    case LEVADA_CONST: {
+        const uint8_t *p = take(&b->in, node->nfixed);
+        return p && memcmp(p, node->fixed, node->nfixed) == 0 ? ref(node->constant) : truncated();
+    }
     case LEVADA_LIST:
     case LEVADA_MAP:
     case LEVADA_STRUCT:

@@ -133,6 +133,10 @@ typedef struct {
     uint32_t *elems; /* owned */
     levada_field *fields;
     PyObject *template_; /* dict with every key of a struct and None, owned */
+    uint8_t base; /* of a constant: the kind of its values */
+    uint32_t nfixed;
+    uint8_t *fixed; /* the constant as a frame has it, owned */
+    PyObject *constant; /* and as Python has it, owned */
 } levada_node;
 
 typedef struct levada_layout {

@@ -242,6 +242,28 @@ COLD static int duration(writer *w, PyObject *v) {
     return put_u64(w, (uint64_t)us);
 }
 
+/* How a value of a constant is shown: what a user's class says of itself may fail. */
+COLD static void show(PyObject *v, char *text, size_t size) {
+    PyObject *s = PyObject_Repr(v); /* owned */
+    const char *shown = s ? PyUnicode_AsUTF8AndSize(s, NULL) : NULL;
+    snprintf(text, size, "%.80s", shown ? shown : "another value");
+    PyErr_Clear();
+    Py_DecRef(s);
+}
+
+/* A value that must be the constant; v is owned by the caller. */
+COLD static int constant(writer *w, const levada_node *node, PyObject *v, int depth) {
+    const levada_node base = {.kind = node->base};
+    size_t at = w->out->len;
+    if (bare(w, &base, v, depth) < 0) return -1;
+    if (w->out->len - at == node->nfixed && memcmp(w->out->p + at, node->fixed, node->nfixed) == 0) return 0;
+    char expected[96], got[96], text[256];
+    show(node->constant, expected, sizeof expected);
+    show(v, got, sizeof got);
+    snprintf(text, sizeof text, "expected `%s`, got `%s`", expected, got);
+    return fault(w, PyExc_ValueError, text);
+}
+
 /* A tuple of the layout, from a tuple or a list of just as many elements. */
 static int positions(writer *w, const levada_node *node, PyObject *v, int depth) {
     bool tuple = flags_(v) & Py_TPFLAGS_TUPLE_SUBCLASS;
@@ -406,6 +428,8 @@ static int bare(writer *w, const levada_node *node, PyObject *v, int depth) {
         return positions(w, node, v, depth + 1);
     case LEVADA_ANY:
         return any(w, v, depth);
+    case LEVADA_CONST:
+        return constant(w, node, v, depth);
     case LEVADA_LIST:
         flags = flags_(v);
         if (!(flags & (Py_TPFLAGS_LIST_SUBCLASS | Py_TPFLAGS_TUPLE_SUBCLASS))) return mismatch(w, "list", v);

@@ -48,10 +48,40 @@ static int read_elems(levada_in *in, levada_layout *l, levada_node *node) {
     return 0;
 }
 
+static int read_constant(levada_in *in, levada_node *node) {
+    uint64_t from, v;
+    uint32_t len;
+    const uint8_t *p;
+    uint8_t b;
+    if (!take8(in, &node->base)) return corrupt();
+    from = in->off;
+    if (node->base == LEVADA_STRING) {
+        if (!(p = take_bytes(in, &len))) return corrupt();
+        node->constant = PyUnicode_FromStringAndSize((const char *)p, len);
+        if (node->constant) PyUnicode_InternInPlace(&node->constant);
+    } else if (node->base == LEVADA_BOOL) {
+        if (!take8(in, &b) || b > 1) return corrupt();
+        node->constant = ref(b ? Py_True : Py_False);
+    } else if (node->base >= LEVADA_INT8 && node->base <= LEVADA_UINT64) {
+        if (!take64(in, &v)) return corrupt();
+        node->constant = node->base >= LEVADA_UINT8 ? PyLong_FromUnsignedLongLong(v) : PyLong_FromLongLong((int64_t)v);
+    } else {
+        return corrupt();
+    }
+    if (!node->constant) return -1;
+    node->nfixed = (uint32_t)(in->off - from);
+    if (!(node->fixed = malloc(node->nfixed))) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    memcpy(node->fixed, in->p + from, node->nfixed);
+    return 0;
+}
+
 static int read_nodes(levada_in *in, levada_layout *l) {
     for (uint32_t i = 0; i < l->n; i++) {
         levada_node *node = &l->nodes[i];
-        if (!take8(in, &node->kind) || !take8(in, &node->flags) || node->kind > LEVADA_TUPLE) return corrupt();
+        if (!take8(in, &node->kind) || !take8(in, &node->flags) || (node->kind > LEVADA_TUPLE && node->kind != LEVADA_CONST)) return corrupt();
         switch (node->kind) {
         case LEVADA_LIST:
         case LEVADA_MAP:
@@ -59,6 +89,9 @@ static int read_nodes(levada_in *in, levada_layout *l) {
             break;
         case LEVADA_TUPLE:
             if (read_elems(in, l, node) < 0) return -1;
+            break;
+        case LEVADA_CONST:
+            if (read_constant(in, node) < 0) return -1;
             break;
         case LEVADA_STRUCT:
             if (read_fields(in, l, node) < 0) return -1;
@@ -86,6 +119,9 @@ static uint32_t measure(levada_layout *l, uint32_t at, uint8_t *open) {
     case LEVADA_LIST:
     case LEVADA_MAP:
         size = 4;
+        break;
+    case LEVADA_CONST:
+        size = node->nfixed;
         break;
     case LEVADA_TUPLE:
         if (open[at]) return 1;
@@ -153,6 +189,8 @@ void levada_layout_free(levada_layout *l) {
         for (uint32_t k = 0; k < node->nfields; k++) Py_DecRef(node->fields[k].key);
         free(node->fields);
         free(node->elems);
+        free(node->fixed);
+        Py_DecRef(node->constant); /* in no cycle */
         Py_DecRef(node->template_);
     }
     free(l->nodes);

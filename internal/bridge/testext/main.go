@@ -63,6 +63,8 @@ type Everything struct {
 	At     time.Time          `json:"at" levada:"unit=unix_ms"`
 	Pair   [2]*Inner          `json:"pair"`
 	State  record.Opt[string] `json:"state"`
+	Kind   string             `json:"kind" levada:"const=every"`
+	Old    *bool              `json:"old,omitempty" levada:"const=true"`
 }
 
 // Inner is recursive.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections.abc
 import dataclasses
 import inspect
+import json
 import sys
 import types
 import typing
@@ -176,6 +177,8 @@ class Table:
         out: PlanType = {"name": name, "type": self.convert(hint, place)}
         if optional:
             out["optional"] = True
+        if out["type"] != ANY and (constant := _constant(hint)) is not None:
+            out["const"] = constant
         return out
 
     def _struct(
@@ -397,6 +400,23 @@ def _presence(hint: object, optional: bool) -> bool:
             return False
         hint = get_args(hint)[0]
     return optional
+
+
+def _constant(hint: object) -> str | None:
+    """The JSON text of the only value that a member may have besides None."""
+    while _form(hint) in _WRAPPERS:
+        hint = get_args(hint)[0]
+    if get_origin(hint) is Union or isinstance(hint, types.UnionType):
+        rest = [a for a in get_args(hint) if a is not type(None)]
+        hint = rest[0] if len(rest) == 1 else None
+    if get_origin(hint) is not Literal:
+        return None
+    values = [v for v in get_args(hint) if v is not None]
+    if len(values) != 1 or type(values[0]) not in (str, int, bool):
+        return None
+    if isinstance(values[0], int) and not -(2**63) <= values[0] < 2**63:
+        return None  # no value of the type either
+    return json.dumps(values[0], ensure_ascii=False)
 
 
 def _form(annotation: object) -> str:

@@ -285,12 +285,14 @@ type Everything struct {
 	Since *time.Time         `json:"since" levada:"unit=unix_ms"`
 	Pair  [2]float64         `json:"pair"`
 	Three levada.Opt[string] `json:"three"`
+	Form  string             `json:"form" levada:"const=every"`
 }
 
 // Touch changes a little of everything.
 func Touch(m levada.Message[Everything]) (Everything, error) {
 	e := m.Payload()
 	e.Text = strings.ToUpper(e.Text)
+	e.Form = "touched" // a constant stays what it is
 	e.Time = e.Time.Add(time.Second)
 	e.Node.Down = append(e.Node.Down, Node{Name: fmt.Sprint(len(e.Node.Down))})
 	return e, nil

@@ -41,6 +41,7 @@ inner = st.deferred(
 )
 everything = st.fixed_dictionaries(
     {
+        "kind": st.just("every"),
         "bool": st.booleans(),
         "i8": sized(8),
         "i16": sized(16),
@@ -65,7 +66,12 @@ everything = st.fixed_dictionaries(
         "at": times,
         "pair": st.tuples(st.none() | inner, st.none() | inner),
     },
-    optional={"state": st.none() | text, "opt": text.filter(bool), "opt_ptr": sized(64)},
+    optional={
+        "old": st.just(True),
+        "state": st.none() | text,
+        "opt": text.filter(bool),
+        "opt_ptr": sized(64),
+    },
 )
 
 HARD = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))

@@ -40,6 +40,8 @@ EVERYTHING = {
     "wait": datetime.timedelta(days=-1, microseconds=1),
     "at": datetime.datetime(1969, 12, 31, 23, 59, 59, 1, tzinfo=UTC),
     "pair": ({"name": "e", "next": None}, None),
+    "kind": "every",
+    "old": True,
 }
 
 
@@ -61,7 +63,7 @@ def test_every_kind():
 
 def test_nulls_and_absent_members():
     value = everything(ptr=None, any=None)
-    del value["opt"], value["opt_ptr"]
+    del value["opt"], value["opt_ptr"], value["old"]
     assert through("Everything", value) == value
     order = [k for k in EVERYTHING if k in value]
     assert list(through("Everything", value)) == order
@@ -226,6 +228,14 @@ def test_what_does_not_fit_is_told_with_its_path():
         "at `$.inner.next.next.name`",
     )
     wrong("Everything", everything(any={"x": [object()]}), "got `object` - at `$.any.x[0]`")
+    wrong(
+        "Everything",
+        everything(kind="any"),
+        "expected `'every'`, got `'any'` - at `$.kind`",
+        ValueError,
+    )
+    wrong("Everything", everything(kind=None), "expected `str`, got `None` - at `$.kind`")
+    wrong("Everything", everything(old=False), "got `False` - at `$.old`", ValueError)
     wrong("Any", 2**64, "64 bits, got 18446744073709551616 - at `$`", OverflowError)
     wrong("Any", {"a": {2: 3}}, "expected keys of `str`, got one of `int` - at `$.a`")
     wrong("Bytes", "text", "expected `bytes`, got `str` - at `$`")

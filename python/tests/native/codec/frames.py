@@ -168,7 +168,7 @@ def test_noise():
             survives(layout, bytes(frame))
             broken = bytearray(layout)
             broken[rnd.randrange(len(broken))] = rnd.choice(
-                (0, 1, 2, 14, 15, 16, 17, 18, 19, 20, 255, rnd.randrange(256))
+                (0, 1, 2, 14, 15, 16, 17, 18, 19, 20, 21, 255, rnd.randrange(256))
             )
             survives(bytes(broken), bytes(frame))
             survives(layout[: rnd.randrange(len(layout))], bytes(frame))
@@ -251,6 +251,39 @@ def test_tuples():
     # One that holds itself has no value, and one without positions is no layout.
     assert survives(struct.pack("<IBBII", 1, 19, 0, 1, 0), b"") is None
     assert survives(struct.pack("<IBBI", 1, 19, 0, 0), b"") is None
+
+
+def test_constants():
+    layout = struct.pack("<IBBII", 2, 16, 0, 0, 1) + struct.pack("<I4sIB", 4, b"kind", 1, 0)
+    circle = layout + struct.pack("<BBBI6s", 21, 0, 11, 6, b"circle")
+    frame = struct.pack("<I6s", 6, b"circle")
+    assert codec.build(circle, frame) == {"kind": "circle"}
+    assert codec.encode(circle, {"kind": "circle"}) == frame
+    for hostile in (b"", frame[:-1], struct.pack("<I6s", 6, b"cirkle"), struct.pack("<I", 0)):
+        assert survives(circle, hostile) is None
+    text = "expected `'circle'`, got `'square'` - at `$.kind`"
+    raises(ValueError, text, circle, {"kind": "square"})
+    raises(TypeError, "expected `str`, got `int` - at `$.kind`", circle, {"kind": 1})
+    raises(ValueError, "missing member `kind` - at `$`", circle, {})
+
+    class Shy(str):
+        def __repr__(self):
+            raise RuntimeError("own")
+
+    text = "expected `'circle'`, got `another value` - at `$.kind`"
+    raises(ValueError, text, circle, {"kind": Shy("square")})
+    minus = layout + struct.pack("<BBBq", 21, 1, 3, -5)  # int32, nullable
+    assert codec.build(minus, struct.pack("<Bq", 1, -5)) == {"kind": -5}
+    assert codec.build(minus, b"\0") == {"kind": None}
+    assert codec.encode(minus, {"kind": None}) == b"\0"
+    raises(ValueError, "expected `-5`, got `5` - at `$.kind`", minus, {"kind": 5})
+    yes = layout + struct.pack("<BBBB", 21, 0, 0, 1)
+    assert codec.build(yes, b"\1") == {"kind": True}
+    raises(ValueError, "expected `True`, got `False` - at `$.kind`", yes, {"kind": False})
+    # Other kinds have no constants, and a bool is 0 or 1.
+    for broken in ((21, 0, 9, 0), (21, 0, 13, 0), (21, 0, 21, 0), (21, 0, 0, 2)):
+        tail = struct.pack("<BBBB", *broken) + bytes(8)
+        assert survives(layout + tail, b"\1") is None
 
 
 def test_recursive_layouts():

@@ -73,6 +73,12 @@ type Everything struct {
 	Windows [][2]time.Time `json:"windows" levada:"unit=unix"`
 	Free    any            `json:"free" levada:"any"`
 
+	Kind   string           `json:"kind" levada:"const=every, \"thing\""`
+	V      int16            `json:"v,omitempty" levada:"const=-2"`
+	Old    *bool            `json:"old" levada:"const=false"`
+	Urgent Level            `json:"urgent" levada:"const=high"`
+	Topic  record.Opt[Code] `json:"topic" levada:"const=7"`
+
 	Page   Page[Node]                       `json:"page"`
 	Pages  map[string]Page[geo.Point]       `json:"pages"`
 	Both2  Pair[string, *Page[int64]]       `json:"both2"`

@@ -25,6 +25,9 @@ class Base(TypedDict, total=False):
 class Event(Base):
     org: OrgId
     kind: Literal["a", "b"]
+    source: Literal["a \"shop\" <ü>"]
+    version: NotRequired[Annotated[Literal[2], "of the form"]]
+    test: Literal[True] | None
     note: str | None
     old: Optional[str]
     raw: bytes

@@ -14,6 +14,7 @@ type Threshold struct {
 	Maybe   record.Opt[int] `json:"maybe"`
 	Wait    time.Duration   `json:"wait"`
 	Since   time.Time       `json:"since" levada:"unit=unix"`
+	Fixed   string          `json:"fixed" levada:"const=x"`
 	Rest    jsontext.Value  `json:",embed"`
 }
 

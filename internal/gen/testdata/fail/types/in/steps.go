@@ -40,6 +40,9 @@ type In struct {
 	Twofold      record.Opt[*int]    `json:"twofold"`
 	Opts         []record.Opt[int]   `json:"opts"`
 	Emptied      record.Opt[int]     `json:"emptied,omitempty"`
+	Shape        string              `json:"shape,omitempty" levada:"const="`
+	Version      int8                `json:"version" levada:"const=two"`
+	Ratio        float64             `json:"ratio" levada:"const=1.5"`
 	*Embedded
 	Many []Many `json:"many"`
 }

@@ -182,6 +182,11 @@ Everything = TypedDict(
         "corners": tuple[Point | None, Point | None],
         "windows": list[tuple[datetime, datetime]],
         "free": Any,
+        "kind": Literal["every, \"thing\""],
+        "v": NotRequired[Literal[-2]],
+        "old": Literal[False] | None,
+        "urgent": Literal["high"],
+        "topic": NotRequired[Literal[7] | None],
         "page": Page_Node,
         "pages": dict[str, Page_Point],
         "both2": Pair_string_Optional_Page_int64,
@@ -198,7 +203,7 @@ Everything.__doc__ = """Everything has a member of every kind."""
 
 # What the pipeline and the compiled module compare these types by.
 __levada_package__ = "github.com/levada-io/levada/internal/gen/testdata/types/in"
-__levada_fingerprint__ = "b0d62507426fafbe"
+__levada_fingerprint__ = "85e559eecd81601c"
 __levada_types__: dict[str, dict[str, Any]] = {
     "Document": {
         "kind": "struct",
@@ -262,6 +267,11 @@ __levada_types__: dict[str, dict[str, Any]] = {
             {"name": "corners", "type": {"kind": "tuple", "elems": [{"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in/geo.Point", "nullable": True}, {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in/geo.Point", "nullable": True}]}},
             {"name": "windows", "type": {"kind": "list", "elem": {"kind": "tuple", "elems": [{"kind": "time", "unit": "unix"}, {"kind": "time", "unit": "unix"}]}}},
             {"name": "free", "type": {"kind": "any"}},
+            {"name": "kind", "type": {"kind": "string"}, "const": "\"every, \\\"thing\\\"\""},
+            {"name": "v", "type": {"kind": "int16"}, "optional": True, "omit": "omitempty", "const": "-2"},
+            {"name": "old", "type": {"kind": "bool", "nullable": True}, "const": "false"},
+            {"name": "urgent", "type": {"kind": "string"}, "const": "\"high\""},
+            {"name": "topic", "type": {"kind": "int32", "nullable": True}, "optional": True, "const": "7"},
             {"name": "page", "type": {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Page[github.com/levada-io/levada/internal/gen/testdata/types/in.Node]"}},
             {"name": "pages", "type": {"kind": "map", "elem": {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Page[github.com/levada-io/levada/internal/gen/testdata/types/in/geo.Point]"}}},
             {"name": "both2", "type": {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Pair[string,*github.com/levada-io/levada/internal/gen/testdata/types/in.Page[int64]]"}},
