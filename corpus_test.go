@@ -5,7 +5,6 @@ import (
 	"encoding/json/v2"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -194,15 +193,10 @@ func manifests(t *testing.T, dir string, ext *plan.Manifest) []*plan.Manifest {
 
 func catalog(manifests []*plan.Manifest) *planner.Catalog {
 	cat := &planner.Catalog{
-		Functions: registered(), Signatures: map[string]plan.FunctionSignature{}, Types: map[string]plan.Type{},
-		Codecs: map[string]codec.Codec{"json": jsoncodec.New(), "msgpack": msgpack.New()},
+		Functions: registered(),
+		Codecs:    map[string]codec.Codec{"json": jsoncodec.New(), "msgpack": msgpack.New()},
 	}
-	for _, m := range manifests {
-		for _, f := range m.Functions {
-			cat.Signatures[f.Name] = f
-		}
-		maps.Copy(cat.Types, m.Types)
-	}
+	cat.Offer(manifests...)
 	return cat
 }
 

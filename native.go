@@ -5,7 +5,6 @@ import (
 	"encoding/json/v2"
 	"fmt"
 	"iter"
-	"maps"
 	"os"
 
 	"github.com/levada-io/levada/internal/planner"
@@ -61,15 +60,11 @@ func runPlan(ctx context.Context, args []string, program, planJSON, manifest str
 		return runner.Internal
 	}
 	cat := planner.Catalog{
-		Functions:  make(map[string]*Function, len(functions)),
-		Signatures: make(map[string]plan.FunctionSignature, len(m.Functions)),
-		Types:      maps.Clone(m.Types),
+		Functions: make(map[string]*Function, len(functions)),
 	}
+	cat.Offer(&m)
 	for _, f := range functions {
 		cat.Functions[f.Name] = f
-	}
-	for _, s := range m.Functions {
-		cat.Signatures[s.Name] = s
 	}
 	return runner.Main(ctx, runner.Options{Args: args, Program: program, Plan: p, Catalog: cat})
 }

@@ -10,7 +10,6 @@ import (
 	"encoding/json/v2"
 	"fmt"
 	"iter"
-	"maps"
 	"os"
 	"strings"
 
@@ -97,17 +96,10 @@ func run(c bridge.MainCall, m *plan.Manifest, functions map[string]*program.Func
 		return fail(runner.Config, err)
 	}
 	cat := planner.Catalog{
-		Functions:  functions,
-		Signatures: map[string]plan.FunctionSignature{},
-		Types:      map[string]plan.Type{},
-		Python:     c.Python,
+		Functions: functions,
+		Python:    c.Python,
 	}
-	for _, m := range manifests {
-		for _, f := range m.Functions {
-			cat.Signatures[f.Name] = f
-		}
-		maps.Copy(cat.Types, m.Types)
-	}
+	cat.Offer(manifests...)
 	return runner.Main(context.Background(), runner.Options{
 		Args: argv, Plan: p, Catalog: cat, Signals: c.Stop, Counters: bridge.Counters, Stacks: c.Stacks,
 	})

@@ -26,11 +26,7 @@ func resolve(pl *Planned) (ps Problems) {
 		kit(f.Out)
 		kit(f.Elem)
 	}
-	pl.types = maps.Clone(pl.cat.Types)
-	if pl.types == nil {
-		pl.types = map[string]plan.Type{}
-	}
-	maps.Copy(pl.types, pl.plan.Types)
+	ps = append(ps, pl.definitions()...)
 
 	byName := map[string]*node{}
 	for i := range pl.plan.Steps {

@@ -1,8 +1,11 @@
 package planner
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 
 	"github.com/levada-io/levada/internal/frame"
 	"github.com/levada-io/levada/internal/typing"
@@ -17,6 +20,7 @@ var (
 // types finds the payload type of every edge and compares what a step produces with
 // what the next one takes.
 func types(pl *Planned) (ps Problems) {
+	told := map[string]bool{}
 	for _, n := range pl.nodes {
 		if n.fn == nil {
 			continue
@@ -25,7 +29,14 @@ func types(pl *Planned) (ps Problems) {
 			if n.fn.Seq && t == n.fn.Out.Type() {
 				t = n.fn.Elem.Type()
 			}
-			if _, err := pl.goType(t); err != nil {
+			_, err := pl.goType(t)
+			if e, ok := errors.AsType[*twofold](err); ok {
+				if told[e.name] {
+					continue
+				}
+				told[e.name] = true
+				ps = append(ps, n.problem("two-definitions", twofoldHint, "%s: %v", short(n.Function.Name), e))
+			} else if err != nil {
 				ps = append(ps, n.problem("bad-type", "", "%s: %v", short(n.Function.Name), err))
 			}
 		}
@@ -132,8 +143,10 @@ func (pl *Planned) goType(t reflect.Type) (plan.Type, error) {
 	if err != nil {
 		return plan.Type{}, err
 	}
-	for k, v := range table {
-		pl.types[k] = v
+	for _, name := range slices.Sorted(maps.Keys(table)) {
+		if e := pl.define(name, table[name], "the Go code of this program"); e != nil {
+			return plan.Type{}, e
+		}
 	}
 	return pt, nil
 }

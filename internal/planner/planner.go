@@ -34,6 +34,9 @@ type Catalog struct {
 	DeadLetters DeadLetters
 	// StrictTypes refuses edges of which one side is not known.
 	StrictTypes bool
+
+	origins map[string]string // where Types are from, as Offer was told
+	twofold []*twofold
 	// Streams are the streams whose messages a schema describes, by name.
 	Streams map[string]Stream
 }
@@ -53,6 +56,8 @@ type Planned struct {
 	root  *node                  // the source
 	kits  map[string]program.Kit // Go types by canonical name
 	types map[string]plan.Type
+	// origins are where types are from that the catalog does not know.
+	origins map[string]string
 }
 
 // node is a step with what the passes have found out about it.

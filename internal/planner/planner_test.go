@@ -116,7 +116,7 @@ func catalog() *Catalog {
 func steps(t *testing.T, text string) *plan.Plan {
 	t.Helper()
 	p := &plan.Plan{Version: plan.Version, Name: "test", Types: map[string]plan.Type{}}
-	mt, table, err := (&Planned{types: map[string]plan.Type{}}).typeAndTable(reflect.TypeFor[metric]())
+	mt, table, err := (&Planned{cat: &Catalog{}, types: map[string]plan.Type{}, origins: map[string]string{}}).typeAndTable(reflect.TypeFor[metric]())
 	if err != nil {
 		t.Fatal(err)
 	}

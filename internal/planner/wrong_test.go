@@ -3,6 +3,7 @@ package planner
 import (
 	"encoding/json/v2"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +16,7 @@ var update = flag.Bool("update", false, "write testdata anew")
 
 // TestWrongTypes holds testdata/wrong_types/*.txt: what Python says of its types and
 // functions, a line each, then a pipeline in short form, a line of dashes, and what is
-// said about it.
+// said about it. What is planned stands in the plan's own table of types.
 //
 //	type Reading {"kind":"struct","fields":[{"name":"id","type":{"kind":"string"}}]}
 //	def  to_hot  {"in":{"kind":"ref","name":"py:p:Reading"},"out":{"kind":"string"}}
@@ -38,23 +39,30 @@ func TestWrongTypes(t *testing.T) {
 			cat := catalog()
 			cat.Python = &fakePython{}
 			cat.StrictTypes = strings.HasPrefix(filepath.Base(f), "strict_")
-			types := map[string]plan.Type{}
+			types, planned := map[string]plan.Type{}, map[string]plan.Type{}
 			var short []string
 			for line := range strings.Lines(in) {
 				words := strings.SplitN(strings.TrimSpace(line), " ", 3)
+				if words[0] != "schema" && len(words) == 3 && !strings.Contains(words[1], ":") {
+					words[1] = "py:p:" + words[1]
+				}
 				switch words[0] {
-				case "type":
+				case "type", "planned":
 					typ := plan.Type{}
 					if err := json.Unmarshal([]byte(words[2]), &typ); err != nil {
 						t.Fatalf("%s: %v", line, err)
 					}
-					types["py:p:"+words[1]] = typ
+					if words[0] == "type" {
+						types[words[1]] = typ
+					} else {
+						planned[words[1]] = typ
+					}
 				case "def":
 					sig := plan.FunctionSignature{}
 					if err := json.Unmarshal([]byte(words[2]), &sig); err != nil {
 						t.Fatalf("%s: %v", line, err)
 					}
-					sig.Name = "py:p:" + words[1]
+					sig.Name = words[1]
 					cat.Signatures[sig.Name] = sig
 				case "schema":
 					st := Stream{Origin: words[1] + ".json"}
@@ -70,7 +78,9 @@ func TestWrongTypes(t *testing.T) {
 				}
 			}
 			cat.Types = types
-			_, err = Plan(steps(t, strings.Join(short, "")), cat)
+			p := steps(t, strings.Join(short, ""))
+			maps.Copy(p.Types, planned)
+			_, err = Plan(p, cat)
 			if err == nil {
 				t.Fatal("accepted")
 			}

@@ -18,11 +18,11 @@ __all__ = ["Manifest", "place"]
 class Manifest:
     """Collects the Python functions of one pipeline."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, classes: dict[str, type]) -> None:
         self.functions: dict[str, Callable[[Any], Any]] = {}
         self._folder = folder
         # What an annotation says beyond the platform's types does no harm here.
-        self._types = Table(strict=False)
+        self._types = Table(strict=False, classes=classes)
         self._signatures: list[dict[str, Any]] = []
 
     def add(

@@ -246,7 +246,7 @@ def _start_yaml(file: str, argv: list[str], package: str | None) -> int:
     if folder not in sys.path:
         sys.path.insert(0, folder)
     native = _extension.load(package or _extension_of_yaml(file))
-    manifest = Manifest(folder)
+    manifest = Manifest(folder, {})
     try:
         names = native.yaml_functions(file)
     except ValueError as e:

@@ -56,10 +56,12 @@ class Table:
     than the platform can check does no harm.
     """
 
-    def __init__(self, *, strict: bool) -> None:
+    def __init__(self, *, strict: bool, classes: dict[str, type] | None = None) -> None:
         self.types: dict[str, PlanType] = {}
         self._strict = strict
-        self.classes: dict[str, type] = {}
+        # Two tables of one pipeline share them: else two classes that are called alike
+        # would have one name in the one and another in the other.
+        self.classes: dict[str, type] = {} if classes is None else classes
 
     def declare(self, annotation: object) -> str:
         """The name in the table of the type that a parse declares; "" for any."""

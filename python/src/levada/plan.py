@@ -87,7 +87,7 @@ class _Builder:
         self._steps: list[dict[str, Any]] = []
         self._requires: set[str] = set()
         self._types = Table(strict=True)
-        self._manifest = Manifest(folder)
+        self._manifest = Manifest(folder, self._types.classes)
         self._go: dict[str, GoFunction[Any, Any]] = {}
         self._said: dict[str, Annotations] = {}
 
