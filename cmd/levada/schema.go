@@ -49,7 +49,7 @@ func (c *locked) write(l *schema.Lock) error {
 
 type schemaAddCmd struct {
 	locked  `embed:""`
-	Folder  string `arg:"" type:"path" help:"Folder with topics/*.yaml and schemas/, or with *.json."`
+	Folder  string `arg:"" type:"path" help:"Folder with topics/*.yaml and schemas/, or with *.json and *.avsc."`
 	Package string `help:"Name of the Go package." default:"schemas"`
 	Output  string `short:"o" help:"Go file to write." default:"schemas/schemas.go" placeholder:"FILE"`
 	// Whoever keeps its schemas in a registry keeps a copy of them beside the code.

@@ -17,7 +17,10 @@ import (
 type Types struct {
 	Topics map[string]plan.Type
 	Table  typing.Table
-	texts  map[string]string // of each topic: all that its schema says
+	// evolving are those of Table that are others where messages of another day are
+	// read: what has a default may be absent then.
+	evolving map[string]plan.Type
+	texts    map[string]string // of each topic: all that its schema says
 }
 
 // ReadTypes reads the folder fsys, called name, as Sync does. Types at places that are
@@ -28,7 +31,7 @@ func ReadTypes(fsys fs.FS, name string, locked map[string]string) (*Types, error
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if len(topics) == 0 {
-		return nil, fmt.Errorf("%s: expected topics/*.yaml or *.json, got neither", name)
+		return nil, fmt.Errorf("%s: expected topics/*.yaml, *.json or *.avsc, got none of them", name)
 	}
 	files := slices.Compact(slices.Sorted(maps.Values(topics)))
 	l, err := newLowering(fsys, locked, rootOf(files))
@@ -37,27 +40,34 @@ func ReadTypes(fsys fs.FS, name string, locked map[string]string) (*Types, error
 	}
 	out := &Types{
 		Topics: map[string]plan.Type{}, texts: map[string]string{},
-		Table: typing.Table{Types: map[string]plan.Type{}, Values: map[string][]string{}},
+		Table:    typing.Table{Types: map[string]plan.Type{}, Values: map[string][]string{}},
+		evolving: map[string]plan.Type{},
 	}
 	types, texts := map[string]plan.Type{}, map[string]string{}
 	for _, file := range files {
-		root, err := l.files.load(file)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		t, err := l.lower(root, stem(file))
+		root, t, err := l.root(file)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		types[file] = out.plan(t)
 		var text strings.Builder
-		l.files.text(&text, root, schemaText, map[*node]int{})
+		what := schemaText
+		if isAvro(file) {
+			what = avroText
+		}
+		l.files.text(&text, root, what, map[*node]int{})
 		texts[file] = text.String()
 	}
 	for topic, file := range topics {
 		out.Topics[topic], out.texts[topic] = types[file], texts[file]
 	}
 	return out, nil
+}
+
+func (s *Types) overTime() typing.Table {
+	types := maps.Clone(s.Table.Types)
+	maps.Copy(types, s.evolving)
+	return typing.Table{Types: types, Values: s.Table.Values}
 }
 
 // plan is t as pipelines have types. An integer is as wide as its bounds, for it is the
@@ -67,6 +77,16 @@ func (s *Types) plan(t *typ) plan.Type {
 	switch t.kind {
 	case boolKind:
 		p.Kind = plan.TBool
+	case int32Kind:
+		p.Kind = plan.TInt32
+	case float32Kind:
+		p.Kind = plan.TFloat32
+	case timeKind, durationKind:
+		p.Kind, p.Unit = plan.TTime, t.unit
+		if t.kind == durationKind {
+			p.Kind = plan.TDuration
+			p.Unit = strings.TrimSuffix(t.unit, "ms") // that is the one without a name
+		}
 	case intKind, uintKind:
 		p.Kind = width(t)
 	case numberKind:
@@ -110,11 +130,15 @@ func (s *Types) plan(t *typ) plan.Type {
 			break
 		}
 		s.Table.Types[t.name] = plan.Type{} // a recursion ends here
-		st := plan.Type{Kind: plan.TStruct, Extra: true}
+		st := plan.Type{Kind: plan.TStruct, Extra: !t.closed}
+		ev := st
 		for _, f := range t.fields {
-			st.Fields = append(st.Fields, plan.Field{Name: f.name, Type: s.plan(f.t), Optional: !f.required})
+			m := plan.Field{Name: f.name, Type: s.plan(f.t), Optional: !f.required}
+			st.Fields = append(st.Fields, m)
+			m.Optional = m.Optional || f.fallback
+			ev.Fields = append(ev.Fields, m)
 		}
-		s.Table.Types[t.name] = st
+		s.Table.Types[t.name], s.evolving[t.name] = st, ev
 	}
 	return p
 }
@@ -153,6 +177,7 @@ const (
 	schemaText textOf = iota
 	namesText         // an object whose members are schemas by name
 	dataText          // a value
+	avroText          // a schema of Avro
 	setText           // an array of values in any order
 )
 
@@ -201,6 +226,11 @@ func (f *files) text(b *strings.Builder, n *node, what textOf, seen map[*node]in
 	for _, key := range slices.Compact(slices.Sorted(slices.Values(n.keys))) {
 		within := what
 		switch what {
+		case avroText:
+			switch key {
+			case "doc", "aliases", "default", "order", "name", "namespace":
+				continue
+			}
 		case namesText:
 			within = schemaText
 		case setText:
@@ -262,7 +292,7 @@ func Diff(old, now *Types) []Change {
 			c.After = &t
 		}
 		if c.Before != nil && c.After != nil {
-			c.Changes = typing.CompareTables(*c.Before, *c.After, old.Table, now.Table)
+			c.Changes = typing.CompareTables(*c.Before, *c.After, old.overTime(), now.overTime())
 			c.Beyond = c.Changes == nil && old.texts[topic] != now.texts[topic]
 		}
 		out = append(out, c)

@@ -1,4 +1,4 @@
-// Package schema reads JSON Schemas as teams have them and writes Go types that
+// Package schema reads JSON Schemas and those of Avro as teams have them and writes Go types that
 // Levada's codecs carry. It owns how references are followed, what a schema means as a
 // type, and how types are named. It knows neither pipelines nor the network: a reference
 // that leaves the folder of the schemas is refused.

@@ -58,14 +58,14 @@ func (l *Lock) Text() ([]byte, error) {
 
 // Sync takes the topics and hashes from the folder fsys. Names stay. Where the folder has
 // topics/*.yaml the topics are those files' and their schemas stand in schemas/;
-// otherwise every *.json is the schema of a topic with the name of the file.
+// otherwise every *.json and *.avsc is the schema of a topic with the name of the file.
 func (l *Lock) Sync(fsys fs.FS) error {
 	topics, err := scan(fsys)
 	if err != nil {
 		return err
 	}
 	if len(topics) == 0 {
-		return fmt.Errorf("%s: expected topics/*.yaml or *.json, got neither", l.Source)
+		return fmt.Errorf("%s: expected topics/*.yaml, *.json or *.avsc, got none of them", l.Source)
 	}
 	l.Topics = topics
 	g, err := l.generate(fsys)
@@ -170,7 +170,7 @@ func scan(fsys fs.FS) (map[string]string, error) {
 		return topics, nil
 	}
 	err = fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".json") {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".json") && !isAvro(name) {
 			return err
 		}
 		if other := topics[stem(name)]; other != "" {
@@ -212,8 +212,13 @@ func resource(fsys fs.FS, name string) (string, error) {
 		}
 		if n > highest {
 			highest, file = n, ""
-			if what.Text == "json" || what.Text == "msgpack" {
+			switch what.Text {
+			case "json", "msgpack":
 				file = res.Text
+			case "avro":
+				if file = res.Text; !isAvro(file) {
+					return "", fmt.Errorf("%s:%d: expected a schema of Avro, *.avsc, got %q", name, s.Line, file)
+				}
 			}
 		}
 	}

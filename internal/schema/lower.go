@@ -17,9 +17,13 @@ const (
 	anyKind kind = iota
 	nullKind
 	boolKind
+	int32Kind // only Avro has it, and float32Kind, timeKind, durationKind
 	intKind
 	uintKind
+	float32Kind
 	numberKind
+	timeKind
+	durationKind
 	stringKind
 	bytesKind
 	listKind
@@ -40,6 +44,9 @@ type typ struct {
 	elem     *typ   // of lists and maps
 	elems    []*typ // of tuples and unions
 	array    bool   // of tuples: Go has an array for it
+	closed   bool   // of objects: there are no other members
+	dynamic  bool   // what has no type is any, not JSON
+	unit     string // of times and durations
 	base     kind   // of enums
 	values   []*node
 	fields   []field
@@ -52,6 +59,8 @@ type field struct {
 	name     string
 	doc      string
 	required bool
+	// fallback: old messages without it are read all the same, as in Avro.
+	fallback bool
 	t        *typ
 }
 
@@ -673,7 +682,7 @@ func same(a, b *typ) bool {
 		return true
 	}
 	scalar := func(k kind) bool { return k <= bytesKind }
-	return a.kind == b.kind && scalar(a.kind) && a.nullable == b.nullable && a.note == b.note
+	return a.kind == b.kind && scalar(a.kind) && a.nullable == b.nullable && a.note == b.note && a.unit == b.unit
 }
 
 // String is the type as notes and comments name it.
@@ -693,7 +702,8 @@ func (t *typ) String() string {
 		return strings.Join(names, " or ")
 	}
 	return map[kind]string{
-		anyKind: "anything", nullKind: "null", boolKind: "bool", intKind: "integer", uintKind: "integer >= 0", numberKind: "number",
+		anyKind: "anything", nullKind: "null", boolKind: "bool", int32Kind: "int32", intKind: "integer", float32Kind: "float32",
+		timeKind: "time", durationKind: "duration", uintKind: "integer >= 0", numberKind: "number",
 		stringKind: "string", bytesKind: "bytes", tupleKind: "tuple",
 	}[t.kind]
 }

@@ -34,13 +34,19 @@ var roots = map[string]reflect.Type{
 	"sluices":        reflect.TypeFor[types.Sluice](),
 	"levels":         reflect.TypeFor[types.Level](),
 	"anything":       reflect.TypeFor[types.AnythingMessage](),
+	"soundings":      reflect.TypeFor[types.Sounding](),
+	"stamps":         reflect.TypeFor[types.StampsMessage](),
 }
 
 func TestGoldenTypes(t *testing.T) {
 	fsys := os.DirFS("testdata/repo/schemas")
-	files, err := fs.Glob(fsys, "*.schema.json")
-	if err != nil {
-		t.Fatal(err)
+	var files []string
+	for _, pattern := range []string{"*.schema.json", "*.avsc"} {
+		some, err := fs.Glob(fsys, pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, some...)
 	}
 	g, err := schema.Go(fsys, "types", files, nil)
 	if err != nil {
@@ -62,7 +68,7 @@ func TestGoldenTypes(t *testing.T) {
 	}
 	for file, name := range g.Roots {
 		// The name of an alias is not in reflect.
-		if typ := roots[strings.TrimSuffix(file, ".schema.json")]; typ == nil || typ.PkgPath() != "" && typ.Name() != name && typ != reflect.TypeFor[jsontext.Value]() {
+		if typ := roots[strings.TrimSuffix(strings.TrimSuffix(file, ".schema.json"), ".avsc")]; typ == nil || typ.PkgPath() != "" && typ.Name() != name && typ != reflect.TypeFor[jsontext.Value]() {
 			t.Errorf("%s: expected %s in roots, got %v", file, name, typ)
 		}
 	}
@@ -84,9 +90,11 @@ func TestExamplesComeBack(t *testing.T) {
 		if err != nil || len(examples) == 0 {
 			t.Fatalf("%s: expected examples, got none: %v", name, err)
 		}
-		oracle, err := compile(folder, name+".schema.json")
-		if err != nil {
-			t.Fatal(err)
+		var oracle *jsonschema.Schema // Avro has none
+		if _, err := os.Stat("testdata/repo/schemas/" + name + ".avsc"); err != nil {
+			if oracle, err = compile(folder, name+".schema.json"); err != nil {
+				t.Fatal(err)
+			}
 		}
 		bound, err := json.New().Bind(typ)
 		if err != nil {
@@ -110,7 +118,7 @@ func TestExamplesComeBack(t *testing.T) {
 			}
 			for what, text := range map[string][]byte{"example": in, "what came back": out} {
 				doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-				if err == nil {
+				if err == nil && oracle != nil {
 					err = oracle.Validate(doc)
 				}
 				if err != nil {
@@ -267,6 +275,50 @@ func TestWhatBecomesOfIt(t *testing.T) {
 			t.Errorf("%s: expected the note %q, got %q", c.schema, c.note, notes.String())
 		}
 	}
+}
+
+func TestWrongAvro(t *testing.T) {
+	record := func(fields string) string { return `{"type":"record","name":"R","fields":[` + fields + `]}` }
+	for text, want := range map[string]string{
+		`3`:                              "s.avsc#: expected a schema of Avro, got 3",
+		`true`:                           "s.avsc#: expected a schema of Avro, got true",
+		`"strin"`:                        `s.avsc#: expected a type of Avro, or one that is defined before it in this file, got "strin"`,
+		`{}`:                             "s.avsc#: expected type, got none",
+		`{"type":"record"}`:              "s.avsc#: expected name",
+		`{"type":"record","name":"R"}`:   "s.avsc#: expected fields, an array",
+		`{"type":"record","name":"a b"}`: "s.avsc#: expected name, letters, digits and _",
+		`{"type":"enum","name":"E"}`:     "s.avsc#: expected symbols, an array of names",
+		`{"type":"enum","name":"E","symbols":[1]}`: "s.avsc#: expected symbols, an array of names",
+		`{"type":"array"}`:                         "s.avsc#: expected items of the array, got none",
+		`{"type":"map"}`:                           "s.avsc#: expected values of the map, got none",
+		`{"type":"fixed","name":"F"}`:              "s.avsc#: expected size, a number of bytes",
+		`{"type":"fixed","name":"F","size":-1}`:    "s.avsc#: expected size, a number of bytes",
+		`[]`:                                       "s.avsc#: expected branches, got none",
+		`["null",["int"]]`:                         "s.avsc#/1: expected a branch, got a union within one",
+		record(`{"name":"a"}`):                     "s.avsc#/fields/0: expected a field, with name and type",
+		record(`{"name":"a.b","type":"int"}`):      "s.avsc#/fields/0: expected a field, with name and type",
+		record(`{"name":"a","type":"int"},{"name":"a","type":"int"}`):                                                                                   `s.avsc#/fields/1/name: expected a name of its own, got "a", which another field has`,
+		record(`{"name":"a","type":"Later"},{"name":"b","type":{"type":"fixed","name":"Later","size":1}}`):                                              `s.avsc#/fields/0/type: expected a type of Avro, or one that is defined before it in this file, got "Later"`,
+		record(`{"name":"a","type":{"type":"record","name":"R","fields":[]}}`):                                                                          `s.avsc#/fields/0/type/name: expected a name of its own, got "R", which another type of the file has`,
+		`{"type":"record","name":"R","namespace":"a","fields":[{"name":"f","type":{"type":"record","name":"b.S","fields":[{"name":"r","type":"R"}]}}]}`: `s.avsc#/fields/0/type/fields/0/type: expected a type of Avro`,
+		`{"type":"record","name":"R","namespace":"a b","fields":[]}`:                                                                                    "s.avsc#/namespace: expected a namespace",
+		strings.Repeat(`{"type":`, 300) + `"int"` + strings.Repeat("}", 300):                                                                            "s.avsc: expected at most 200 levels",
+	} {
+		_, err := schema.Go(fstest.MapFS{"s.avsc": {Data: []byte(text)}}, "p", []string{"s.avsc"}, nil)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.60s: expected %q, got %v", text, want, err)
+		}
+	}
+}
+
+func FuzzAvro(f *testing.F) {
+	f.Add([]byte(`{"type":"record","name":"a.R","fields":[{"name":"x","type":["null","R",{"type":"enum","name":"E","symbols":["A"]}]},{"name":"t","type":{"type":"array","items":{"type":"long","logicalType":"timestamp-millis"}}}]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		_, err := schema.Go(fstest.MapFS{"s.avsc": {Data: text}}, "p", []string{"s.avsc"}, nil)
+		if err != nil && strings.Contains(err.Error(), "BUG") {
+			t.Errorf("%v (%s)", err, text)
+		}
+	})
 }
 
 func TestLockedNamesStay(t *testing.T) {

@@ -4,6 +4,7 @@ package types
 
 import (
 	"encoding/json/jsontext"
+	"time"
 
 	"github.com/levada-io/levada"
 )
@@ -21,6 +22,9 @@ type GateLog = jsontext.Value
 
 // Level is levels.schema.json.
 type Level = float64
+
+// StampsMessage is stamps.avsc.
+type StampsMessage = map[string]int64
 
 // Alarm is alarms.schema.json#.
 type Alarm struct {
@@ -135,6 +139,14 @@ const (
 	GaugeReadingStateClosed   GaugeReadingState = "closed"
 )
 
+// Kind is soundings.avsc#/fields/20/type/fields/2/type/1.
+type Kind string
+
+// The values of Kind.
+const (
+	KindA Kind = "A"
+)
+
 // Open is gate-commands.schema.json#/definitions/Open.
 type Open struct {
 	Kind OpenKind `json:"kind"`
@@ -163,6 +175,13 @@ type Owner_2 struct {
 	Since *int64 `json:"since,omitzero"`
 	// Extra are the members that are not named above.
 	Extra jsontext.Value `json:",embed"`
+}
+
+// Position is soundings.avsc#/fields/20/type.
+type Position struct {
+	X    float64 `json:"x" avro:"x"`
+	Y    float64 `json:"y" avro:"y"`
+	Kind *Kind   `json:"kind" avro:"kind"`
 }
 
 // Rule is alarms.schema.json#/definitions/Rule.
@@ -257,4 +276,50 @@ type SluiceMood string
 const (
 	SluiceMoodDry SluiceMood = "dry"
 	SluiceMoodWet SluiceMood = "wet"
+)
+
+// Sounding is soundings.avsc#.
+//
+// What a boat has measured.
+type Sounding struct {
+	// Its name.
+	Boat      string             `json:"boat" avro:"boat"`
+	At        time.Time          `json:"at" levada:"unit=unix_ms" avro:"at"`
+	Stored    *time.Time         `json:"stored" levada:"unit=unix_us" avro:"stored"`
+	Seen      []time.Time        `json:"seen" levada:"unit=unix_ms" avro:"seen"`
+	Watch     time.Duration      `json:"watch" levada:"unit=ms" avro:"watch"`
+	Took      *time.Duration     `json:"took" levada:"unit=us" avro:"took"`
+	Count     int32              `json:"count" avro:"count"`
+	Serial    int64              `json:"serial" avro:"serial"`
+	Tilt      float32            `json:"tilt" avro:"tilt"`
+	Depth     float64            `json:"depth" avro:"depth"`
+	Good      bool               `json:"good" avro:"good"`
+	Id        string             `json:"id" avro:"id"`
+	Day       int32              `json:"day" avro:"day"`
+	Price     []byte             `json:"price" avro:"price"`
+	Nanos     int64              `json:"nanos" avro:"nanos"`
+	Hash      []byte             `json:"hash" avro:"hash"`
+	OtherHash []byte             `json:"other_hash" avro:"other_hash"`
+	Raw       *[]byte            `json:"raw" avro:"raw"`
+	State     State              `json:"state" avro:"state"`
+	Before    *State             `json:"before" avro:"before"`
+	Position  Position           `json:"position" avro:"position"`
+	Other     *Position          `json:"other" avro:"other"`
+	Path      []Position         `json:"path" avro:"path"`
+	Tags      map[string]*string `json:"tags" avro:"tags"`
+	// A number or a word.
+	// Stays any: one of int32, string.
+	Value   any       `json:"value" avro:"value"`
+	Values  []any     `json:"values" avro:"values"`
+	Nothing any       `json:"nothing" avro:"nothing"`
+	Next    *Sounding `json:"next" avro:"next"`
+}
+
+// State is soundings.avsc#/fields/18/type.
+type State string
+
+// The values of State.
+const (
+	StateCALM  State = "CALM"
+	StateROUGH State = "ROUGH"
 )
