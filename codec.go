@@ -6,6 +6,7 @@ import (
 	"github.com/levada-io/levada/codec"
 	"github.com/levada-io/levada/codec/json"
 	"github.com/levada-io/levada/codec/msgpack"
+	"github.com/levada-io/levada/codec/protobuf"
 	"github.com/levada-io/levada/internal/program"
 	"github.com/levada-io/levada/plan"
 )
@@ -56,6 +57,24 @@ func (MsgpackCodec[V]) Encode(v V) ([]byte, error) { return encode(msgpack.New()
 
 func (MsgpackCodec[V]) codec() string { return "msgpack" }
 
+// ProtobufCodec is the codec of [Protobuf].
+type ProtobufCodec[V any] struct{}
+
+// Protobuf is the codec between messages of protocol buffers and V, a struct that
+// protoc-gen-go generated or, what such structs are made for, a pointer to one:
+// Protobuf[*visitspb.Visit]().
+func Protobuf[V any]() ProtobufCodec[V] { return ProtobufCodec[V]{} }
+
+// Decode implements Decoder, for tests: a pipeline prepares the codec once.
+func (ProtobufCodec[V]) Decode(message []byte) (V, error) {
+	return decode[V](protobuf.New(), message)
+}
+
+// Encode implements Encoder, for tests: a pipeline prepares the codec once.
+func (ProtobufCodec[V]) Encode(v V) ([]byte, error) { return encode(protobuf.New(), v) }
+
+func (ProtobufCodec[V]) codec() string { return "protobuf" }
+
 func decode[V any](c codec.Codec, message []byte) (V, error) {
 	var v V
 	b, err := c.Bind(reflect.TypeFor[V]())
@@ -97,6 +116,9 @@ func (s Stream[T]) Parse[U any](name string, d Decoder[T, U], opts ...Option) St
 		n.Function = &plan.Function{Name: "builtin:" + c.codec() + ".decode"}
 		if c.codec() != "raw" {
 			n.typ = reflect.TypeFor[U]()
+			if c.codec() == "protobuf" && n.typ.Kind() == reflect.Pointer {
+				n.typ = n.typ.Elem() // a message that was read is there
+			}
 			s.p.kits = append(s.p.kits, program.KitOf[U]())
 		}
 	default:

@@ -18,6 +18,7 @@ import (
 	"github.com/levada-io/levada/codec"
 	jsoncodec "github.com/levada-io/levada/codec/json"
 	"github.com/levada-io/levada/codec/msgpack"
+	"github.com/levada-io/levada/codec/protobuf"
 	"github.com/levada-io/levada/internal/frame"
 	"github.com/levada-io/levada/internal/gen"
 	"github.com/levada-io/levada/internal/planner"
@@ -38,6 +39,7 @@ import (
 	"github.com/levada-io/levada/plan/testdata/corpus/passthrough"
 	"github.com/levada-io/levada/plan/testdata/corpus/policies"
 	"github.com/levada-io/levada/plan/testdata/corpus/policies_default"
+	protobuf_steps "github.com/levada-io/levada/plan/testdata/corpus/protobuf"
 	"github.com/levada-io/levada/plan/testdata/corpus/raw"
 	"github.com/levada-io/levada/plan/testdata/corpus/reencode"
 	"github.com/levada-io/levada/plan/testdata/corpus/route_numbers"
@@ -92,6 +94,7 @@ var inGo = map[string]func() *levada.Pipeline{
 	"policies":          policies.Pipeline,
 	"policies_default":  policies_default.Pipeline,
 	"raw":               raw.Pipeline,
+	"protobuf":          protobuf_steps.Pipeline,
 	"reencode":          reencode.Pipeline,
 	"route_numbers":     route_numbers.Pipeline,
 	"route_text":        route_text.Pipeline,
@@ -142,6 +145,8 @@ func registered() map[string]*program.Function {
 		program.Of(name("Tagged"), withSettings((*steps.Tagged).Apply)),
 		program.Of(name("Touch"), plain(steps.Touch)),
 		program.Of(name("Positive"), plain(steps.Positive)),
+		program.Of(name("Slow"), plain(steps.Slow)),
+		program.Of(name("Anonymous"), plain(steps.Anonymous)),
 		program.Of(name("Stubborn"), withSettings((*steps.Stubborn).Apply)),
 	} {
 		out[f.Name] = f
@@ -194,7 +199,7 @@ func manifests(t *testing.T, dir string, ext *plan.Manifest) []*plan.Manifest {
 func catalog(manifests []*plan.Manifest) *planner.Catalog {
 	cat := &planner.Catalog{
 		Functions: registered(),
-		Codecs:    map[string]codec.Codec{"json": jsoncodec.New(), "msgpack": msgpack.New()},
+		Codecs:    map[string]codec.Codec{"json": jsoncodec.New(), "msgpack": msgpack.New(), "protobuf": protobuf.New()},
 	}
 	cat.Offer(manifests...)
 	return cat

@@ -88,6 +88,8 @@ var alone = []struct {
 		"everything else builds without a C compiler"},
 	{"github.com/alecthomas/kong", []string{"cmd/..."},
 		"the flags of a user's binary come from internal/runner"},
+	{"google.golang.org/protobuf/...", []string{"codec/protobuf", "internal/schema"},
+		"messages are the affair of one codec and of what generates them"},
 }
 
 type listed struct {

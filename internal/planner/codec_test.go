@@ -8,8 +8,10 @@ import (
 
 	"github.com/levada-io/levada/codec"
 	"github.com/levada-io/levada/codec/msgpack"
+	"github.com/levada-io/levada/codec/protobuf"
 	"github.com/levada-io/levada/internal/frame"
 	"github.com/levada-io/levada/plan"
+	"github.com/levada-io/levada/plan/testdata/visitpb"
 	"github.com/levada-io/levada/record"
 )
 
@@ -114,5 +116,91 @@ func TestDeadLetterOfABatchIsInItsCodec(t *testing.T) {
 		if got := string(c.Col.(record.Bytes)[0]); got != want {
 			t.Errorf("%s: %q, want %q", decode, got, want)
 		}
+	}
+}
+
+// Behind or in front of Python a codec of Go values has values, where a type is known.
+func TestCodecOfGoValuesBesidePython(t *testing.T) {
+	const text = "source in\nparse p T\nfilter f py:p:check\nmap m py:p:same\nserialize s\nsink out"
+	p, cat := steps(t, text), catalog()
+	python := &fakePython{}
+	cat.Codecs["go_only"], cat.Python = goOnly{}, python
+	for i := range p.Steps {
+		switch s := &p.Steps[i]; s.Name {
+		case "p":
+			s.Function.Name = "builtin:go_only.decode"
+			cat.Signatures["py:p:same"] = plan.FunctionSignature{Name: "py:p:same", In: plan.Type{Kind: plan.TRef, Name: s.Type}, Out: plan.Type{Kind: plan.TRef, Name: s.Type}}
+		case "s":
+			s.Function.Name = "builtin:go_only.encode"
+		}
+	}
+	p.Requires = plan.Requires(p)
+	pl, err := Plan(p, cat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pl.Program(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(python.asked, "; "), "run [f m] to planner.metric"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// A generated message is used by its pointer: it is read into what the step takes, not
+// into a struct that is copied.
+func TestMessagesAreReadIntoPointers(t *testing.T) {
+	p, cat := steps(t, "source in\nparse p T\nfilter f go:x.Slow\nserialize s\nsink out"), catalog()
+	cat.Codecs["protobuf"] = protobuf.New()
+	slow := of("Slow", func(m record.Message[*visitpb.Visit]) (bool, error) { return m.Payload().GetMs() > 100, nil })
+	cat.Functions[slow.Name] = slow
+	_, table, err := frame.TypeOf(reflect.TypeFor[visitpb.Visit]())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, typ := range table {
+		p.Types[name] = typ
+		if strings.HasSuffix(name, ".Visit") {
+			p.Steps[1].Type = name
+		}
+	}
+	p.Steps[1].Function.Name, p.Steps[3].Function.Name = "builtin:protobuf.decode", "builtin:protobuf.encode"
+	p.Requires = plan.Requires(p)
+	pl, err := Plan(p, cat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prog, err := pl.Program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := prog.NewStage(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Field 99 is none of the type's: only a message that was never copied into a frame
+	// still has it.
+	const fast, late = "\x10\x02", "\x10\xd0\x0f\x98\x06\x07"
+	c := &record.Chunk{Recs: make([]record.Record, 3), Col: record.Bytes{[]byte(fast), []byte(late), []byte("\x0a\x05x")}}
+	for _, op := range st.Ops {
+		if err := op.Process(context.Background(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := c.Col.(record.Bytes)
+	if len(got) != 1 || string(got[0]) != late {
+		t.Errorf("%x", got)
+	}
+}
+
+// What can not stand in a plan is told of before anything runs.
+func TestMessageWithAOneof(t *testing.T) {
+	p, cat := steps(t, "source in\nparse p\nfilter f go:x.Is\nserialize s\nsink out"), catalog()
+	is := of("Is", func(m record.Message[*visitpb.Either]) (bool, error) { return m.Payload().GetNumber() > 0, nil })
+	cat.Functions[is.Name] = is
+	p.Requires = plan.Requires(p)
+	_, err := Plan(p, cat)
+	if want := "x.Is: visitpb.Either.Which: visitpb.isEither_Which is not supported: an interface with methods"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v\nwant %s", err, want)
 	}
 }

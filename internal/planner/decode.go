@@ -1,7 +1,9 @@
 package planner
 
 import (
+	"maps"
 	"reflect"
+	"slices"
 
 	jsoncodec "github.com/levada-io/levada/codec/json"
 	"github.com/levada-io/levada/internal/frame"
@@ -13,6 +15,12 @@ import (
 // first decides: a Go step gets its struct, a Python step a frame.
 func (pl *Planned) target(n *node) program.Kit {
 	next := n.next[0]
+	if !pl.frames(n) {
+		if next.fn != nil && (n.Type == "" || pl.names(next.fn.In, n.out)) {
+			return next.fn.In
+		}
+		return pl.kitFor(n.out)
+	}
 	if next.lang == python {
 		return nil
 	}
@@ -23,6 +31,49 @@ func (pl *Planned) target(n *node) program.Kit {
 		return next.fn.In
 	}
 	return nil
+}
+
+// frames says that the codec of a step can do without a Go type.
+func (pl *Planned) frames(n *node) bool {
+	_, ok := pl.cat.Codecs[n.codec].(framing)
+	return ok
+}
+
+// names says that t is the type of a kit, or what its pointers lead to.
+func (pl *Planned) names(k program.Kit, t plan.Type) bool {
+	own, _, err := frame.TypeOf(k.Type())
+	return err == nil && own.Kind == plan.TRef && t.Kind == plan.TRef && pl.behind(own) == pl.behind(t)
+}
+
+// behind is the name of a struct, by whichever names of the table it is reached.
+func (pl *Planned) behind(t plan.Type) string {
+	if named, ok := pl.types[t.Name]; ok && named.Kind == plan.TRef {
+		return named.Name
+	}
+	return t.Name
+}
+
+// kitFor is the kit of a Go type that a codec needs which knows Go types only; nil where
+// none is known. Pointers come first: generated structs are used by them.
+func (pl *Planned) kitFor(t plan.Type) program.Kit {
+	all := slices.Clone(pl.cat.Kits)
+	for _, name := range slices.Sorted(maps.Keys(pl.cat.Functions)) {
+		f := pl.cat.Functions[name]
+		all = append(all, f.In, f.Out, f.Elem)
+	}
+	var found program.Kit
+	for _, k := range all {
+		if k == nil || !pl.names(k, t) {
+			continue
+		}
+		if k.Type().Kind() == reflect.Pointer {
+			return k
+		}
+		if found == nil {
+			found = k
+		}
+	}
+	return found
 }
 
 // same says that two types have the same members in the same order, so that one can
@@ -75,7 +126,7 @@ func (l *lowering) decode(n *node) (form, program.Op, error) {
 func (l *lowering) framing(n *node) (framing, *plan.Problem) {
 	c, ok := l.cat.Codecs[n.codec].(framing)
 	if !ok {
-		p := n.problem("codec-needs-go", "put a Go step with the type next to it, or take another codec",
+		p := n.problem("codec-needs-go", "the type of the parse, or of what comes to the serialize, must be one that a Go step of this program takes or returns; or take another codec",
 			"codec %s reads and writes Go values only, expected a step with a Go type beside it, got none", n.codec)
 		return nil, &p
 	}
@@ -91,11 +142,16 @@ func (l *lowering) encode(n *node, f form) (program.Op, error) {
 		return l.convert(n.Name, f, form{kind: raw})
 	}
 	if k := l.kitOf(f.typ); f.kind == values && k != nil {
-		b, err := l.cat.Codecs[n.codec].Bind(f.typ)
+		return l.encodeOp(n, k)
+	}
+	if k := l.kitFor(n.in); k != nil && !l.frames(n) {
+		// What Python made of the type is made of it again, by the kit that run chose.
+		to, err := l.convert(n.Name, f, form{values, k.Type()})
 		if err != nil {
-			return nil, n.problem("bad-type", "", "codec %s: %v", n.codec, err)
+			return nil, err
 		}
-		return k.EncodeOp(n.Name, b.Append), nil
+		op, err := l.encodeOp(n, k)
+		return &pair{to, op}, err
 	}
 	c, problem := l.framing(n)
 	if problem != nil {
@@ -107,6 +163,14 @@ func (l *lowering) encode(n *node, f form) (program.Op, error) {
 		return &pair{op, print}, err
 	}
 	return print, nil
+}
+
+func (l *lowering) encodeOp(n *node, k program.Kit) (program.Op, error) {
+	b, err := l.cat.Codecs[n.codec].Bind(k.Type())
+	if err != nil {
+		return nil, n.problem("bad-type", "", "codec %s: %v", n.codec, err)
+	}
+	return k.EncodeOp(n.Name, b.Append), nil
 }
 
 // result is what the Python step that made what n serializes has to return; nil where it
@@ -158,6 +222,11 @@ func (l *lowering) kitOf(t reflect.Type) program.Kit {
 	}
 	if k, ok := l.kits[canonical(t)]; ok && k.Type() == t {
 		return k
+	}
+	for _, k := range l.cat.Kits {
+		if k.Type() == t {
+			return k
+		}
 	}
 	for _, f := range l.cat.Functions {
 		for _, k := range []program.Kit{f.In, f.Out, f.Elem} {

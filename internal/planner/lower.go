@@ -243,6 +243,9 @@ func (l *lowering) run(st *program.Stage, n **node, in form) (form, error) {
 			}
 		case behind.lang == encode && behind.codec != "raw":
 			out, pf = form{kind: frames}, program.Form{Kind: program.Dynamic}
+			if k := l.kitFor(behind.in); k != nil && !l.frames(behind) {
+				out, pf = valuesOf(k.Type()), program.Form{Kind: program.GoValues, Kit: k}
+			}
 		case behind.Kind == plan.Sink, behind.lang == encode, behind.lang == decode:
 			out, pf = form{kind: raw}, program.Form{Kind: program.Raw}
 		}

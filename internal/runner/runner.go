@@ -19,6 +19,7 @@ import (
 	"github.com/levada-io/levada/codec"
 	"github.com/levada-io/levada/codec/json"
 	"github.com/levada-io/levada/codec/msgpack"
+	"github.com/levada-io/levada/codec/protobuf"
 	"github.com/levada-io/levada/internal/deploy"
 	"github.com/levada-io/levada/internal/planner"
 	"github.com/levada-io/levada/plan"
@@ -106,7 +107,7 @@ func dispatch(ctx context.Context, o *Options) error {
 		return usage("%s: unexpected argument %q", verb, fs.Arg(0))
 	}
 	if o.Catalog.Codecs == nil {
-		o.Catalog.Codecs = map[string]codec.Codec{"json": json.New(), "msgpack": msgpack.New()}
+		o.Catalog.Codecs = map[string]codec.Codec{"json": json.New(), "msgpack": msgpack.New(), "protobuf": protobuf.New()}
 	}
 	o.Catalog.StrictTypes = f.strict
 	if f.schemas != "" {

@@ -36,6 +36,7 @@ var expressions = map[string]string{
 	"github.com/philhofer/fwd":                 "MIT",
 	"github.com/tinylib/msgp":                  "BSD-3-Clause AND MIT",
 	"go.yaml.in/yaml/v4":                       "MIT AND Apache-2.0",
+	"google.golang.org/protobuf":               "BSD-3-Clause",
 	"golang.org/x/mod":                         "BSD-3-Clause",
 	"golang.org/x/sync":                        "BSD-3-Clause",
 	"golang.org/x/tools":                       "BSD-3-Clause",

@@ -362,7 +362,7 @@ func (r *reader) endpoint(s *plan.Step, n *yamldoc.Node, place string) {
 	s.Stream, _ = r.String(n.Values[0], place+"."+s.Connector)
 }
 
-var codecs = []string{"json", "msgpack", "raw"}
+var codecs = []string{"json", "msgpack", "protobuf", "raw"}
 
 func (r *reader) codec(s *plan.Step, n *yamldoc.Node, place, verb string) {
 	c, ok := r.String(n, place)

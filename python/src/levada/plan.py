@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,6 +91,7 @@ class _Builder:
         self._manifest = Manifest(folder, self._types.classes)
         self._go: dict[str, GoFunction[Any, Any]] = {}
         self._said: dict[str, Annotations] = {}
+        self._named: list[object] = []
 
     def build(self, pipeline: Pipeline) -> Plan:
         self._unique_names(pipeline)
@@ -111,9 +113,23 @@ class _Builder:
             text=_json.encode(plan, indent=2) + "\n",
             manifest=self._manifest.text(),
             functions=self._manifest.functions,
-            extensions=tuple(sorted({package_of(type(f)) for f in self._go.values()})),
+            extensions=tuple(
+                sorted({package_of(type(f)) for f in self._go.values()} | self._packages_of_types())
+            ),
             go_functions=self._go,
         )
+
+    def _packages_of_types(self) -> set[str]:
+        """The packages of Go types that a codec needs which knows nothing else, also where
+        no step of theirs is called."""
+        if "codec:protobuf" not in self._requires:
+            return set()
+        modules = {m for t in self._named if isinstance(m := getattr(t, "__module__", None), str)}
+        return {
+            m.removesuffix(".types")
+            for m in modules
+            if hasattr(sys.modules.get(m), "__levada_package__")
+        }
 
     def _unique_names(self, pipeline: Pipeline) -> None:
         first: dict[str, Node] = {}
@@ -232,6 +248,7 @@ class _Builder:
     ) -> dict[str, Any]:
         _takes_one_message(node, function)
         said = self._said[node.name] = read_annotations(function)
+        self._named += [said.takes, said.returns]
         takes = payload if said.takes is Any else said.takes
         callee = adapted(function, takes, said, by_enum=isinstance(node, Route) and node.by_enum)
         found = _names.named(function)
@@ -246,6 +263,7 @@ class _Builder:
         return out
 
     def _declared(self, node: Parser[Any]) -> str:
+        self._named.append(node.declared)
         try:
             return self._types.declare(node.declared)
         except UnsupportedType as e:

@@ -289,7 +289,7 @@ class Parser(Step[bytes, T_parsed]):
     type; without it the payload is whatever the codec finds.
 
     Attributes:
-        codec: ``json``, ``msgpack`` or ``raw``.
+        codec: ``json``, ``msgpack``, ``protobuf`` or ``raw``.
     """
 
     codec: str = "json"
@@ -308,7 +308,7 @@ class Serializer(Step[object, bytes]):
     """Encodes the payload into the bytes that a sink takes.
 
     Attributes:
-        codec: ``json``, ``msgpack`` or ``raw``.
+        codec: ``json``, ``msgpack``, ``protobuf`` or ``raw``.
     """
 
     codec: str = "json"

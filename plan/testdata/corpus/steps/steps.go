@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/levada-io/levada"
+	"github.com/levada-io/levada/plan/testdata/visitpb"
 )
 
 // Reading is one measurement of a sensor. It keeps the members that it does not name.
@@ -296,4 +297,14 @@ func Touch(m levada.Message[Everything]) (Everything, error) {
 	e.Time = e.Time.Add(time.Second)
 	e.Node.Down = append(e.Node.Down, Node{Name: fmt.Sprint(len(e.Node.Down))})
 	return e, nil
+}
+
+// Slow keeps visits that took long. Generated messages are used by their pointers.
+func Slow(m levada.Message[*visitpb.Visit]) (bool, error) { return m.Payload().GetMs() > 100, nil }
+
+// Anonymous leaves out who it was.
+func Anonymous(m levada.Message[*visitpb.Visit]) (*visitpb.Visit, error) {
+	v := m.Payload()
+	v.User = ""
+	return v, nil
 }
