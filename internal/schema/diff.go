@@ -17,8 +17,8 @@ import (
 type Types struct {
 	Topics map[string]plan.Type
 	Table  typing.Table
-	// evolving are those of Table that are others where messages of another day are
-	// read: what has a default may be absent then.
+	// evolving are the structs of Table where messages of another day are read: what has
+	// a default may be absent then.
 	evolving map[string]plan.Type
 	texts    map[string]string // of each topic: all that its schema says
 }
@@ -121,7 +121,7 @@ func (s *Types) plan(t *typ) plan.Type {
 		}
 		var values []string
 		for _, v := range t.values {
-			values = append(values, string(v.raw))
+			values = append(values, v.canonical())
 		}
 		s.Table.Values[t.name] = values
 	case objectKind:
@@ -133,10 +133,13 @@ func (s *Types) plan(t *typ) plan.Type {
 		st := plan.Type{Kind: plan.TStruct, Extra: !t.closed}
 		ev := st
 		for _, f := range t.fields {
-			m := plan.Field{Name: f.name, Type: s.plan(f.t), Optional: !f.required}
+			m := plan.Field{Name: f.name, Type: s.plan(f.t), Optional: !f.required || f.fallback}
+			ev.Fields = append(ev.Fields, m) // values are compared by name there
+			m.Optional = !f.required
+			if c := f.t.only(); c != nil {
+				m.Const = c.canonical()
+			}
 			st.Fields = append(st.Fields, m)
-			m.Optional = m.Optional || f.fallback
-			ev.Fields = append(ev.Fields, m)
 		}
 		s.Table.Types[t.name], s.evolving[t.name] = st, ev
 	}
@@ -185,11 +188,7 @@ const (
 // to in their place, members in order, and no notes for people.
 func (f *files) text(b *strings.Builder, n *node, what textOf, seen map[*node]int) {
 	if n.kind != '{' && n.kind != '[' {
-		raw := n.raw.Clone()
-		if err := raw.Canonicalize(); err != nil { // 1.0 is 1
-			raw = n.raw
-		}
-		b.Write(raw)
+		b.WriteString(n.canonical())
 		return
 	}
 	if at, ok := seen[n]; ok {
@@ -256,6 +255,18 @@ func (f *files) text(b *strings.Builder, n *node, what textOf, seen map[*node]in
 		b.WriteByte(',')
 	}
 	b.WriteByte('}')
+}
+
+// canonical is a scalar in the one spelling that it has: 1.0 is 1.
+func (n *node) canonical() string {
+	raw := n.raw.Clone()
+	if n.kind == '0' && !strings.ContainsAny(string(raw), ".eE") {
+		return string(raw) // all digits of an integer count
+	}
+	if err := raw.Canonicalize(); err != nil {
+		return string(n.raw)
+	}
+	return string(raw)
 }
 
 // referred is the text of what ref leads to. Where types do not look it may lead nowhere.

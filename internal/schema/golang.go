@@ -249,6 +249,13 @@ func (w *writer) object(t *typ) {
 		if t.closed {
 			tags += " " + f.tag()
 		}
+		if c := f.t.only(); c != nil {
+			if text, ok := constTag(c); ok {
+				tags += " levada:" + strconv.Quote("const="+text)
+			} else {
+				w.notes = append(w.notes, Note{f.t.place, "the constant " + c.shown() + " can not stand in a tag: the type does not hold it"})
+			}
+		}
 		fmt.Fprintf(&w.buf, "%s %s `%s`\n", name, s, tags)
 	}
 	if t.closed {
@@ -257,6 +264,15 @@ func (w *writer) object(t *typ) {
 	}
 	w.raw = true
 	fmt.Fprintf(&w.buf, "// Extra are the members that are not named above.\nExtra %s `json:\",embed\"`\n}\n\n", value)
+}
+
+// constTag is a constant as a tag spells it.
+func constTag(c *node) (string, bool) {
+	text := c.text
+	if c.kind != '"' {
+		text = string(c.raw)
+	}
+	return text, text != "-0" && !strings.Contains(text, "`")
 }
 
 func join(a, b string) string {

@@ -48,6 +48,7 @@ type typ struct {
 	dynamic  bool   // what has no type is any, not JSON
 	unit     string // of times and durations
 	base     kind   // of enums
+	konst    *node  // the only value, of a const
 	values   []*node
 	fields   []field
 	some     bool     // what stays JSON is not null
@@ -195,7 +196,7 @@ func (l *lowering) inner(n *node, hint string) (*typ, error) {
 		return l.merge(n, hint)
 	}
 	if c := n.get("const"); c != nil {
-		return l.enum(n, []*node{c}, hint)
+		return l.constant(n, c, hint)
 	}
 	if e := n.get("enum"); e != nil {
 		if e.kind != '[' || len(e.vals) == 0 {
@@ -556,7 +557,7 @@ func (l *lowering) merge(n *node, hint string) (*typ, error) {
 		if e := n.get("enum"); e != nil && others[0] == n && e.kind == '[' && len(e.vals) > 0 {
 			return l.enum(n, e.vals, hint)
 		} else if c := n.get("const"); c != nil && others[0] == n {
-			return l.enum(n, []*node{c}, hint)
+			return l.constant(n, c, hint)
 		}
 		fallthrough
 	case objects == 0 && len(others) == 1:
@@ -601,6 +602,23 @@ func (l *lowering) parts(n *node, seen map[*node]bool, out *[]*node) error {
 	return nil
 }
 
+// constant is the type of a const. An enum of one value is none: it is there to grow.
+func (l *lowering) constant(n, value *node, hint string) (*typ, error) {
+	t, err := l.enum(n, []*node{value}, hint)
+	if err == nil && (t.kind == enumKind || t.kind == boolKind) {
+		t.konst = value
+	}
+	return t, err
+}
+
+// only is the only value that t has beside null; nil: there are more.
+func (t *typ) only() *node {
+	if t.kind == unionKind && len(t.elems) == 1 {
+		return t.elems[0].only()
+	}
+	return t.konst
+}
+
 func (l *lowering) enum(n *node, values []*node, hint string) (*typ, error) {
 	t := &typ{kind: enumKind, place: n.place()}
 	null := false
@@ -620,6 +638,9 @@ func (l *lowering) enum(n *node, values []*node, hint string) (*typ, error) {
 			k = boolKind
 		}
 		if k == anyKind || len(t.values) > 0 && k != t.base {
+			if len(values) == 1 {
+				return l.raw(n, "a constant that is no text, integer or bool"), nil
+			}
 			return l.raw(n, "values of several kinds"), nil
 		}
 		t.base = k
@@ -682,7 +703,7 @@ func same(a, b *typ) bool {
 		return true
 	}
 	scalar := func(k kind) bool { return k <= bytesKind }
-	return a.kind == b.kind && scalar(a.kind) && a.nullable == b.nullable && a.note == b.note && a.unit == b.unit
+	return a.kind == b.kind && scalar(a.kind) && a.konst == b.konst && a.nullable == b.nullable && a.note == b.note && a.unit == b.unit
 }
 
 // String is the type as notes and comments name it.

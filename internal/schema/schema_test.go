@@ -20,6 +20,7 @@ import (
 	"github.com/levada-io/levada/codec/json"
 	"github.com/levada-io/levada/internal/schema"
 	"github.com/levada-io/levada/internal/schema/testdata/types"
+	"github.com/levada-io/levada/plan"
 )
 
 var update = flag.Bool("update", false, "write testdata anew")
@@ -247,6 +248,20 @@ func TestWhatBecomesOfIt(t *testing.T) {
 		{`{"$schema":"http://json-schema.org/draft-07/schema#","title":"t","required":["m"],"properties":{"m":{"items":[{"type":["string","null"]}],"additionalItems":false,"minItems":1}}}`, "M [1]*string `json:\"m\"`", ""},
 		{`{"title":"t","required":["m"],"properties":{"m":{"prefixItems":[{"$ref":"#"}],"items":false,"minItems":1}}}`, "M *[1]T `json:\"m\"`", ""},
 
+		// Constants.
+		{member(`{"const":"a \"b\"\n"}`), "M *TM `json:\"m,omitzero\" levada:\"const=a \\\"b\\\"\\n\"`", ""},
+		{`{"title":"t","required":["m"],"properties":{"m":{"const":-3}}}`, "M TM `json:\"m\" levada:\"const=-3\"`", ""},
+		{member(`{"const":true}`), "M *bool `json:\"m,omitzero\" levada:\"const=true\"`", ""},
+		{member(`{"anyOf":[{"const":"x"},{"type":"null"}]}`), "M levada.Opt[TM_1] `json:\"m,omitzero\" levada:\"const=x\"`", ""},
+		{member(`{"anyOf":[{"const":true},{"type":"null"}]}`), "M levada.Opt[bool] `json:\"m,omitzero\" levada:\"const=true\"`", ""},
+		{member(`{"type":"string","allOf":[{"const":"x"}]}`), "M *TM `json:\"m,omitzero\" levada:\"const=x\"`", ""},
+		{member(`{"enum":["x"]}`), "M *TM `json:\"m,omitzero\"`", ""},
+		{member(`{"items":{"const":"x"}}`), "M []TMItem `json:\"m,omitzero\"`", ""},
+		{member("{\"const\":\"`\"}"), "M *TM `json:\"m,omitzero\"`", "the constant \"`\" can not stand in a tag"},
+		{member(`{"const":-0}`), "M *TM `json:\"m,omitzero\"`", "the constant -0 can not stand in a tag"},
+		{member(`{"const":1.5}`), "", "a constant that is no text, integer or bool"},
+		{member(`{"enum":["x",1]}`), "", "values of several kinds"},
+
 		// Bounds.
 		{member(`{"type":"integer","minimum":0,"maximum":18446744073709551615}`), "M *uint64", ""},
 		{member(`{"type":"integer","minimum":0,"maximum":18446744073709551616}`), "M jsontext.Value", "integers of more than 64 bits"},
@@ -273,6 +288,44 @@ func TestWhatBecomesOfIt(t *testing.T) {
 		}
 		if !strings.Contains(notes.String(), c.note) || c.note == "" && notes.Len() > 0 {
 			t.Errorf("%s: expected the note %q, got %q", c.schema, c.note, notes.String())
+		}
+	}
+}
+
+// The type of a const refuses what its schema refuses.
+func TestConstantsAreHeld(t *testing.T) {
+	bound, err := json.New().Bind(reflect.TypeFor[types.Open]())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := bound.Decode([]byte(`{"kind":"shut","by":1}`), new(types.Open)); err == nil || err.Error() != `$.kind: expected "open", got "shut"` {
+		t.Errorf("got %v", err)
+	}
+	out, err := bound.Append(nil, &types.Open{By: 1})
+	if err != nil || string(out) != `{"kind":"open","by":1}` {
+		t.Errorf("got %s, %v", out, err)
+	}
+}
+
+// What is checked of a pipeline are the messages of today: a constant counts, and a
+// default of Avro is no reason for a field not to be there.
+func TestReadTypes(t *testing.T) {
+	s, err := schema.ReadTypes(fstest.MapFS{
+		"a.json": {Data: []byte(`{"properties":{"kind":{"const":"\u0061"},"n":{"type":"integer","minimum":0,"maximum":255}},"required":["n"]}`)},
+		"b.avsc": {Data: []byte(`{"type":"record","name":"B","fields":[{"name":"n","type":"int","default":0},{"name":"d","type":["null",{"type":"int","logicalType":"time-millis"}]}]}`)},
+	}, "repo", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, d := plan.Type{Kind: plan.TInt32}, plan.Type{Kind: plan.TDuration, Nullable: true}
+	for topic, want := range map[string]plan.Type{
+		"a": {Kind: plan.TStruct, Extra: true, Fields: []plan.Field{
+			{Name: "kind", Type: plan.Type{Kind: plan.TRef, Name: "AKind"}, Optional: true, Const: `"a"`}, {Name: "n", Type: plan.Type{Kind: plan.TUint8}},
+		}},
+		"b": {Kind: plan.TStruct, Fields: []plan.Field{{Name: "n", Type: n}, {Name: "d", Type: d}}},
+	} {
+		if got, err := s.Topics[topic].Resolve(s.Table.Types); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: expected %+v, got %+v, %v", topic, want, got, err)
 		}
 	}
 }

@@ -47,7 +47,7 @@ type Basin struct {
 
 // Close is gate-commands.schema.json#/definitions/Close.
 type Close struct {
-	Kind CloseKind `json:"kind"`
+	Kind CloseKind `json:"kind" levada:"const=close"`
 	// Extra are the members that are not named above.
 	Extra jsontext.Value `json:",embed"`
 }
@@ -99,7 +99,7 @@ type GaugeReading struct {
 	Tags          map[string]string   `json:"tags,omitzero"`
 	// The member "raw" (anything) may be absent and may be null: it stands in Extra, where both survive.
 	State   *GaugeReadingState `json:"state,omitzero"`
-	Kind    *GaugeReadingKind  `json:"kind,omitzero"`
+	Kind    *GaugeReadingKind  `json:"kind,omitzero" levada:"const=reading"`
 	Grade   *GaugeReadingGrade `json:"grade,omitzero"`
 	Samples []Sample           `json:"samples,omitzero"`
 	Units   map[string]string  `json:"units,omitzero"`
@@ -149,7 +149,7 @@ const (
 
 // Open is gate-commands.schema.json#/definitions/Open.
 type Open struct {
-	Kind OpenKind `json:"kind"`
+	Kind OpenKind `json:"kind" levada:"const=open"`
 	By   float64  `json:"by"`
 	// Extra are the members that are not named above.
 	Extra jsontext.Value `json:",embed"`
@@ -236,7 +236,7 @@ type Sluice struct {
 	// The member "next" (Sluice) may be absent and may be null, and contains itself: it stands in Extra, where both survive.
 	ExtraOwner levada.Opt[Owner] `json:"extra_owner,omitzero"`
 	// The member "anything" (anything) may be absent and may be null: it stands in Extra, where both survive.
-	Kind *SluiceKind `json:"kind,omitzero"`
+	Kind *SluiceKind `json:"kind,omitzero" levada:"const=sluice"`
 	// Extra are the members that are not named above.
 	Extra jsontext.Value `json:",embed"`
 }
