@@ -374,6 +374,30 @@ func FuzzAvro(f *testing.F) {
 	})
 }
 
+// Whatever a schema says: it has not changed since itself, and a change looks the same
+// from both ends.
+func FuzzDiff(f *testing.F) {
+	f.Add([]byte(`{"type":["object","null"],"properties":{"a":{"enum":["",1]},"c":{"oneOf":[{"type":"string"},{"$ref":"#"},{"const":3}]}}}`),
+		[]byte(`{"required":["a"],"properties":{"a":{"enum":["","x"]},"c":{"anyOf":[{"$ref":"#"},{"prefixItems":[{"type":"integer"}],"items":false,"minItems":1}]}}}`))
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		read := func(text []byte) *schema.Types {
+			s, err := schema.ReadTypes(fstest.MapFS{"s.json": {Data: text}}, "x", nil)
+			if err != nil {
+				t.Skip()
+			}
+			return s
+		}
+		old, again, now := read(a), read(a), read(b)
+		if c := schema.Diff(old, again)[0]; c.Changes != nil || c.Beyond {
+			t.Errorf("%s against itself: %+v", a, c)
+		}
+		there, back := schema.Diff(old, now)[0], schema.Diff(now, old)[0]
+		if there.Changes.Backward() != back.Changes.Forward() || there.Changes.Forward() != back.Changes.Backward() || there.Beyond != back.Beyond {
+			t.Errorf("from %s to %s: %+v, and back: %+v", a, b, there, back)
+		}
+	})
+}
+
 func TestLockedNamesStay(t *testing.T) {
 	fsys := fstest.MapFS{"s.json": {Data: []byte(`{"title":"new","type":"object","properties":{"a":{"type":"object","properties":{"b":true}}}}`)}}
 	g, err := schema.Go(fsys, "p", []string{"s.json"}, map[string]string{"s.json#": "Old"})

@@ -66,16 +66,22 @@ func Compare(before, after plan.Type, old, now map[string]plan.Type) Changes {
 	return CompareTables(before, after, Table{Types: old}, Table{Types: now})
 }
 
+// maxLooks is far beyond what schemas of people need.
+const maxLooks = 10_000
+
 // CompareTables is Compare where names may have only some values.
+//
+// Unions that are too deep in each other to be held against each other count as changed.
 func CompareTables(before, after plan.Type, old, now Table) Changes {
+	back, fore := maxLooks, maxLooks
 	backward := comparison{
 		from: old.Types, to: now.Types, fromValues: old.Values, toValues: now.Values,
-		text: true, seen: map[[2]string]bool{},
+		text: true, looks: &back, seen: map[[2]string]bool{},
 	}
 	backward.walk(before, after, "$")
 	forward := comparison{
 		from: now.Types, to: old.Types, fromValues: now.Values, toValues: old.Values,
-		text: true, seen: map[[2]string]bool{},
+		text: true, looks: &fore, seen: map[[2]string]bool{},
 	}
 	forward.walk(after, before, "$")
 
@@ -176,9 +182,16 @@ func (c *comparison) variants(from, to, f, t plan.Type, path string) {
 	}
 	into := alone(to, t)
 	for _, v := range alone(from, f) {
-		i := slices.IndexFunc(into, func(w plan.Type) bool { return v.Kind == plan.TRef && w.Kind == plan.TRef && v.Name == w.Name })
-		if i < 0 {
-			i = slices.IndexFunc(into, func(w plan.Type) bool { return c.quietly(v, w) })
+		i := -1
+		for _, same := range []func(w plan.Type) bool{
+			func(w plan.Type) bool { return v.Kind == plan.TRef && w.Kind == plan.TRef && v.Name == w.Name },
+			func(w plan.Type) bool { return v.Text() == w.Text() },
+			func(w plan.Type) bool { return w.Kind != plan.TAny && c.quietly(v, w) },
+			func(w plan.Type) bool { return w.Kind == plan.TAny },
+		} {
+			if i = slices.IndexFunc(into, same); i >= 0 {
+				break
+			}
 		}
 		if i < 0 {
 			c.report(path, OtherKind, to.String(), v.String())

@@ -106,6 +106,8 @@ type comparison struct {
 	alike bool
 	// unknown: any where something definite is expected counts.
 	unknown bool
+	// looks is how many more times variants are held against others; nil: any number.
+	looks *int
 	// fromValues and toValues are those of names that have only some values.
 	fromValues, toValues map[string][]string
 	seen                 map[[2]string]bool
@@ -210,9 +212,15 @@ func (c *comparison) resolved(from, to, f, t plan.Type, path string) {
 
 // quietly says whether one type fits another, for the choice among variants.
 func (c *comparison) quietly(from, to plan.Type) bool {
+	if c.looks != nil {
+		// Unions within unions ask for all of it again at every level.
+		if *c.looks--; *c.looks < 0 {
+			return false
+		}
+	}
 	d := comparison{
 		from: c.from, to: c.to, one: c.one, fixed: c.fixed,
-		fromValues: c.fromValues, toValues: c.toValues, seen: map[[2]string]bool{},
+		fromValues: c.fromValues, toValues: c.toValues, looks: c.looks, seen: map[[2]string]bool{},
 	}
 	// The pairs on the way here hold as they do for what is being compared.
 	for pair := range c.seen {

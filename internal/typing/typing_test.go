@@ -250,6 +250,31 @@ func TestCompareTables(t *testing.T) {
 	}
 }
 
+// Unions in unions under new names: what would take for ever counts as changed.
+func TestCompareDeepUnions(t *testing.T) {
+	table := func(prefix string, leaf plan.Type, levels int) Table {
+		out := Table{Types: map[string]plan.Type{}}
+		name := func(kind string, i int) string { return fmt.Sprint(prefix, kind, i) }
+		for i := range levels {
+			for _, kind := range []string{"a", "b"} {
+				next := union(ref(name("a", i+1)), ref(name("b", i+1)))
+				if i == levels-1 {
+					next = leaf
+				}
+				out.Types[name(kind, i)] = object(must("next", next))
+			}
+		}
+		return out
+	}
+	for levels, want := range map[int]string{4: "full", 40: "none"} {
+		old, now := table("old", text, levels), table("new", text, levels)
+		cs := CompareTables(union(ref("olda0"), ref("oldb0")), union(ref("newa0"), ref("newb0")), old, now)
+		if got := cs.Compatibility(); got != want {
+			t.Errorf("%d levels: expected %s, got %s: %v", levels, want, got, cs)
+		}
+	}
+}
+
 // A name may mean another type in the newer table.
 func TestCompareTakesEachSidesTable(t *testing.T) {
 	old := map[string]plan.Type{"go:x.T": object(must("a", text))}
