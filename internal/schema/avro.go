@@ -2,8 +2,10 @@ package schema
 
 import (
 	"fmt"
+	"io/fs"
 	"math"
 	"math/big"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,25 +13,44 @@ import (
 
 // root is the file and what it means.
 func (l *lowering) root(file string) (*node, *typ, error) {
+	if isAvro(file) {
+		a, err := l.avroFile(file)
+		if err != nil {
+			return nil, nil, err
+		}
+		return a.node, a.typ, nil
+	}
 	n, err := l.files.load(file)
 	if err != nil {
 		return nil, nil, err
 	}
-	var t *typ
-	if isAvro(file) {
-		a := &avro{l, map[string]*typ{}}
-		t, err = a.lower(n, "", false)
-	} else {
-		t, err = l.lower(n, stem(file))
-	}
+	t, err := l.lower(n, stem(file))
 	return n, t, err
+}
+
+// avroFile reads each file once: others may name its types.
+func (l *lowering) avroFile(file string) (*avro, error) {
+	if a := l.avros[file]; a != nil {
+		return a, nil
+	}
+	n, err := l.files.load(file)
+	if err != nil {
+		return nil, err
+	}
+	a := &avro{lowering: l, node: n, defined: map[string]*typ{}}
+	l.avros[file] = a // before its types, which may name one of a file that names one of this
+	a.typ, err = a.lower(n, "", false)
+	return a, err
 }
 
 func isAvro(file string) bool { return strings.HasSuffix(file, ".avsc") }
 
-// avro is one file of Avro: a type has to be defined before it is named, and in this file.
+// avro is one file of Avro: a type has to be defined before it is named, in this file or
+// in one beside it that has the name of the type.
 type avro struct {
 	*lowering
+	node    *node
+	typ     *typ
 	defined map[string]*typ // by full name
 }
 
@@ -53,13 +74,34 @@ func (a *avro) lower(n *node, space string, member bool) (*typ, error) {
 				return t, nil
 			}
 		}
-		return nil, n.errorf("expected a type of Avro, or one that is defined before it in this file, got %s", n.shown())
+		return a.beside(n, space)
 	case '[':
 		return a.union(n, space, member)
 	case '{':
 		return a.complex(n, space, member)
 	}
 	return nil, n.errorf("expected a schema of Avro, got %s", n.shown())
+}
+
+// beside is the type that n names, of a file with its name, with or without namespace.
+func (a *avro) beside(n *node, space string) (*typ, error) {
+	full := fullName(n.text, space)
+	if avroName.MatchString(full) {
+		for _, name := range []string{full, last(full)} {
+			file := path.Join(path.Dir(n.file), name+".avsc")
+			if _, err := fs.Stat(a.files.fsys, file); err != nil || file == n.file {
+				continue
+			}
+			other, err := a.avroFile(file)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", n.place(), err)
+			}
+			if t := other.defined[full]; t != nil {
+				return t, nil
+			}
+		}
+	}
+	return nil, n.errorf("expected a type of Avro, one that is defined before it in this file, or a file %s.avsc beside it that defines it, got %s", last(full), n.shown())
 }
 
 func fullName(name, space string) string {

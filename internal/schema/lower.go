@@ -72,8 +72,9 @@ func (n Note) String() string { return n.Place + ": " + n.Text }
 
 type lowering struct {
 	files *files
-	done  map[*node]*typ // objects and enums, so that a recursion ends
-	open  map[*node]bool // on the way down
+	avros map[string]*avro // by file
+	done  map[*node]*typ   // objects and enums, so that a recursion ends
+	open  map[*node]bool   // on the way down
 	named []*typ
 	notes []Note
 	names map[string]string // place to name; what is locked stands in it from the start
@@ -83,6 +84,7 @@ type lowering struct {
 func newLowering(fsys fs.FS, locked map[string]string, root string) (*lowering, error) {
 	l := &lowering{
 		files: &files{fsys: fsys, root: root, roots: map[string]*node{}},
+		avros: map[string]*avro{},
 		done:  map[*node]*typ{}, open: map[*node]bool{}, names: map[string]string{}, taken: map[string]string{},
 	}
 	for place, name := range locked {

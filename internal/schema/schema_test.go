@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -335,7 +336,7 @@ func TestWrongAvro(t *testing.T) {
 	for text, want := range map[string]string{
 		`3`:                              "s.avsc#: expected a schema of Avro, got 3",
 		`true`:                           "s.avsc#: expected a schema of Avro, got true",
-		`"strin"`:                        `s.avsc#: expected a type of Avro, or one that is defined before it in this file, got "strin"`,
+		`"strin"`:                        `s.avsc#: expected a type of Avro, one that is defined before it in this file, or a file strin.avsc beside it that defines it, got "strin"`,
 		`{}`:                             "s.avsc#: expected type, got none",
 		`{"type":"record"}`:              "s.avsc#: expected name",
 		`{"type":"record","name":"R"}`:   "s.avsc#: expected fields, an array",
@@ -351,7 +352,7 @@ func TestWrongAvro(t *testing.T) {
 		record(`{"name":"a"}`):                     "s.avsc#/fields/0: expected a field, with name and type",
 		record(`{"name":"a.b","type":"int"}`):      "s.avsc#/fields/0: expected a field, with name and type",
 		record(`{"name":"a","type":"int"},{"name":"a","type":"int"}`):                                                                                   `s.avsc#/fields/1/name: expected a name of its own, got "a", which another field has`,
-		record(`{"name":"a","type":"Later"},{"name":"b","type":{"type":"fixed","name":"Later","size":1}}`):                                              `s.avsc#/fields/0/type: expected a type of Avro, or one that is defined before it in this file, got "Later"`,
+		record(`{"name":"a","type":"Later"},{"name":"b","type":{"type":"fixed","name":"Later","size":1}}`):                                              `s.avsc#/fields/0/type: expected a type of Avro, one that is defined before it in this file, or a file Later.avsc beside it that defines it, got "Later"`,
 		record(`{"name":"a","type":{"type":"record","name":"R","fields":[]}}`):                                                                          `s.avsc#/fields/0/type/name: expected a name of its own, got "R", which another type of the file has`,
 		`{"type":"record","name":"R","namespace":"a","fields":[{"name":"f","type":{"type":"record","name":"b.S","fields":[{"name":"r","type":"R"}]}}]}`: `s.avsc#/fields/0/type/fields/0/type: expected a type of Avro`,
 		`{"type":"record","name":"R","namespace":"a b","fields":[]}`:                                                                                    "s.avsc#/namespace: expected a namespace",
@@ -360,6 +361,39 @@ func TestWrongAvro(t *testing.T) {
 		_, err := schema.Go(fstest.MapFS{"s.avsc": {Data: []byte(text)}}, "p", []string{"s.avsc"}, nil)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.60s: expected %q, got %v", text, want, err)
+		}
+	}
+}
+
+// A type may stand in a file of its own, be named by several and name them.
+func TestAvroFilesBesideEachOther(t *testing.T) {
+	fsys := fstest.MapFS{
+		"a/visit.avsc":   {Data: []byte(`{"type":"record","name":"Visit","namespace":"x","fields":[{"name":"line","type":{"type":"array","items":"Line"}},{"name":"at","type":"y.Place"}]}`)},
+		"a/Line.avsc":    {Data: []byte(`{"type":"record","name":"x.Line","fields":[{"name":"of","type":["null","y.Place"]},{"name":"first","type":["null","Line"]}]}`)},
+		"a/y.Place.avsc": {Data: []byte(`{"type":"record","name":"Place","namespace":"y","fields":[{"name":"lines","type":{"type":"map","values":"x.Line"}}]}`)},
+		"a/bad.avsc":     {Data: []byte(`{"type":"record","name":"bad","fields":[{"name":"f","type":"Wrong"}]}`)},
+		"a/Wrong.avsc":   {Data: []byte(`{"type":"record","name":"Other","fields":[]}`)},
+		"a/worse.avsc":   {Data: []byte(`{"type":"array","items":"Broken"}`)},
+		"a/Broken.avsc":  {Data: []byte(`{"type":"record","name":"Broken"}`)},
+	}
+	g, err := schema.Go(fsys, "p", []string{"a/visit.avsc", "a/Line.avsc"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"a/Line.avsc", "a/visit.avsc", "a/y.Place.avsc"}; !slices.Equal(g.Files, want) || len(g.Names) != 3 {
+		t.Errorf("expected %v, got %v, with %v", want, g.Files, g.Names)
+	}
+	for _, want := range []string{"Line []Line ", "At +Place ", `Of +\*Place `, `First +\*Line `, `Lines map\[string\]Line `} {
+		if !regexp.MustCompile(strings.ReplaceAll(want, "[]", `\[\]`)).Match(g.Source) {
+			t.Errorf("expected %s in\n%s", want, g.Source)
+		}
+	}
+	for file, want := range map[string]string{
+		"a/bad.avsc":   `a/bad.avsc#/fields/0/type: expected a type of Avro, one that is defined before it in this file, or a file Wrong.avsc beside it that defines it, got "Wrong"`,
+		"a/worse.avsc": "a/worse.avsc#/items: a/Broken.avsc#: expected fields, an array",
+	} {
+		if _, err := schema.Go(fsys, "p", []string{file}, nil); err == nil || err.Error() != want {
+			t.Errorf("%s: expected %q, got %v", file, want, err)
 		}
 	}
 }
