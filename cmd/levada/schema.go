@@ -91,6 +91,13 @@ func syncLock(e *env, c *locked, l *schema.Lock) error {
 	if err := l.Sync(os.DirFS(l.Source)); err != nil {
 		return configError{err}
 	}
+	notes, err := schema.PassedOver(os.DirFS(l.Source))
+	if err != nil {
+		return configError{err}
+	}
+	for _, n := range notes {
+		fmt.Fprintf(e.stdout, "note: %s\n", n)
+	}
 	fmt.Fprintf(e.stdout, "%s: topics=%d schemas=%d\n", c.Lock, len(l.Topics), len(l.Files))
 	return c.write(l)
 }

@@ -151,6 +151,25 @@ func hashes(fsys fs.FS, files []string) (map[string]string, error) {
 	return out, nil
 }
 
+// PassedOver says which topics of the folder fsys have schemas of a type that is not read.
+func PassedOver(fsys fs.FS) ([]Note, error) {
+	yamls, err := fs.Glob(fsys, "topics/*.yaml")
+	if err != nil {
+		return nil, err
+	}
+	var out []Note
+	for _, name := range yamls {
+		file, what, err := resource(fsys, name)
+		if err != nil {
+			return nil, err
+		}
+		if file == "" {
+			out = append(out, Note{name, fmt.Sprintf("its schema is of type %q and is passed over", what)})
+		}
+	}
+	return out, nil
+}
+
 func scan(fsys fs.FS) (map[string]string, error) {
 	topics := map[string]string{}
 	yamls, err := fs.Glob(fsys, "topics/*.yaml")
@@ -158,7 +177,7 @@ func scan(fsys fs.FS) (map[string]string, error) {
 		return nil, err
 	}
 	for _, name := range yamls {
-		file, err := resource(fsys, name)
+		file, _, err := resource(fsys, name)
 		if err != nil {
 			return nil, err
 		}
@@ -182,48 +201,48 @@ func scan(fsys fs.FS) (map[string]string, error) {
 	return topics, err
 }
 
-// resource is the JSON Schema of a topic's highest version; empty where it has another
-// type of schema.
-func resource(fsys fs.FS, name string) (string, error) {
+// resource is the schema of a topic's highest version, and of what type it is; empty where
+// that is none of those that are read.
+func resource(fsys fs.FS, name string) (file, kind string, err error) {
 	data, err := fs.ReadFile(fsys, name)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	doc, err := yamldoc.Parse(name, data)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	list := doc.Root.Get("schemas")
 	if list == nil || list.Kind != yamldoc.List || len(list.Values) == 0 {
-		return "", fmt.Errorf("%s: expected schemas, a list, got none", name)
+		return "", "", fmt.Errorf("%s: expected schemas, a list, got none", name)
 	}
-	file, highest := "", int64(-1)
+	highest := int64(-1)
 	for _, s := range list.Values {
 		if !doc.Is(s, "schemas", yamldoc.Map) {
-			return "", doc.Err()
+			return "", "", doc.Err()
 		}
 		version, what, res := s.Get("version"), s.Get("type"), s.Get("resource")
 		if version == nil || what == nil || res == nil {
-			return "", fmt.Errorf("%s:%d: expected version, type and resource, got a schema without one of them", name, s.Line)
+			return "", "", fmt.Errorf("%s:%d: expected version, type and resource, got a schema without one of them", name, s.Line)
 		}
 		n, ok := doc.Integer(version, "version", 0)
 		if !ok {
-			return "", doc.Err()
+			return "", "", doc.Err()
 		}
 		if n > highest {
-			highest, file = n, ""
+			highest, file, kind = n, "", what.Text
 			switch what.Text {
 			case "json", "msgpack":
 				file = res.Text
 			case "avro":
 				if file = res.Text; !isAvro(file) {
-					return "", fmt.Errorf("%s:%d: expected a schema of Avro, *.avsc, got %q", name, s.Line, file)
+					return "", "", fmt.Errorf("%s:%d: expected a schema of Avro, *.avsc, got %q", name, s.Line, file)
 				}
 			}
 		}
 	}
 	if file != "" && !fs.ValidPath(file) {
-		return "", fmt.Errorf("%s: expected a file below schemas/, got %q", name, file)
+		return "", "", fmt.Errorf("%s: expected a file below schemas/, got %q", name, file)
 	}
-	return file, nil
+	return file, kind, nil
 }
