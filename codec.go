@@ -1,6 +1,7 @@
 package levada
 
 import (
+	"encoding/json/jsontext"
 	"reflect"
 
 	"github.com/levada-io/levada/codec"
@@ -23,10 +24,13 @@ type Encoder[In, Out any] interface {
 }
 
 // builtin is a codec that plans name and that every engine has.
-type builtin interface{ codec() string }
+type builtin interface {
+	codec() string
+	settings() jsontext.Value
+}
 
 // JSONCodec is the codec of [JSON].
-type JSONCodec[V any] struct{}
+type JSONCodec[V any] struct{ strict bool }
 
 // JSON is the codec between JSON text and V. Members that V does not name are dropped
 // unless V keeps them in a field with the tag `json:",embed"`; those that it names must
@@ -34,15 +38,26 @@ type JSONCodec[V any] struct{}
 func JSON[V any]() JSONCodec[V] { return JSONCodec[V]{} }
 
 // Decode implements Decoder, for tests: a pipeline prepares the codec once.
-func (JSONCodec[V]) Decode(text []byte) (V, error) { return decode[V](json.New(), text) }
+func (c JSONCodec[V]) Decode(text []byte) (V, error) {
+	return decode[V](&json.Codec{Strict: c.strict}, text)
+}
 
 // Encode implements Encoder, for tests: a pipeline prepares the codec once.
 func (JSONCodec[V]) Encode(v V) ([]byte, error) { return encode(json.New(), v) }
 
+// Strict is the codec that refuses a message with text that is no UTF-8, or with one name
+// twice in an object. Only a parse has a use for it.
+func (c JSONCodec[V]) Strict() JSONCodec[V] {
+	c.strict = true
+	return c
+}
+
+func (c JSONCodec[V]) settings() jsontext.Value { return strictness(c.strict) }
+
 func (JSONCodec[V]) codec() string { return "json" }
 
 // MsgpackCodec is the codec of [Msgpack].
-type MsgpackCodec[V any] struct{}
+type MsgpackCodec[V any] struct{ strict bool }
 
 // Msgpack is the codec between MessagePack and V. Members have the names that JSON gives
 // them, and what is said there of missing and unknown ones holds here. Bytes are bin, a
@@ -50,10 +65,21 @@ type MsgpackCodec[V any] struct{}
 func Msgpack[V any]() MsgpackCodec[V] { return MsgpackCodec[V]{} }
 
 // Decode implements Decoder, for tests: a pipeline prepares the codec once.
-func (MsgpackCodec[V]) Decode(message []byte) (V, error) { return decode[V](msgpack.New(), message) }
+func (c MsgpackCodec[V]) Decode(message []byte) (V, error) {
+	return decode[V](&msgpack.Codec{Strict: c.strict}, message)
+}
 
 // Encode implements Encoder, for tests: a pipeline prepares the codec once.
 func (MsgpackCodec[V]) Encode(v V) ([]byte, error) { return encode(msgpack.New(), v) }
+
+// Strict is the codec that refuses a message with text that is no UTF-8, or with one name
+// twice in an object. Only a parse has a use for it.
+func (c MsgpackCodec[V]) Strict() MsgpackCodec[V] {
+	c.strict = true
+	return c
+}
+
+func (c MsgpackCodec[V]) settings() jsontext.Value { return strictness(c.strict) }
 
 func (MsgpackCodec[V]) codec() string { return "msgpack" }
 
@@ -72,6 +98,8 @@ func (ProtobufCodec[V]) Decode(message []byte) (V, error) {
 
 // Encode implements Encoder, for tests: a pipeline prepares the codec once.
 func (ProtobufCodec[V]) Encode(v V) ([]byte, error) { return encode(protobuf.New(), v) }
+
+func (ProtobufCodec[V]) settings() jsontext.Value { return nil }
 
 func (ProtobufCodec[V]) codec() string { return "protobuf" }
 
@@ -106,6 +134,15 @@ func (RawCodec) Encode(b []byte) ([]byte, error) { return b, nil }
 
 func (RawCodec) codec() string { return "raw" }
 
+func (RawCodec) settings() jsontext.Value { return nil }
+
+func strictness(strict bool) jsontext.Value {
+	if !strict {
+		return nil
+	}
+	return jsontext.Value(`{"strict":true}`)
+}
+
 // Parse turns raw bytes into values: Parse("parse", levada.JSON[Metric]()).
 func (s Stream[T]) Parse[U any](name string, d Decoder[T, U], opts ...Option) Stream[U] {
 	n := s.add(name, plan.Map, opts)
@@ -113,7 +150,7 @@ func (s Stream[T]) Parse[U any](name string, d Decoder[T, U], opts ...Option) St
 	case nil:
 		s.p.wrong(n, "bad-function", "", "expected a codec, got nil")
 	case builtin:
-		n.Function = &plan.Function{Name: "builtin:" + c.codec() + ".decode"}
+		n.Function = &plan.Function{Name: "builtin:" + c.codec() + ".decode", Settings: c.settings()}
 		if c.codec() != "raw" {
 			n.typ = reflect.TypeFor[U]()
 			if c.codec() == "protobuf" && n.typ.Kind() == reflect.Pointer {
@@ -136,7 +173,7 @@ func (s Stream[T]) Serialize[U any](name string, e Encoder[T, U], opts ...Option
 	case nil:
 		s.p.wrong(n, "bad-function", "", "expected a codec, got nil")
 	case builtin:
-		n.Function = &plan.Function{Name: "builtin:" + c.codec() + ".encode"}
+		n.Function = &plan.Function{Name: "builtin:" + c.codec() + ".encode", Settings: c.settings()}
 		if c.codec() != "raw" {
 			s.p.kits = append(s.p.kits, program.KitOf[T]())
 		}

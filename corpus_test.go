@@ -46,6 +46,8 @@ import (
 	"github.com/levada-io/levada/plan/testdata/corpus/route_text"
 	"github.com/levada-io/levada/plan/testdata/corpus/settings"
 	"github.com/levada-io/levada/plan/testdata/corpus/steps"
+	"github.com/levada-io/levada/plan/testdata/corpus/strict"
+	"github.com/levada-io/levada/plan/testdata/corpus/strict_not"
 	"github.com/levada-io/levada/plan/testdata/corpus/untyped"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_batch"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_iterator"
@@ -99,6 +101,8 @@ var inGo = map[string]func() *levada.Pipeline{
 	"route_numbers":     route_numbers.Pipeline,
 	"route_text":        route_text.Pipeline,
 	"settings":          settings.Pipeline,
+	"strict":            strict.Pipeline,
+	"strict_not":        strict_not.Pipeline,
 	"untyped":           untyped.Pipeline,
 }
 
@@ -636,7 +640,7 @@ func (py *python) wrong(t *testing.T, dir string) {
 	if file, ok := deployed(dir); ok {
 		args = append(args, "--config", file)
 	}
-	if strict(dir) {
+	if strictTypes(dir) {
 		args = append(args, "--strict-types")
 	}
 	if _, err := os.Stat(args[3]); err == nil {
@@ -659,7 +663,7 @@ func (py *python) wrong(t *testing.T, dir string) {
 	if errs != "levada: "+string(want) {
 		t.Errorf("pipeline.yaml: %s", differ(errs, "levada: "+string(want)))
 	}
-	if !strict(dir) {
+	if !strictTypes(dir) {
 		return
 	}
 	// A run refuses it as the check does, before it has looked for a deployment; without
@@ -673,8 +677,8 @@ func (py *python) wrong(t *testing.T, dir string) {
 	}
 }
 
-// strict says that a wrong pipeline is one under --strict-types only.
-func strict(dir string) bool {
+// strictTypes says that a wrong pipeline is one under --strict-types only.
+func strictTypes(dir string) bool {
 	return strings.HasPrefix(filepath.Base(dir), "wrong_strict_")
 }
 
@@ -691,7 +695,7 @@ func wrongCatalog(dir string, ms []*plan.Manifest) *planner.Catalog {
 	if _, ok := deployed(dir); ok {
 		cat.DeadLetters = planner.NoDeadLetters
 	}
-	cat.StrictTypes = strict(dir)
+	cat.StrictTypes = strictTypes(dir)
 	return cat
 }
 

@@ -15,6 +15,16 @@ type Codec interface {
 	Bind(t reflect.Type) (Bound, error)
 }
 
+// Adjustable is a codec that a pipeline may give settings to.
+type Adjustable interface {
+	// With is the codec with the settings of a step, a JSON object.
+	//
+	// # Errors
+	//
+	// A setting that the codec does not have, or a value that can not be one.
+	With(settings []byte) (Codec, error)
+}
+
 // Bound converts values of one type.
 //
 // # Concurrency

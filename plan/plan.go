@@ -109,8 +109,8 @@ type Step struct {
 // "py:<module>:<qualified name>", or "builtin:<codec>.<decode|encode>".
 type Function struct {
 	Name string `json:"name"`
-	// Settings are the fields of a step that is a struct, as a JSON object with
-	// sorted keys; only those that were set.
+	// Settings are the fields of a step that is a struct, or what a parse asks of its
+	// codec, as a JSON object with sorted keys; only those that were set.
 	Settings jsontext.Value `json:"settings,omitempty"`
 	// Local marks a closure: it exists only in the process that wrote the plan.
 	Local bool `json:"local,omitzero"`

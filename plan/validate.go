@@ -363,7 +363,9 @@ func (v *validation) function(s *Step) {
 		return
 	}
 	switch {
-	case scheme != "go":
+	case scheme == "builtin" && !strings.HasSuffix(rest, ".decode"):
+		v.add(s, "bad-settings", "settings of a codec are about reading: they go to the parse", "a serialize takes no settings")
+	case scheme != "go" && scheme != "builtin":
 		v.add(s, "bad-settings", "", "only a Go step takes settings, %q is none", s.Function.Name)
 	case !s.Function.Settings.IsValid() || s.Function.Settings.Kind() != '{':
 		v.add(s, "bad-settings", "", "expected settings that are a JSON object, got %s", s.Function.Settings)

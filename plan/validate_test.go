@@ -224,6 +224,9 @@ func TestValidate(t *testing.T) {
 			`step "print" (p.py:4): expected a builtin that decodes or encodes, got "builtin:json.print"`,
 		}},
 		{"local builtin", linear, func(p *Plan) { p.Steps[3].Function.Local = true }, []string{`step "print" (p.py:4): a builtin can not be local, got "builtin:json.encode"`}},
+		{"settings of a serialize", linear, func(p *Plan) { p.Steps[3].Function.Settings = jsontext.Value(`{"strict":true}`) }, []string{
+			`step "print" (p.py:4): a serialize takes no settings` + "\nhint: settings of a codec are about reading: they go to the parse",
+		}},
 		{"settings of Python", forked, func(p *Plan) { p.Steps[1].Function.Settings = jsontext.Value(`{}`) }, []string{`step "by" (p.py:2): only a Go step takes settings, "py:m:kind" is none`}},
 		{"settings that are a list", linear, func(p *Plan) { p.Steps[2].Function.Settings = jsontext.Value(`[1]`) }, []string{`step "keep" (p.py:3): expected settings that are a JSON object, got [1]`}},
 		{"type of a filter", linear, func(p *Plan) { p.Steps[2].Type = "x" }, []string{`step "keep" (p.py:3): only a parse declares a type, got "x"`}},

@@ -12,6 +12,8 @@
 package msgpack
 
 import (
+	"encoding/json/v2"
+	"fmt"
 	"reflect"
 	"unsafe"
 
@@ -23,13 +25,22 @@ import (
 type Codec struct {
 	// Strict refuses text that is no UTF-8 and a key that comes twice in one map.
 	// Otherwise a byte that is none reads as U+FFFD, and of two members the last counts.
-	Strict bool
+	Strict bool `json:"strict"`
 }
 
-var _ codec.Codec = (*Codec)(nil)
+var _ codec.Adjustable = (*Codec)(nil)
 
 // New returns the codec that is not strict.
 func New() *Codec { return &Codec{} }
+
+// With implements codec.Adjustable.
+func (c *Codec) With(settings []byte) (codec.Codec, error) {
+	out := *c
+	if err := json.Unmarshal(settings, &out, json.RejectUnknownMembers(true)); err != nil {
+		return nil, fmt.Errorf("expected a setting strict that is true or false: %w", err)
+	}
+	return &out, nil
+}
 
 // Bind implements codec.Codec.
 func (c *Codec) Bind(t reflect.Type) (codec.Bound, error) {

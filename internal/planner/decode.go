@@ -35,7 +35,7 @@ func (pl *Planned) target(n *node) program.Kit {
 
 // frames says that the codec of a step can do without a Go type.
 func (pl *Planned) frames(n *node) bool {
-	_, ok := pl.cat.Codecs[n.codec].(framing)
+	_, ok := n.impl.(framing)
 	return ok
 }
 
@@ -100,7 +100,7 @@ func (l *lowering) decode(n *node) (form, program.Op, error) {
 		return form{kind: raw}, nil, nil
 	}
 	if k := l.target(n); k != nil {
-		b, err := l.cat.Codecs[n.codec].Bind(k.Type())
+		b, err := n.impl.Bind(k.Type())
 		if err != nil {
 			return form{}, nil, n.problem("bad-type", "", "codec %s: %v", n.codec, err)
 		}
@@ -124,7 +124,7 @@ func (l *lowering) decode(n *node) (form, program.Op, error) {
 // framing is the codec of a step with a frame on its side; it is a problem where the codec
 // knows Go types only.
 func (l *lowering) framing(n *node) (framing, *plan.Problem) {
-	c, ok := l.cat.Codecs[n.codec].(framing)
+	c, ok := n.impl.(framing)
 	if !ok {
 		p := n.problem("codec-needs-go", "the type of the parse, or of what comes to the serialize, must be one that a Go step of this program takes or returns; or take another codec",
 			"codec %s reads and writes Go values only, expected a step with a Go type beside it, got none", n.codec)
@@ -166,7 +166,7 @@ func (l *lowering) encode(n *node, f form) (program.Op, error) {
 }
 
 func (l *lowering) encodeOp(n *node, k program.Kit) (program.Op, error) {
-	b, err := l.cat.Codecs[n.codec].Bind(k.Type())
+	b, err := n.impl.Bind(k.Type())
 	if err != nil {
 		return nil, n.problem("bad-type", "", "codec %s: %v", n.codec, err)
 	}
@@ -208,7 +208,7 @@ func (l *lowering) dumped(n *node) framing {
 		by[m.Name] = m
 	}
 	for m := by[n.Input]; m != nil; m = by[m.Input] {
-		if c, ok := l.cat.Codecs[m.codec].(framing); ok && m.lang == decode {
+		if c, ok := m.impl.(framing); ok && m.lang == decode {
 			return c
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/levada-io/levada/codec"
 	"github.com/levada-io/levada/internal/program"
 	"github.com/levada-io/levada/plan"
 )
@@ -70,7 +71,7 @@ func (pl *Planned) resolveFunction(n *node) Problems {
 			slices.Sort(known)
 			return Problems{n.problem("unknown-codec", "", "expected a codec of %s, got %q", strings.Join(known, ", "), c)}
 		}
-		n.codec = c
+		n.codec, n.impl = c, pl.cat.Codecs[c]
 		switch verb {
 		case "decode":
 			n.lang = decode
@@ -79,7 +80,7 @@ func (pl *Planned) resolveFunction(n *node) Problems {
 		default:
 			return Problems{n.problem("unknown-function", "", "expected %s.decode or %s.encode, got %q", c, c, name)}
 		}
-		return nil
+		return n.adjust()
 	case "go":
 		n.lang = golang
 	case "py":
@@ -103,6 +104,23 @@ func (pl *Planned) resolveFunction(n *node) Problems {
 		}
 		return Problems{n.problem("unknown-function", hint, "function %q: not offered by this program", rest)}
 	}
+	return nil
+}
+
+// adjust gives the codec of a step its settings.
+func (n *node) adjust() Problems {
+	if n.Function.Settings == nil {
+		return nil
+	}
+	c, ok := n.impl.(codec.Adjustable)
+	if !ok {
+		return Problems{n.problem("bad-settings", "", "the codec %s has no settings", n.codec)}
+	}
+	impl, err := c.With(n.Function.Settings)
+	if err != nil {
+		return Problems{n.problem("bad-settings", "", "codec %s: %v", n.codec, err)}
+	}
+	n.impl = impl
 	return nil
 }
 

@@ -67,7 +67,8 @@ type node struct {
 	lang     lang
 	fn       *program.Function
 	sig      *plan.FunctionSignature
-	codec    string // of a builtin
+	codec    string      // of a builtin
+	impl     codec.Codec // of that name, with the settings of the step; nil: raw
 	in, out  plan.Type
 	policy   program.Policy
 	crossing int // number of the Python run that the step belongs to, from 1

@@ -230,7 +230,7 @@ var kinds = []struct {
 	beside []string
 }{
 	{"source", plan.Source, nil},
-	{"decode", plan.Map, []string{"type"}},
+	{"decode", plan.Map, []string{"type", "strict"}},
 	{"map", plan.Map, []string{"with"}},
 	{"filter", plan.Filter, []string{"with"}},
 	{"flat_map", plan.FlatMap, []string{"with"}},
@@ -297,6 +297,9 @@ func (r *reader) step(name, body *yamldoc.Node, input, branch string) *plan.Step
 		r.codec(s, v, in, k.key)
 		if t := body.Get("type"); t != nil {
 			r.typeOf(s, t, place+": type")
+		}
+		if v := body.Get("strict"); v != nil {
+			r.strict(s, v, place+": strict")
 		}
 	case "map", "filter", "flat_map":
 		r.function(s, v, body.Get("with"), in, place+": with")
@@ -374,6 +377,18 @@ func (r *reader) codec(s *plan.Step, n *yamldoc.Node, place, verb string) {
 		return
 	}
 	s.Function = &plan.Function{Name: "builtin:" + c + "." + verb}
+}
+
+// strict reads whether a parse refuses what is only just right.
+func (r *reader) strict(s *plan.Step, n *yamldoc.Node, place string) {
+	on, ok := r.Boolean(n, place)
+	switch {
+	case !ok || s.Function == nil:
+	case s.Function.Name == "builtin:raw.decode":
+		r.Problem(n, "bad-settings", "", "%s: the codec raw has no settings", place)
+	case on:
+		s.Function.Settings = jsontext.Value(`{"strict":true}`)
+	}
 }
 
 func (r *reader) batch(s *plan.Step, n *yamldoc.Node, place string) {

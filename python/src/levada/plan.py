@@ -214,7 +214,10 @@ class _Builder:
     def _function(self, node: Node, payload: object) -> dict[str, Any] | None:
         match node:
             case Parser():
-                return {"name": f"builtin:{node.codec}.decode"}
+                parse: dict[str, Any] = {"name": f"builtin:{node.codec}.decode"}
+                if node.strict:
+                    parse["settings"] = {"strict": True}
+                return parse
             case Serializer():
                 return {"name": f"builtin:{node.codec}.encode"}
             case Calling() | Route():

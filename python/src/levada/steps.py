@@ -290,11 +290,19 @@ class Parser(Step[bytes, T_parsed]):
 
     Attributes:
         codec: ``json``, ``msgpack``, ``protobuf`` or ``raw``.
+        strict: refuses text that is no UTF-8, and one name twice in an object; the message
+            fails. Otherwise a byte that is none reads as U+FFFD, and the last member counts.
     """
 
     codec: str = "json"
+    strict: bool = option(default=False, kw_only=True)
     declared: Any = option(default=Any, kw_only=True)
     """What stands in the brackets; it belongs there and nowhere else."""
+
+    def __post_init__(self) -> None:
+        Node.__post_init__(self)
+        if not isinstance(self.strict, bool):
+            raise self.mistake(f"expected strict to be True or False, got {self.strict!r}")
 
     if not TYPE_CHECKING:
 

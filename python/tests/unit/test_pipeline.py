@@ -211,6 +211,10 @@ class TestMistakes:
             (lambda: streaming_source("", "in"), "expected a name, got ''"),
             (lambda: Map(3, double), "expected a name, got 3"),
             (lambda: branch(""), "branch: expected a name, got ''"),
+            (
+                lambda: Parser("p", strict=1),  # type: ignore[arg-type]
+                'step "p" (…): expected strict to be True or False, got 1',
+            ),
             (lambda: Map("m", 3), 'step "m" (…): expected a function, got int'),
             (lambda: Map("m", "a b"), 'expected a dotted name like "package.module.function"'),
             (lambda: Map("m", double, retry=3), "expected retry to be a Retry, got int"),
