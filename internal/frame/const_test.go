@@ -239,9 +239,7 @@ func TestConstantsInThePlan(t *testing.T) {
 	}
 }
 
-// Fault: constant that its type does not have -> 78: the tag, what is expected and what
-//
-//	is there are named
+// TestConstantTags: a tag says the tag, what is expected and what is there.
 func TestConstantTags(t *testing.T) {
 	for _, c := range []struct {
 		v    any
