@@ -754,3 +754,41 @@ func TestCorpusWrongInYAML(t *testing.T) {
 		})
 	}
 }
+
+// What the planner says about a wrong pipeline is the same in every spelling, but for the
+// place in it.
+func TestCorpusWrongSaysTheSame(t *testing.T) {
+	place := regexp.MustCompile(`\(pipeline\.(py|go|yaml):[0-9]+\)`)
+	said := func(dir, file string) (string, bool) {
+		text, err := os.ReadFile(filepath.Join(dir, file))
+		if errors.Is(err, os.ErrNotExist) {
+			return "", false
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return place.ReplaceAllString(strings.TrimPrefix(string(text), "levada: "), "(...)"), true
+	}
+	several := 0
+	for _, dir := range pipelines(t, true) {
+		want, _ := said(dir, "yaml.txt")
+		if !strings.HasPrefix(want, `step "`) {
+			continue // the YAML reader's own words, which show the line
+		}
+		compared := false
+		for _, file := range []string{"python.txt", "go.txt"} {
+			if got, ok := said(dir, file); ok {
+				compared = true
+				if got != want {
+					t.Errorf("%s: %s says something else than yaml.txt: %s", dir, file, differ(got, want))
+				}
+			}
+		}
+		if compared {
+			several++
+		}
+	}
+	if several < 12 {
+		t.Errorf("expected 12 wrong pipelines or more that the planner refuses in several spellings, got %d", several)
+	}
+}

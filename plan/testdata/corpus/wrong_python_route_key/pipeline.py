@@ -14,7 +14,7 @@ pipeline = (
             "hot": branch[Reading]("hot")
             .apply(Serializer("print_hot"))
             .sink(StreamSink("hot", stream_name="hot")),
-            "could": branch[Reading]("cold")
+            "could": branch[Reading]("could")
             .apply(Serializer("print_cold"))
             .sink(StreamSink("cold", stream_name="cold")),
         },
