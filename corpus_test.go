@@ -788,7 +788,7 @@ func TestCorpusWrongSaysTheSame(t *testing.T) {
 			several++
 		}
 	}
-	if several < 12 {
-		t.Errorf("expected 12 wrong pipelines or more that the planner refuses in several spellings, got %d", several)
+	if several < 24 {
+		t.Errorf("expected 24 wrong pipelines or more that the planner refuses in several spellings, got %d", several)
 	}
 }
