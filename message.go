@@ -29,6 +29,12 @@ func Some[T any](v T) Opt[T] { return record.Some(v) }
 // Null is a member that is there and null.
 func Null[T any]() Opt[T] { return record.Null[T]() }
 
+// Union says that values of the sealed interface I are one of the variants; see
+// record.Union. It stands at package level:
+//
+//	var _ = levada.Union[Shape](Circle{}, Square{})
+func Union[I any](variants ...I) struct{} { return record.Union(variants...) }
+
 // Extra keeps the members of an object that a struct does not name, in their order and
 // spelling: a field `Rest levada.Extra `json:",embed"“.
 type Extra = jsontext.Value

@@ -177,6 +177,13 @@ func (v *validation) types(name string, t Type) {
 		for i, e := range t.Elems {
 			v.types(fmt.Sprintf("%s[%d]", name, i), e)
 		}
+	case TUnion:
+		if len(t.Elems) < 2 {
+			v.add(nil, "bad-type", "", "type %q: expected the types of two variants or more, got %d", name, len(t.Elems))
+		}
+		for i, e := range t.Elems {
+			v.types(fmt.Sprintf("%s[variant %d]", name, i), e)
+		}
 	case TTime, TDuration:
 		if !ValidUnit(t.Kind, t.Unit) {
 			v.add(nil, "bad-type", "", "type %q: unknown unit %q of a %s", name, t.Unit, t.Kind)

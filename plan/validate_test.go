@@ -235,6 +235,11 @@ func TestValidate(t *testing.T) {
 			`type "a[]": refers to "b", which is not in the table of types`,
 		}},
 		{"list of nothing", linear, func(p *Plan) { p.Types["a"] = Type{Kind: TList} }, []string{`type "a": expected the type of its elements, got none`}},
+		{"union of one", linear, func(p *Plan) { p.Types["a"] = Type{Kind: TUnion, Elems: []Type{{Kind: TBool}}} }, []string{`type "a": expected the types of two variants or more, got 1`}},
+		{"variant of nothing", linear, func(p *Plan) { p.Types["a"] = Type{Kind: TUnion, Elems: []Type{{Kind: TBool}, {Kind: TList}}} }, []string{`type "a[variant 1]": expected the type of its elements, got none`}},
+		{"constant of another type", linear, func(p *Plan) {
+			p.Types["a"] = Type{Kind: TStruct, Fields: []Field{{Name: "b", Type: Type{Kind: TInt8}, Const: "128"}}}
+		}, []string{`type "a.b": const 128: expected a value of type int8`}},
 		{"kind of type", linear, func(p *Plan) { p.Types["a"] = Type{Kind: "int128"} }, []string{`type "a": unknown kind "int128"`}},
 		{"no stream", linear, func(p *Plan) { p.Steps[0].Stream = "" }, []string{`step "in" (p.py:1): expected the name of a stream and of a connector, got "" and "kafka"`}},
 		{"stream of a filter", linear, func(p *Plan) { p.Steps[2].Stream = "x" }, []string{`step "keep" (p.py:3): a filter has no stream, got "x"`}},

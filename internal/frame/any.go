@@ -252,6 +252,12 @@ func (r *reader) spellBare(buf []byte, n *node) ([]byte, error) {
 			return buf, err
 		}
 		return append(buf, r.b[from:r.off]...), nil
+	case k == kUnion:
+		v, _, err := r.variant(n)
+		if err != nil {
+			return buf, err
+		}
+		return r.spellBare(buf, v)
 	case k == kConst:
 		from := r.off
 		buf, err := r.spellBare(buf, n.konst.base)

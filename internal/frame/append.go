@@ -116,6 +116,12 @@ func (w *writer) bare(dst []byte, n *node) ([]byte, error) {
 		return w.any(dst)
 	case kConst:
 		return append(dst, n.konst.text...), w.constant(n)
+	case kUnion:
+		v, _, err := w.variant(n)
+		if err != nil {
+			return dst, err
+		}
+		return w.bare(dst, v)
 	}
 	if err := w.enter(); err != nil {
 		return dst, err
@@ -237,7 +243,7 @@ func (n *node) zero(b []byte) bool {
 		return toTime(le.Uint64(b)).IsZero()
 	case kFloat32, kFloat64:
 		return math.Float64frombits(le.Uint64(b)) == 0
-	case kList, kMap, kBytes:
+	case kList, kMap, kBytes, kUnion:
 		return false
 	case kConst:
 		return n.konst.base.zero(b)

@@ -51,7 +51,7 @@ func (d *Decoder) Value(b []byte, p unsafe.Pointer) error {
 func (d *Decoder) Column(c *Column, base unsafe.Pointer, fail func(i int, err error)) {
 	r := reader{}
 	for i := range c.n {
-		r.b, r.off, r.depth = c.Value(i), 0, 0
+		r.b, r.off, r.depth, r.ahead = c.Value(i), 0, 0, 0
 		err := d.root.value(&r, unsafe.Add(base, uintptr(i)*d.root.width))
 		if err == nil {
 			err = r.end()
@@ -90,6 +90,7 @@ const (
 	decDynamic // any into a type, see dynamic.go
 	decPointer // of a field only
 	decOpt     // of a field only
+	decUnion   // of elems
 	decConst   // of elem, and held against the constant of one side
 )
 
@@ -104,7 +105,7 @@ type decType struct {
 	want     *node // the layout of the Go type
 	rtype    reflect.Type
 	elem     *decType
-	elems    []*decType // of decTuple
+	elems    []*decType // of decTuple and decUnion, and of a union from any
 	typed    typedMap   // of decMap, where its element is registered
 
 	lo int64 // range of an integer
@@ -200,7 +201,7 @@ func (c *decCompiler) fill(d *decType, t reflect.Type) error {
 		default:
 			return misfit()
 		}
-	case k == kMap && from.kind == kStruct && t.Elem().Kind() == reflect.Interface:
+	case k == kMap && from.kind == kStruct && want.elem.kind == kAny && t.Elem().Kind() == reflect.Interface:
 		d.op = decSpell // map[string]any of a struct
 	case k != from.kind:
 		return misfit()
@@ -216,6 +217,8 @@ func (c *decCompiler) fill(d *decType, t reflect.Type) error {
 		d.op = decDuration
 	case k == kTuple:
 		return c.tuple(d, t)
+	case k == kUnion:
+		return c.union(d, t)
 	case k == kList:
 		d.op = decList
 		elem, err := c.compile(from.elem, t.Elem(), want.elem)
@@ -233,7 +236,7 @@ func (c *decCompiler) fill(d *decType, t reflect.Type) error {
 				d.op = decMapInt64
 			case t.Elem().Kind() == reflect.Float64 && from.elem.kind == kFloat64:
 				d.op = decMapFloat64
-			case t.Elem().Kind() == reflect.Interface && from.elem.kind == kAny:
+			case want.elem.kind == kAny && t.Elem().Kind() == reflect.Interface && from.elem.kind == kAny:
 				d.op = decMapAny
 			}
 		}
@@ -414,6 +417,8 @@ func (d *decType) bare(r *reader, p unsafe.Pointer) error {
 		return d.spell(r, p)
 	case decConst:
 		return d.constant(r, p)
+	case decUnion:
+		return d.union(r, p)
 	}
 	if err := r.enter(); err != nil {
 		return err

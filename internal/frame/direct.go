@@ -182,6 +182,8 @@ func (p *parser) goBare(t *memType, q unsafe.Pointer) error {
 		return err
 	case memRaw:
 		return p.goRaw((*jsontext.Value)(q))
+	case memUnion:
+		return p.goUnion(t, q)
 	case memConst:
 		if err := p.goBare(t.elem, q); err != nil {
 			return err

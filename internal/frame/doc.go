@@ -27,11 +27,14 @@
 //     microseconds is rounded towards zero. A field's tag `levada:"unit=unix_ms"` says how
 //     JSON writes it (see plan.Type.Unit), also for the elements of a list, map or array.
 //   - [N]T is a tuple, N up to 8; an array of bytes is refused.
+//   - An interface that record.Union has named the variants of is a union: of structs, and of
+//     named scalars, slices and maps that JSON tells apart. nil is none of them: a *Shape or
+//     an Opt can be null, a field with omitempty or omitzero absent.
 //   - A named struct stands in the table of types as "go:<import path>.<Name>" and is
 //     referred to; an anonymous one stands in place. A struct without members is
 //     refused. Other named types count as what they are made of.
 //   - A type with a JSON or text form of its own (MarshalJSON, UnmarshalText, ...) is
-//     refused, as are longer arrays, interfaces with methods, channels, functions, complex
+//     refused, as are longer arrays, other interfaces with methods, channels, functions, complex
 //     numbers, uintptr, and a named type that contains itself without a struct between.
 //
 // Members of a struct:

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"time"
 	"unsafe"
+
+	"github.com/levada-io/levada/record"
 )
 
 // dynField is a member of a Go struct as it is read from an any.
@@ -29,6 +31,18 @@ func (c *decCompiler) dynamic(d *decType, t reflect.Type) error {
 		d.elem, err = c.compile(anyNode, t.Elem(), d.want.elem)
 	case k == kTuple:
 		d.elem, err = c.compile(anyNode, t.Elem(), d.want.elems[0])
+	case k == kUnion:
+		variants, err := record.Variants(t)
+		if err != nil {
+			return err
+		}
+		for i, v := range variants {
+			e, err := c.compile(anyNode, v, d.want.elems[i])
+			if err != nil {
+				return err
+			}
+			d.elems = append(d.elems, e)
+		}
 	case k == kStruct:
 		var gs *goStruct
 		if gs, err = structOf(t); err != nil {
@@ -65,6 +79,8 @@ func (d *decType) dynamicValue(r *reader, p unsafe.Pointer) error {
 		p = q
 	}
 	switch k := d.want.kind; {
+	case k == kUnion:
+		return d.dynamicUnion(r, t, p)
 	case k == kConst:
 		r.off-- // the tag is read again
 		return d.constant(r, p)

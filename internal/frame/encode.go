@@ -155,6 +155,8 @@ func (e *memType) bare(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) 
 		return e.anys.appendRaw(buf, *(*jsontext.Value)(p), depth)
 	case memConst:
 		return append(buf, e.node.konst.frame...), nil
+	case memUnion:
+		return e.union(buf, p, depth)
 	}
 	if depth++; depth > maxDepth {
 		return buf, errDepth()
@@ -328,6 +330,8 @@ func (n *node) empty(b []byte) bool {
 		return le.Uint32(b) == 0
 	case kConst:
 		return n.konst.base.empty(b)
+	case kUnion:
+		return n.elems[b[0]].empty(b[1:])
 	case kAny:
 		switch tag(b[0]) {
 		case tagNull:

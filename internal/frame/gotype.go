@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/levada-io/levada/plan"
+	"github.com/levada-io/levada/record"
 )
 
 var (
@@ -91,6 +92,23 @@ func (s *scanner) scan(t reflect.Type) (plan.Type, error) {
 			return plan.Type{}, err
 		}
 		pt.Elem = &elem
+	case kUnion:
+		if slices.Contains(s.path, t) {
+			return plan.Type{}, fmt.Errorf("%s: a type that contains itself must be a struct", t)
+		}
+		s.path = append(s.path, t)
+		defer func() { s.path = s.path[:len(s.path)-1] }()
+		variants, err := record.Variants(t)
+		if err != nil {
+			return plan.Type{}, err
+		}
+		for _, v := range variants {
+			elem, err := s.scan(v)
+			if err != nil {
+				return plan.Type{}, fmt.Errorf("%s: variant %w", t, err)
+			}
+			pt.Elems = append(pt.Elems, elem)
+		}
 	case kTuple:
 		elem, err := s.scan(t.Elem())
 		if err != nil {
@@ -219,7 +237,10 @@ func goKind(t reflect.Type) (kind, error) {
 		if t.NumMethod() == 0 {
 			return kAny, nil
 		}
-		return 0, fmt.Errorf("%s is not supported: an interface with methods", t)
+		if variants, err := record.Variants(t); variants != nil || err != nil {
+			return kUnion, err
+		}
+		return 0, fmt.Errorf("%s is not supported: an interface with methods; where it is sealed, levada.Union names its variants", t)
 	case reflect.Array:
 		return kTuple, tupleType(t)
 	}

@@ -128,7 +128,7 @@ func TestTypeOf(t *testing.T) {
 		{"function", reflect.TypeFor[func()](), "func() is not supported"},
 		{"complex", reflect.TypeFor[complex128](), "complex128 is not supported"},
 		{"uintptr", reflect.TypeFor[uintptr](), "uintptr is not supported"},
-		{"interface", reflect.TypeFor[error](), "error is not supported: an interface with methods"},
+		{"interface", reflect.TypeFor[error](), "error is not supported: an interface with methods; where it is sealed, levada.Union names its variants"},
 		{"map key", reflect.TypeFor[map[int]string](), "map[int]string is not supported: keys of a map must be strings"},
 		{"pointers", reflect.TypeFor[**int](), "**int: a pointer to a pointer is not supported"},
 		{"pointer to any", reflect.TypeFor[*any](), "*interface {}: a pointer to interface {} is not supported, it can be null itself"},

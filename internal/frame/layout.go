@@ -86,7 +86,7 @@ type node struct {
 	name     string  // of a struct, canonical
 	unit     unit    // of a time or duration
 	elem     *node   // of a list or map
-	elems    []*node // of a tuple
+	elems    []*node // of a tuple or union
 	fields   []field
 	byName   map[string]int
 	konst    *constant // of a constant
@@ -130,6 +130,11 @@ func Compile(t plan.Type, types map[string]plan.Type) (*Layout, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, n := range c.unions {
+		if err := n.union(); err != nil {
+			return nil, err
+		}
+	}
 	if err := c.measure(); err != nil {
 		return nil, err
 	}
@@ -162,6 +167,8 @@ type compiler struct {
 	types map[string]plan.Type
 	refs  map[ref]*node
 	all   []*node
+
+	unions []*node // whose variants may not be whole yet
 }
 
 // node compiles one type. depth ends a chain of unnamed types, which a plan from
@@ -225,7 +232,15 @@ func (c *compiler) node(t plan.Type, depth int) (*node, error) {
 			n.elems[i] = elem
 		}
 	case kUnion:
-		return nil, fmt.Errorf("unknown kind of type %q", t.Kind)
+		n.elems = make([]*node, len(t.Elems))
+		for i, e := range t.Elems {
+			elem, err := c.node(e, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			n.elems[i] = elem
+		}
+		c.unions = append(c.unions, n)
 	case kStruct:
 		n.name, n.extra = name, t.Extra
 		if len(t.Fields) == 0 && !t.Extra {
@@ -301,7 +316,7 @@ func (c *compiler) measure() error {
 	var walk func(n *node) error
 	walk = func(n *node) error {
 		switch n.kind {
-		case kBool, kAny:
+		case kBool, kAny, kUnion: // a variant may lead back to its union
 			n.min = 1
 		case kConst:
 			n.min = len(n.konst.frame)
@@ -367,7 +382,7 @@ func (c *compiler) measure() error {
 // zeroJSON is the text of the zero value in Go.
 func (n *node) zeroJSON() string {
 	switch {
-	case n.nullable || n.kind == kAny:
+	case n.nullable || n.kind == kAny || n.kind == kUnion: // Go has nil, which no union is
 		return "null"
 	case n.kind == kConst:
 		return n.konst.base.zeroJSON()
@@ -422,7 +437,7 @@ func (l *Layout) Append(b []byte) []byte {
 			b = append(append(b, byte(n.konst.base.kind)), n.konst.frame...)
 		case kList, kMap:
 			b = binary.LittleEndian.AppendUint32(b, number[n.elem])
-		case kTuple:
+		case kTuple, kUnion:
 			b = binary.LittleEndian.AppendUint32(b, uint32(len(n.elems)))
 			for _, e := range n.elems {
 				b = binary.LittleEndian.AppendUint32(b, number[e])
@@ -483,7 +498,7 @@ func (l *Layout) Type() (plan.Type, map[string]plan.Type) {
 func (n *node) planType(types map[string]plan.Type) plan.Type {
 	t := plan.Type{Kind: n.planKind(), Nullable: n.nullable, Unit: n.unitName()}
 	switch n.kind {
-	case kTuple:
+	case kTuple, kUnion:
 		for _, e := range n.elems {
 			t.Elems = append(t.Elems, e.planType(types))
 		}

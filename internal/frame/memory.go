@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"sync"
 	"unsafe"
+
+	"github.com/levada-io/levada/record"
 )
 
 type memOp uint8
@@ -35,16 +37,20 @@ const (
 	memAny
 	memRaw
 	memConst // of elem, which is of the same type
+	memUnion // an interface, of variants
 )
 
 // memType is a Go type as it lies in memory: what the encoder reads, and what JSON is
 // read into.
 type memType struct {
-	op     memOp
-	ptr    bool    // what is at p is a pointer, null where nil
-	width  uintptr // of what is at p
-	node   *node
-	elem   *memType
+	op    memOp
+	ptr   bool    // what is at p is a pointer, null where nil
+	width uintptr // of what is at p
+	node  *node
+	elem  *memType
+
+	variants []*memType // of memUnion
+
 	fields []memField
 	extra  *memExtra
 	rtype  reflect.Type // of the value, behind the pointer
@@ -103,6 +109,19 @@ func (c *memCompiler) compile(t reflect.Type, n *node) (*memType, error) {
 		e.op = memTime
 	case kDuration:
 		e.op = memDuration
+	case kUnion:
+		e.op = memUnion
+		variants, err := record.Variants(t)
+		if err != nil {
+			return nil, err
+		}
+		for i, v := range variants {
+			m, err := c.compile(v, n.elems[i])
+			if err != nil {
+				return nil, err
+			}
+			e.variants = append(e.variants, m)
+		}
 	case kConst:
 		e.op = memConst
 		elem, err := c.compile(t, n.konst.base)
@@ -137,7 +156,7 @@ func (c *memCompiler) compile(t reflect.Type, n *node) (*memType, error) {
 			e.op = memMapInt64
 		case k == reflect.Float64:
 			e.op = memMapFloat64
-		case k == reflect.Interface:
+		case k == reflect.Interface && n.elem.kind == kAny:
 			e.op = memMapAny
 		default:
 			e.op = memMap
@@ -164,6 +183,9 @@ func (c *memCompiler) compile(t reflect.Type, n *node) (*memType, error) {
 			e.fields[i] = memField{offset: gf.offset, op: fe.op, presence: nf.presence(), omit: nf.omit, typ: fe, name: nf.name, opt: gf.opt, state: gf.state}
 			if nf.omit&omitZero != 0 {
 				e.fields[i].zero = zeroOf(gf.typ)
+			}
+			if nf.omit != 0 && fe.op == memUnion && !fe.ptr {
+				e.fields[i].zero = zeroOf(gf.typ) // nil has no form
 			}
 			if nf.omit&omitEmpty != 0 && fe.op == memConst && !fe.ptr && fe.elem.op == memString {
 				e.fields[i].zero = zeroOf(gf.typ) // what stands there is not what is written

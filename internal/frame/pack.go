@@ -60,6 +60,12 @@ func (w *packer) bare(dst []byte, n *node) ([]byte, error) {
 		return msgp.AppendBool(dst, v), err
 	case kAny:
 		return w.any(dst)
+	case kUnion:
+		v, _, err := w.variant(n)
+		if err != nil {
+			return dst, err
+		}
+		return w.bare(dst, v)
 	case kConst:
 		return append(dst, n.konst.packed...), w.constant(n)
 	case kList, kMap, kStruct, kTuple:
@@ -280,7 +286,7 @@ func emptyPacked(b []byte) bool {
 // packZero appends the zero value in Go.
 func (n *node) packZero(dst []byte) []byte {
 	switch k := n.kind; {
-	case n.nullable || k == kAny:
+	case n.nullable || k == kAny || k == kUnion:
 		return msgp.AppendNil(dst)
 	case k == kConst:
 		return n.konst.base.packZero(dst)

@@ -72,6 +72,8 @@ func (e *memType) pack(dst []byte, p unsafe.Pointer, depth int, sort bool) ([]by
 		return msgp.AppendBytes(dst, *(*[]byte)(p)), nil
 	case memAny:
 		return e.anys.pack(dst, *(*any)(p), depth, sort)
+	case memUnion:
+		return e.packUnion(dst, p, depth, sort)
 	case memConst:
 		return append(dst, e.node.konst.packed...), nil
 	case memList:

@@ -47,6 +47,7 @@ type parser struct {
 	pos   int
 	dst   []byte
 	depth int
+	ahead int // bytes that were looked at to tell variants apart
 
 	strict bool // refuses what is only just right
 
@@ -79,7 +80,7 @@ func (p *pool) get() *parser {
 
 // reset prepares for another text.
 func (p *parser) reset(src, dst []byte) {
-	p.src, p.dst, p.pos, p.depth = src, dst, 0, 0
+	p.src, p.dst, p.pos, p.depth, p.ahead = src, dst, 0, 0, 0
 	p.slots, p.entries = p.slots[:0], p.entries[:0]
 }
 
@@ -284,8 +285,11 @@ func (p *parser) bare(n *node) error {
 		}
 		return p.time()
 	}
-	if n.kind == kConst {
+	switch n.kind {
+	case kConst:
 		return p.constant(n)
+	case kUnion:
+		return p.union(n)
 	}
 	return p.any()
 }
@@ -698,6 +702,13 @@ func (n *node) describe() string {
 	}
 	if n.kind == kConst {
 		return n.konst.text
+	}
+	if n.kind == kUnion {
+		all := make([]int, len(n.elems))
+		for i := range all {
+			all[i] = i
+		}
+		return n.names(all, " or ")
 	}
 	if n.kind == kTuple {
 		return fmt.Sprintf("tuple of %d", len(n.elems))

@@ -77,6 +77,8 @@ func (e *memType) printBare(dst []byte, p unsafe.Pointer, depth int, sort bool) 
 		return appendBase64(dst, *(*[]byte)(p)), nil
 	case memAny:
 		return e.anys.print(dst, *(*any)(p), depth, sort)
+	case memUnion:
+		return e.printUnion(dst, p, depth, sort)
 	case memConst:
 		return append(dst, e.node.konst.text...), nil
 	case memList:

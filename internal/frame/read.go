@@ -6,6 +6,7 @@ type reader struct {
 	b     []byte
 	off   int
 	depth int
+	ahead int // bytes that were looked at to tell variants apart
 
 	texts []string // not used yet, for strings in any
 	slab  int      // how many were allocated last
@@ -165,6 +166,12 @@ func (r *reader) skipBare(n *node) error {
 		return r.skipAny()
 	case kConst:
 		return r.constant(n)
+	case kUnion:
+		v, _, err := r.variant(n)
+		if err != nil {
+			return err
+		}
+		return r.skipBare(v)
 	case kList, kMap:
 		if err := r.enter(); err != nil {
 			return err

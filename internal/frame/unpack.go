@@ -222,6 +222,8 @@ func (u unpacker) bare(n *node) error {
 		return err
 	case k == kConst:
 		return u.constant(n)
+	case k == kUnion:
+		return u.union(n)
 	}
 	t, err := u.next()
 	if err != nil {

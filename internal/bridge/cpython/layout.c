@@ -81,8 +81,11 @@ static int read_constant(levada_in *in, levada_node *node) {
 static int read_nodes(levada_in *in, levada_layout *l) {
     for (uint32_t i = 0; i < l->n; i++) {
         levada_node *node = &l->nodes[i];
-        if (!take8(in, &node->kind) || !take8(in, &node->flags) || (node->kind > LEVADA_TUPLE && node->kind != LEVADA_CONST)) return corrupt();
+        if (!take8(in, &node->kind) || !take8(in, &node->flags) || node->kind > LEVADA_CONST) return corrupt();
         switch (node->kind) {
+        case LEVADA_UNION:
+            PyErr_SetString(PyExc_ValueError, "layout: a union does not cross into Python");
+            return -1;
         case LEVADA_LIST:
         case LEVADA_MAP:
             if (!take32(in, &node->elem) || node->elem >= l->n) return corrupt();

@@ -286,6 +286,16 @@ def test_constants():
         assert survives(layout + tail, b"\1") is None
 
 
+def test_unions_do_not_cross():
+    union = struct.pack("<IBBIII", 3, 20, 0, 2, 1, 2) + struct.pack("<BBBB", 0, 0, 11, 0)
+    try:
+        codec.build(union, b"\0\1")
+    except ValueError as e:
+        assert str(e) == "layout: a union does not cross into Python"
+    else:
+        raise AssertionError
+
+
 def test_recursive_layouts():
     direct = (
         struct.pack("<I", 1)
