@@ -43,20 +43,19 @@ const (
 // memType is a Go type as it lies in memory: what the encoder reads, and what JSON is
 // read into.
 type memType struct {
-	op    memOp
-	ptr   bool    // what is at p is a pointer, null where nil
-	width uintptr // of what is at p
-	node  *node
-	elem  *memType
-
-	variants []*memType // of memUnion
-
+	op     memOp
+	ptr    bool    // what is at p is a pointer, null where nil
+	width  uintptr // of what is at p
+	node   *node
+	elem   *memType
 	fields []memField
 	extra  *memExtra
 	rtype  reflect.Type // of the value, behind the pointer
 	anys   *anyEncoders
 	spare  sync.Pool // of *mapSpare, for a map by reflection
 	typed  typedMap  // of memMap, where its element is registered
+
+	variants []*memType // of memUnion; behind what records are written with
 }
 
 type memField struct {
