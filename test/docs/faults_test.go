@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write docs/reference/faults.md anew")
+var update = flag.Bool("update", false, "write the generated pages of docs/reference anew")
 
 // rows are the faults that Levada is held against, in the order of the table. A test
 // says in its own comment which of them it shows:
