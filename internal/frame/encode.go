@@ -153,10 +153,9 @@ func (e *memType) bare(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) 
 		return e.anys.append(buf, *(*any)(p), depth)
 	case memRaw:
 		return e.anys.appendRaw(buf, *(*jsontext.Value)(p), depth)
-	case memConst:
-		return append(buf, e.node.konst.frame...), nil
-	case memUnion:
-		return e.union(buf, p, depth)
+	}
+	if e.op >= memConst {
+		return e.rare(buf, p, depth) // no level of its own
 	}
 	if depth++; depth > maxDepth {
 		return buf, errDepth()

@@ -36,6 +36,7 @@ const (
 	memTuple // of elem
 	memAny
 	memRaw
+	// Kinds below are no levels of their own, and rare.
 	memConst // of elem, which is of the same type
 	memUnion // an interface, of variants
 )

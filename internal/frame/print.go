@@ -77,10 +77,6 @@ func (e *memType) printBare(dst []byte, p unsafe.Pointer, depth int, sort bool) 
 		return appendBase64(dst, *(*[]byte)(p)), nil
 	case memAny:
 		return e.anys.print(dst, *(*any)(p), depth, sort)
-	case memUnion:
-		return e.printUnion(dst, p, depth, sort)
-	case memConst:
-		return append(dst, e.node.konst.text...), nil
 	case memList:
 		return e.printList(dst, p, depth, sort)
 	case memMapString:
@@ -134,6 +130,9 @@ func (e *memType) printBare(dst []byte, p unsafe.Pointer, depth int, sort bool) 
 		if e.extra == nil {
 			return e.printStruct(dst, p, depth)
 		}
+	}
+	if e.op >= memConst {
+		return e.printRare(dst, p, depth, sort)
 	}
 	return e.byFrame(dst, p, depth, sort)
 }

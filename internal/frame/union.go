@@ -383,6 +383,21 @@ func (t *memType) variant(p unsafe.Pointer) (int, unsafe.Pointer, error) {
 }
 
 //go:noinline
+func (t *memType) rare(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) {
+	if t.op == memConst {
+		return append(buf, t.node.konst.frame...), nil
+	}
+	return t.union(buf, p, depth)
+}
+
+//go:noinline
+func (t *memType) printRare(dst []byte, p unsafe.Pointer, depth int, sort bool) ([]byte, error) {
+	if t.op == memConst {
+		return append(dst, t.node.konst.text...), nil
+	}
+	return t.printUnion(dst, p, depth, sort)
+}
+
 func (t *memType) union(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) {
 	at, q, err := t.variant(p)
 	if err != nil {
@@ -391,7 +406,6 @@ func (t *memType) union(buf []byte, p unsafe.Pointer, depth int) ([]byte, error)
 	return t.variants[at].bare(append(buf, byte(at)), q, depth)
 }
 
-//go:noinline
 func (t *memType) printUnion(dst []byte, p unsafe.Pointer, depth int, sort bool) ([]byte, error) {
 	at, q, err := t.variant(p)
 	if err != nil {
