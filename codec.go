@@ -5,6 +5,7 @@ import (
 	"reflect"
 
 	"github.com/levada-io/levada/codec"
+	"github.com/levada-io/levada/codec/avro"
 	"github.com/levada-io/levada/codec/json"
 	"github.com/levada-io/levada/codec/msgpack"
 	"github.com/levada-io/levada/codec/protobuf"
@@ -102,6 +103,44 @@ func (ProtobufCodec[V]) Encode(v V) ([]byte, error) { return encode(protobuf.New
 func (ProtobufCodec[V]) settings() jsontext.Value { return nil }
 
 func (ProtobufCodec[V]) codec() string { return "protobuf" }
+
+// AvroCodec is the codec of [Avro].
+type AvroCodec[V any] struct{ schema string }
+
+// Avro is the codec between Avro, in its binary encoding and with nothing before it, and
+// V. The schema is a JSON text, best embedded: Avro[Visit](visitsAvsc). Members have the
+// names that JSON gives them.
+func Avro[V any](schema string) AvroCodec[V] { return AvroCodec[V]{schema} }
+
+// Decode implements Decoder, for tests: a pipeline prepares the codec once.
+func (c AvroCodec[V]) Decode(message []byte) (v V, err error) {
+	of, err := avro.Of(c.schema)
+	if err != nil {
+		return v, err
+	}
+	return decode[V](of, message)
+}
+
+// Encode implements Encoder, for tests: a pipeline prepares the codec once.
+func (c AvroCodec[V]) Encode(v V) ([]byte, error) {
+	of, err := avro.Of(c.schema)
+	if err != nil {
+		return nil, err
+	}
+	return encode(of, v)
+}
+
+// settings are what the plan has beside the name. What is no UTF-8 is no schema either,
+// which is told of when it is read.
+func (c AvroCodec[V]) settings() jsontext.Value {
+	text, err := jsontext.AppendQuote([]byte(`{"schema":`), c.schema)
+	if err != nil {
+		return jsontext.Value(`{"schema":""}`)
+	}
+	return append(text, '}')
+}
+
+func (AvroCodec[V]) codec() string { return "avro" }
 
 func decode[V any](c codec.Codec, message []byte) (V, error) {
 	var v V

@@ -16,6 +16,7 @@ import (
 
 	"github.com/levada-io/levada"
 	"github.com/levada-io/levada/codec"
+	"github.com/levada-io/levada/codec/avro"
 	jsoncodec "github.com/levada-io/levada/codec/json"
 	"github.com/levada-io/levada/codec/msgpack"
 	"github.com/levada-io/levada/codec/protobuf"
@@ -25,6 +26,7 @@ import (
 	"github.com/levada-io/levada/internal/program"
 	"github.com/levada-io/levada/internal/yamlplan"
 	"github.com/levada-io/levada/plan"
+	avro_steps "github.com/levada-io/levada/plan/testdata/corpus/avro"
 	"github.com/levada-io/levada/plan/testdata/corpus/batch_go"
 	"github.com/levada-io/levada/plan/testdata/corpus/broadcast"
 	"github.com/levada-io/levada/plan/testdata/corpus/every_type"
@@ -81,6 +83,7 @@ const corpus = "plan/testdata/corpus"
 
 // inGo are the Go spellings.
 var inGo = map[string]func() *levada.Pipeline{
+	"avro":              avro_steps.Pipeline,
 	"batch_go":          batch_go.Pipeline,
 	"broadcast":         broadcast.Pipeline,
 	"every_type":        every_type.Pipeline,
@@ -203,7 +206,7 @@ func manifests(t *testing.T, dir string, ext *plan.Manifest) []*plan.Manifest {
 func catalog(manifests []*plan.Manifest) *planner.Catalog {
 	cat := &planner.Catalog{
 		Functions: registered(),
-		Codecs:    map[string]codec.Codec{"json": jsoncodec.New(), "msgpack": msgpack.New(), "protobuf": protobuf.New()},
+		Codecs:    map[string]codec.Codec{"json": jsoncodec.New(), "msgpack": msgpack.New(), "protobuf": protobuf.New(), "avro": avro.New()},
 	}
 	cat.Offer(manifests...)
 	return cat

@@ -370,7 +370,7 @@ func (v *validation) function(s *Step) {
 		return
 	}
 	switch {
-	case scheme == "builtin" && !strings.HasSuffix(rest, ".decode"):
+	case scheme == "builtin" && !strings.HasSuffix(rest, ".decode") && !strings.HasPrefix(rest, "avro."):
 		v.add(s, "bad-settings", "settings of a codec are about reading: they go to the parse", "a serialize takes no settings")
 	case scheme != "go" && scheme != "builtin":
 		v.add(s, "bad-settings", "", "only a Go step takes settings, %q is none", s.Function.Name)

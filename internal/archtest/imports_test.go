@@ -29,7 +29,7 @@ var rules = []struct {
 	{"record", nil},
 	{"abi", nil},
 	{"codec", nil},
-	{"codec/...", []string{"codec", "internal/frame"}},
+	{"codec/...", []string{"codec", "internal/frame", "plan"}},
 	{"connector", []string{"record"}},
 	{"connector/connectortest", []string{"connector", "record"}},
 	{"connector/...", []string{"connector", "record"}},

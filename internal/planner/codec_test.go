@@ -2,11 +2,13 @@ package planner
 
 import (
 	"context"
+	"encoding/json/v2"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/levada-io/levada/codec"
+	"github.com/levada-io/levada/codec/avro"
 	"github.com/levada-io/levada/codec/msgpack"
 	"github.com/levada-io/levada/codec/protobuf"
 	"github.com/levada-io/levada/internal/frame"
@@ -202,5 +204,45 @@ func TestMessageWithAOneof(t *testing.T) {
 	_, err := Plan(p, cat)
 	if want := "x.Is: visitpb.Either.Which: visitpb.isEither_Which is not supported: an interface with methods"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v\nwant %s", err, want)
+	}
+}
+
+// A schema and a type that differ are told of at the start, with the place and both.
+func TestSchemaAndType(t *testing.T) {
+	record := func(fields string) string {
+		text, err := json.Marshal(map[string]string{"schema": `{"type": "record", "name": "R", "fields": [` + fields + `]}`})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	const name, typ, value = `{"name": "name", "type": "string"}, `, `{"name": "type", "type": "string"}, `, `{"name": "value", "type": "double"}`
+	for _, c := range []struct{ name, parse, serialize, want string }{
+		{"right", record(name + typ + value), record(value + ", " + typ + `{"name": "name", "type": ["null", "string"]}`), ""},
+		{"wider float", record(name + typ + `{"name": "value", "type": "float"}`), record(name + typ + value), ""},
+		{"other kind", record(name + typ + `{"name": "value", "type": "string"}`), record(name + typ + value), `step "p" (t.py:2): reads metric, which is not what its schema says: $.value: expected float64, got string`},
+		{"no field", record(name + typ[:len(typ)-2]), record(name + typ + value), `step "p" (t.py:2): reads metric, which is not what its schema says: $.value: expected float64, got no such member`},
+		{"null", record(name + typ + `{"name": "value", "type": ["null", "double"]}`), record(name + typ + value), `step "p" (t.py:2): reads metric, which is not what its schema says: $.value`},
+		{"writes another", record(name + typ + value), record(name + typ + `{"name": "value", "type": "long"}`), `step "s" (t.py:4): writes metric, which is not what its schema says: $.value`},
+		{"lacks one", record(name + typ + value), record(name + typ + value + `, {"name": "more", "type": "int"}`), `step "s" (t.py:4): writes metric, which is not what its schema says: $.more`},
+		{"loses one", record(name + typ + value), record(name + value), `step "s" (t.py:4): writes metric, and its schema has no field for $.type`},
+		{"none", "", record(name + typ + value), `step "p" (t.py:2): codec avro: expected the text of a schema, got none`},
+		{"wrong", record("7"), record(name), `step "p" (t.py:2): codec avro: the schema: `},
+	} {
+		p, cat := steps(t, "source in\nparse p T\nfilter f go:x.IsCounter\nserialize s\nsink out"), catalog()
+		cat.Codecs["avro"] = avro.New()
+		p.Steps[1].Function = &plan.Function{Name: "builtin:avro.decode", Settings: []byte(c.parse)}
+		p.Steps[3].Function = &plan.Function{Name: "builtin:avro.encode", Settings: []byte(c.serialize)}
+		if c.parse == "" {
+			p.Steps[1].Function.Settings = nil
+		}
+		p.Requires = plan.Requires(p)
+		pl, err := Plan(p, cat)
+		if err == nil {
+			_, err = pl.Program()
+		}
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s:\n got %v\nwant %s", c.name, err, c.want)
+		}
 	}
 }

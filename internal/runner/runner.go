@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/levada-io/levada/codec"
+	"github.com/levada-io/levada/codec/avro"
 	"github.com/levada-io/levada/codec/json"
 	"github.com/levada-io/levada/codec/msgpack"
 	"github.com/levada-io/levada/codec/protobuf"
@@ -107,7 +108,7 @@ func dispatch(ctx context.Context, o *Options) error {
 		return usage("%s: unexpected argument %q", verb, fs.Arg(0))
 	}
 	if o.Catalog.Codecs == nil {
-		o.Catalog.Codecs = map[string]codec.Codec{"json": json.New(), "msgpack": msgpack.New(), "protobuf": protobuf.New()}
+		o.Catalog.Codecs = map[string]codec.Codec{"json": json.New(), "msgpack": msgpack.New(), "protobuf": protobuf.New(), "avro": avro.New()}
 	}
 	o.Catalog.StrictTypes = f.strict
 	if f.schemas != "" {

@@ -28,6 +28,7 @@ var expressions = map[string]string{
 	"github.com/pierrec/lz4/v4":                "BSD-3-Clause",
 	"github.com/santhosh-tekuri/jsonschema/v6": "Apache-2.0",
 	"golang.org/x/text":                        "BSD-3-Clause",
+	"github.com/twmb/avro":                     "MIT",
 	"github.com/twmb/franz-go":                 "BSD-3-Clause",
 	"github.com/twmb/franz-go/pkg/kadm":        "BSD-3-Clause",
 	"github.com/twmb/franz-go/pkg/kfake":       "BSD-3-Clause",

@@ -30,7 +30,9 @@ package yamlplan
 import (
 	"encoding/json/jsontext"
 	"encoding/json/v2"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -95,19 +97,20 @@ func parse(path string, data []byte) (*reader, error) {
 		return nil, err
 	}
 	return &reader{
-		File: f, base: filepath.Base(path),
+		File: f, base: filepath.Base(path), folder: filepath.Dir(path),
 		plan: &plan.Plan{Version: plan.Version, Types: map[string]plan.Type{}},
 	}, nil
 }
 
 type reader struct {
 	*yamldoc.File
-	base  string // the file as origins name it
-	offer offer
-	plan  *plan.Plan
-	at    []*yamldoc.Node // the keys of the steps, by index in the plan
-	title *yamldoc.Node   // the name of the pipeline
-	from  string
+	base   string // the file as origins name it
+	folder string // where it is
+	offer  offer
+	plan   *plan.Plan
+	at     []*yamldoc.Node // the keys of the steps, by index in the plan
+	title  *yamldoc.Node   // the name of the pipeline
+	from   string
 	// scan says that functions and types are listed, not looked up.
 	scan  bool
 	named []string
@@ -230,14 +233,14 @@ var kinds = []struct {
 	beside []string
 }{
 	{"source", plan.Source, nil},
-	{"decode", plan.Map, []string{"type", "strict"}},
+	{"decode", plan.Map, []string{"type", "strict", "schema"}},
 	{"map", plan.Map, []string{"with"}},
 	{"filter", plan.Filter, []string{"with"}},
 	{"flat_map", plan.FlatMap, []string{"with"}},
 	{"batch", plan.Batch, nil},
 	{"route", plan.Route, []string{"with", "cases", "otherwise"}},
 	{"broadcast", plan.Broadcast, nil},
-	{"encode", plan.Map, nil},
+	{"encode", plan.Map, []string{"schema"}},
 	{"sink", plan.Sink, nil},
 }
 
@@ -295,6 +298,7 @@ func (r *reader) step(name, body *yamldoc.Node, input, branch string) *plan.Step
 		r.endpoint(s, v, in)
 	case "decode", "encode":
 		r.codec(s, v, in, k.key)
+		r.schema(s, v, body.Get("schema"), place)
 		if t := body.Get("type"); t != nil {
 			r.typeOf(s, t, place+": type")
 		}
@@ -365,7 +369,7 @@ func (r *reader) endpoint(s *plan.Step, n *yamldoc.Node, place string) {
 	s.Stream, _ = r.String(n.Values[0], place+"."+s.Connector)
 }
 
-var codecs = []string{"json", "msgpack", "protobuf", "raw"}
+var codecs = []string{"avro", "json", "msgpack", "protobuf", "raw"}
 
 func (r *reader) codec(s *plan.Step, n *yamldoc.Node, place, verb string) {
 	c, ok := r.String(n, place)
@@ -386,9 +390,67 @@ func (r *reader) strict(s *plan.Step, n *yamldoc.Node, place string) {
 	case !ok || s.Function == nil:
 	case s.Function.Name == "builtin:raw.decode":
 		r.Problem(n, "bad-settings", "", "%s: the codec raw has no settings", place)
+	case s.Function.Name == "builtin:avro.decode":
+		r.Problem(n, "bad-settings", "", "%s: the codec avro has no such setting", place)
 	case on:
 		s.Function.Settings = jsontext.Value(`{"strict":true}`)
 	}
+}
+
+// maxSchema is how many bytes of a schema are read: its text goes into the plan.
+const maxSchema = 1 << 20
+
+// schema reads the file that a codec's messages are described by.
+func (r *reader) schema(s *plan.Step, codec, n *yamldoc.Node, place string) {
+	if s.Function == nil {
+		return
+	}
+	needs := strings.HasPrefix(s.Function.Name, "builtin:avro.")
+	switch {
+	case !needs && n != nil:
+		r.Problem(n, "bad-settings", "", "%s: schema: only the codec avro has one", place)
+		return
+	case !needs:
+		return
+	case n == nil:
+		r.Problem(codec, "bad-settings", "schema: visits.avsc, a path from the folder of this file", "%s: expected the schema of avro, got none", place)
+		return
+	}
+	name, ok := r.String(n, place+": schema")
+	if !ok || r.scan {
+		return
+	}
+	file := name
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(r.folder, file)
+	}
+	text, err := readSchema(file)
+	if err != nil {
+		r.Problem(n, "bad-settings", "", "%s: schema: %s: %v", place, name, err)
+		return
+	}
+	settings, err := json.Marshal(map[string]string{"schema": text})
+	if err != nil {
+		r.Problem(n, "bad-settings", "", "%s: schema: %s: expected UTF-8, got something else", place, name)
+		return
+	}
+	s.Function.Settings = settings
+}
+
+func readSchema(file string) (string, error) {
+	f, err := os.Open(file)
+	if path := (*os.PathError)(nil); errors.As(err, &path) {
+		return "", path.Err // the name is said already, as the user wrote it
+	}
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }()
+	text, err := io.ReadAll(io.LimitReader(f, maxSchema+1))
+	if err == nil && len(text) > maxSchema {
+		err = fmt.Errorf("expected at most %d bytes, got more", maxSchema)
+	}
+	return string(text), err
 }
 
 func (r *reader) batch(s *plan.Step, n *yamldoc.Node, place string) {

@@ -57,7 +57,7 @@ var rows = []struct {
 	{"Bytes", []string{
 		"100 MB record", "decompression bomb", "corrupt batch", "null value", "null key", "empty value", "duplicate headers", "no timestamp",
 		"invalid UTF-8", "NUL in text", "lone surrogates", "NaN", "2^63", "deep nesting", "late and out-of-order events", "schema change in mid-stream",
-		"hostile frame", "malformed msgpack", "malformed protobuf", "foreign record among dead letters",
+		"hostile frame", "malformed msgpack", "malformed protobuf", "malformed avro", "foreign record among dead letters",
 	}},
 	{"Access", []string{
 		"wrong password", "expired token", "missing ACL", "SASL without TLS", "TLS certificate expired", "TLS certificate for another host", "TLS certificate rotated",

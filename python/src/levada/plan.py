@@ -214,18 +214,31 @@ class _Builder:
     def _function(self, node: Node, payload: object) -> dict[str, Any] | None:
         match node:
             case Parser():
-                parse: dict[str, Any] = {"name": f"builtin:{node.codec}.decode"}
-                if node.strict:
-                    parse["settings"] = {"strict": True}
-                return parse
+                return self._codec(node, "decode", strict=node.strict)
             case Serializer():
-                return {"name": f"builtin:{node.codec}.encode"}
+                return self._codec(node, "encode")
             case Calling() | Route():
                 try:
                     return self._callee(node, _resolved(node), payload)
                 except InvalidPipelineError as e:
                     self._violations += e.violations
         return None
+
+    def _codec(
+        self, node: Parser[Any] | Serializer, verb: str, *, strict: bool = False
+    ) -> dict[str, Any]:
+        settings: dict[str, Any] = {}
+        if node.schema and node.codec != "avro":
+            self._wrong(node, f"schema: only the codec avro has one, {node.codec} does not")
+        elif node.codec == "avro" and not node.schema:
+            hint = 'schema=Path(__file__).with_name("visits.avsc").read_text()'
+            self._wrong(node, "expected the text of a schema for avro, got none", hint)
+        elif node.schema:
+            settings["schema"] = node.schema
+        if strict:
+            settings["strict"] = True
+        out: dict[str, Any] = {"name": f"builtin:{node.codec}.{verb}"}
+        return out | {"settings": settings} if settings else out
 
     def _callee(
         self, node: Calling[Any, Any] | Route, function: Any, payload: object

@@ -289,12 +289,15 @@ class Parser(Step[bytes, T_parsed]):
     type; without it the payload is whatever the codec finds.
 
     Attributes:
-        codec: ``json``, ``msgpack``, ``protobuf`` or ``raw``.
+        codec: ``json``, ``msgpack``, ``protobuf``, ``avro`` or ``raw``.
+        schema: the text of the schema, which ``avro`` needs:
+            ``Path(__file__).with_name("visits.avsc").read_text()``.
         strict: refuses text that is no UTF-8, and one name twice in an object; the message
             fails. Otherwise a byte that is none reads as U+FFFD, and the last member counts.
     """
 
     codec: str = "json"
+    schema: str = option(default="", kw_only=True)
     strict: bool = option(default=False, kw_only=True)
     declared: Any = option(default=Any, kw_only=True)
     """What stands in the brackets; it belongs there and nowhere else."""
@@ -316,10 +319,13 @@ class Serializer(Step[object, bytes]):
     """Encodes the payload into the bytes that a sink takes.
 
     Attributes:
-        codec: ``json``, ``msgpack``, ``protobuf`` or ``raw``.
+        codec: ``json``, ``msgpack``, ``protobuf``, ``avro`` or ``raw``.
+        schema: the text of the schema, which ``avro`` needs:
+            ``Path(__file__).with_name("visits.avsc").read_text()``.
     """
 
     codec: str = "json"
+    schema: str = option(default="", kw_only=True)
 
 
 class Batch(Step[T, list[T]]):

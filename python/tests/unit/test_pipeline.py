@@ -280,6 +280,18 @@ class TestMistakes:
                 got = got.replace(str(violation.origin), "…")
         assert text in got
 
+    @pytest.mark.parametrize(
+        ("parser", "text"),
+        [
+            (lambda: Parser("parse", codec="avro"), "expected the text of a schema for avro, got"),
+            (lambda: Parser("parse", schema='"int"'), "schema: only the codec avro has one, json"),
+        ],
+    )
+    def test_schema_of_a_codec(self, parser: Any, text: str) -> None:
+        stream = streaming_source("in", "in").apply(parser()).apply(Serializer("print"))
+        with pytest.raises(InvalidPipelineError, match=text):
+            build(stream.sink(StreamSink("out", "out")))
+
     def test_all_are_told_at_once(self) -> None:
         pipeline = (
             streaming_source("in", "in")

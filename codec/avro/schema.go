@@ -1,0 +1,348 @@
+package avro
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/levada-io/levada/plan"
+	library "github.com/twmb/avro"
+)
+
+type kind uint8
+
+const (
+	kNull kind = iota
+	kBool
+	kInt
+	kLong
+	kFloat
+	kDouble
+	kBytes
+	kString
+	kRecord
+	kEnum
+	kArray
+	kMap
+	kUnion
+	kFixed
+	kMillis // a long that is a time
+	kMicros
+)
+
+var kinds = map[string]kind{
+	"null": kNull, "boolean": kBool, "int": kInt, "long": kLong, "float": kFloat, "double": kDouble,
+	"bytes": kBytes, "string": kString, "record": kRecord, "error": kRecord, "enum": kEnum, "array": kArray, "map": kMap,
+	"union": kUnion, "fixed": kFixed,
+}
+
+// node is a place of the schema, for values of one type.
+type node struct {
+	kind     kind
+	name     string // for messages
+	fields   []field
+	index    map[string]int // of fields and symbols
+	elem     *node
+	branches []*node
+	null     int // the branch of null; -1: none
+	only     int // the one branch beside null; -1: there are more
+	symbols  []string
+	size     int
+	unit     string // in which the other side has a time; empty: as a time
+	least    int    // bytes that a value has at least
+}
+
+type field struct {
+	name string
+	node *node
+}
+
+// words are what the library says, without its name.
+func words(err error) string { return strings.TrimPrefix(err.Error(), "avro: ") }
+
+func fullName(s *library.SchemaNode) string {
+	if s.Namespace == "" || strings.Contains(s.Name, ".") {
+		return s.Name
+	}
+	return s.Namespace + "." + s.Name
+}
+
+// collect finds the named types of a schema, and spells references to them out.
+func (c *Codec) collect(s *library.SchemaNode, space, path string) error {
+	if s.LogicalType == "decimal" {
+		return fmt.Errorf("the schema: %s: decimal is not supported: no type of a step holds it, take string or long", path)
+	}
+	switch _, known := kinds[s.Type]; {
+	case !known && c.named[s.Type] == nil && c.named[space+"."+s.Type] != nil:
+		s.Type = space + "." + s.Type
+	case known && s.Name != "" && (kinds[s.Type] == kRecord || kinds[s.Type] == kEnum || kinds[s.Type] == kFixed):
+		name := fullName(s)
+		c.named[name] = s
+		space = name[:max(strings.LastIndexByte(name, '.'), 0)]
+	}
+	for i := range s.Fields {
+		if err := c.collect(&s.Fields[i].Type, space, path+"."+s.Fields[i].Name); err != nil {
+			return err
+		}
+	}
+	for i := range s.Branches {
+		if err := c.collect(&s.Branches[i], space, path); err != nil {
+			return err
+		}
+	}
+	for _, e := range []*library.SchemaNode{s.Items, s.Values} {
+		if e != nil {
+			if err := c.collect(e, space, path+"[]"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// resolve follows the name of a type.
+func (c *Codec) resolve(s *library.SchemaNode) *library.SchemaNode {
+	if named, ok := c.named[s.Type]; ok {
+		return named
+	}
+	return s
+}
+
+func timeKind(s *library.SchemaNode) (kind, bool) {
+	switch {
+	case s.Type == "long" && s.LogicalType == "timestamp-millis":
+		return kMillis, true
+	case s.Type == "long" && s.LogicalType == "timestamp-micros":
+		return kMicros, true
+	}
+	return 0, false
+}
+
+type key struct{ schema, typ string }
+
+type builder struct {
+	codec *Codec
+	types map[string]plan.Type
+	done  map[key]*node
+}
+
+// node compiles a place of the schema for values of a type. Whether they fit each other
+// is compared elsewhere; here the type says in which unit it has times.
+func (b *builder) node(s *library.SchemaNode, t plan.Type) (*node, error) {
+	s = b.codec.resolve(s)
+	k, named := key{fullName(s), t.Text()}, b.codec.named[fullName(s)] == s
+	if n, ok := b.done[k]; ok && named {
+		return n, nil
+	}
+	t, err := t.Resolve(b.types)
+	if err != nil {
+		return nil, err
+	}
+	kind, ok := kinds[s.Type]
+	if !ok {
+		return nil, fmt.Errorf("the schema: type %q is not known", s.Type)
+	}
+	n := &node{kind: kind, name: s.Type, null: -1, only: -1, symbols: s.Symbols, size: s.Size, least: 1}
+	if named {
+		n.name = s.Name
+		b.done[k] = n
+	}
+	if timed, ok := timeKind(s); ok {
+		n.kind, n.name = timed, "time"
+		if t.Kind == plan.TTime {
+			n.unit = t.Unit
+		}
+	}
+	elem := plan.Type{Kind: plan.TAny}
+	if t.Elem != nil {
+		elem = *t.Elem
+	}
+	switch n.kind {
+	case kNull:
+		n.least = 0
+	case kFloat:
+		n.least = 4
+	case kDouble:
+		n.least = 8
+	case kFixed:
+		n.least = n.size
+	case kEnum:
+		n.index = map[string]int{}
+		for i, v := range s.Symbols {
+			n.index[v] = i
+		}
+	case kArray:
+		n.elem, err = b.node(s.Items, elem)
+	case kMap:
+		n.elem, err = b.node(s.Values, elem)
+	case kUnion:
+		err = b.union(n, s, t)
+	case kRecord:
+		err = b.record(n, s, t)
+	}
+	return n, err
+}
+
+func (b *builder) union(n *node, s *library.SchemaNode, t plan.Type) error {
+	t.Nullable = false
+	for i := range s.Branches {
+		one, err := b.node(&s.Branches[i], t)
+		if err != nil {
+			return err
+		}
+		if one.kind == kNull {
+			n.null = i
+		}
+		n.branches = append(n.branches, one)
+	}
+	if len(n.branches) == 1 && n.null < 0 || len(n.branches) == 2 && n.null >= 0 {
+		n.only = len(n.branches) - 1 - max(n.null, 0)
+	}
+	return nil
+}
+
+func (b *builder) record(n *node, s *library.SchemaNode, t plan.Type) error {
+	n.index = make(map[string]int, len(s.Fields))
+	members := map[string]plan.Type{}
+	for _, f := range t.Fields {
+		members[f.Name] = f.Type
+	}
+	n.least = 0
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		typ, ok := members[f.Name]
+		switch {
+		case ok:
+		case t.Kind == plan.TMap:
+			typ = *t.Elem
+		default:
+			typ = plan.Type{Kind: plan.TAny}
+		}
+		one, err := b.node(&f.Type, typ)
+		if err != nil {
+			return err
+		}
+		n.index[f.Name] = i
+		n.fields = append(n.fields, field{f.Name, one})
+		n.least = min(n.least+one.least, 1<<20)
+	}
+	return nil
+}
+
+// Type is what the values of the schema are, with the table of its records. A field that
+// may be null is optional for who writes.
+func (c *Codec) Type() (plan.Type, map[string]plan.Type, error) {
+	if c.root == nil {
+		return plan.Type{}, nil, errNoSchema
+	}
+	types := map[string]plan.Type{}
+	return c.typeOf(c.root, types), types, nil
+}
+
+var planKinds = map[string]plan.TypeKind{
+	"boolean": plan.TBool, "int": plan.TInt32, "long": plan.TInt64, "float": plan.TFloat32, "double": plan.TFloat64,
+	"bytes": plan.TBytes, "fixed": plan.TBytes, "string": plan.TString, "enum": plan.TString,
+}
+
+func (c *Codec) typeOf(s *library.SchemaNode, types map[string]plan.Type) plan.Type {
+	s = c.resolve(s)
+	if _, ok := timeKind(s); ok {
+		return plan.Type{Kind: plan.TTime}
+	}
+	switch kinds[s.Type] {
+	case kNull:
+		return plan.Type{Kind: plan.TAny}
+	case kArray, kMap:
+		k, of := plan.TList, s.Items
+		if s.Type == "map" {
+			k, of = plan.TMap, s.Values
+		}
+		elem := c.typeOf(of, types)
+		return plan.Type{Kind: k, Elem: &elem}
+	case kUnion:
+		var some []plan.Type
+		for i := range s.Branches {
+			if s.Branches[i].Type != "null" {
+				some = append(some, c.typeOf(&s.Branches[i], types))
+			}
+		}
+		if len(some) != 1 {
+			return plan.Type{Kind: plan.TAny}
+		}
+		if some[0].Kind != plan.TAny {
+			some[0].Nullable = some[0].Nullable || len(s.Branches) > 1
+		}
+		return some[0]
+	case kRecord:
+		name := "avro:" + fullName(s)
+		if _, ok := types[name]; !ok {
+			t := plan.Type{Kind: plan.TStruct}
+			types[name] = t
+			for i := range s.Fields {
+				f := c.typeOf(&s.Fields[i].Type, types)
+				t.Fields = append(t.Fields, plan.Field{Name: s.Fields[i].Name, Type: f})
+			}
+			types[name] = t
+		}
+		return plan.Type{Kind: plan.TRef, Name: name}
+	}
+	return plan.Type{Kind: planKinds[s.Type]}
+}
+
+// Writable is Type for who writes: a field that may be null may be missing.
+func (c *Codec) Writable() (plan.Type, map[string]plan.Type, error) {
+	t, types, err := c.Type()
+	for name, s := range types {
+		s.Fields = slices.Clone(s.Fields)
+		for i := range s.Fields {
+			s.Fields[i].Optional = s.Fields[i].Type.Nullable || s.Fields[i].Type.Kind == plan.TAny
+		}
+		types[name] = s
+	}
+	return t, types, err
+}
+
+// Lost is the first member of a type that the schema has no field for; empty: there is
+// none.
+func (c *Codec) Lost(t plan.Type, types map[string]plan.Type) (string, error) {
+	to, own, err := c.Type()
+	if err != nil {
+		return "", err
+	}
+	all := maps.Clone(types)
+	if all == nil {
+		all = map[string]plan.Type{}
+	}
+	maps.Copy(all, own)
+	return lost(t, to, all, "$", map[key]bool{}), nil
+}
+
+func lost(t, to plan.Type, types map[string]plan.Type, path string, seen map[key]bool) string {
+	k := key{t.Text(), to.Text()}
+	if seen[k] {
+		return ""
+	}
+	seen[k] = true
+	t, err1 := t.Resolve(types)
+	to, err2 := to.Resolve(types)
+	if errors.Join(err1, err2) != nil {
+		return ""
+	}
+	switch {
+	case t.Kind == plan.TStruct && to.Kind == plan.TStruct:
+		for _, f := range t.Fields {
+			at := slices.IndexFunc(to.Fields, func(o plan.Field) bool { return o.Name == f.Name })
+			if at < 0 {
+				return path + "." + f.Name
+			}
+			if found := lost(f.Type, to.Fields[at].Type, types, path+"."+f.Name, seen); found != "" {
+				return found
+			}
+		}
+	case t.Elem != nil && to.Elem != nil:
+		return lost(*t.Elem, *to.Elem, types, path+"[]", seen)
+	}
+	return ""
+}
