@@ -122,6 +122,15 @@ func says(t *testing.T, said string, wants []string) {
 	}
 }
 
+func TestTypesGuide(t *testing.T) {
+	says(t, follow(t, "docs/guides/types.md"), []string{
+		"levada: note: Order.ID: Python does not say how wide an integer is, nor its sign\n",
+		"levada:\"const=order\"`\n",
+		"step \"label\" (app.py:30): takes Labelled, but step \"pack\" (app.py:29) yields Parcel: $.weight: expected string, got float64\n",
+		"exit code 78\n",
+	})
+}
+
 func TestOwnTypesGuide(t *testing.T) {
 	says(t, follow(t, "docs/guides/own-types.md"), []string{
 		"drained, 2 records in, 1 out, 1 dead letter\n",
