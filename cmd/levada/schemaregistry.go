@@ -75,8 +75,10 @@ func pull(e *env, l *schema.Lock) error {
 	}
 	// What was written for a subject that is gone goes, too; other files are not ours.
 	for subject := range l.Registry.Subjects {
-		name := strings.TrimSuffix(subject, "-value") + ".json"
-		if _, ok := files[name]; ok {
+		topic := strings.TrimSuffix(subject, "-value")
+		name := topic + ".json"
+		// A lock comes from elsewhere: it names files of the folder, and no others.
+		if _, ok := files[name]; ok || !topicName.MatchString(topic) {
 			continue
 		}
 		if err := os.Remove(filepath.Join(l.Source, name)); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -39,6 +39,7 @@ func resolve(pl *Planned) (ps Problems) {
 			continue
 		}
 		up := byName[n.Input]
+		n.prev = up
 		if len(up.Branches) == 0 {
 			up.next = []*node{n}
 			continue

@@ -8,13 +8,9 @@ import (
 // streams compares what a pipeline reads and writes with the schemas of its streams: a
 // parse with the one of the source, a serialize with the one of each sink behind it.
 func streams(pl *Planned) (ps Problems) {
-	by := make(map[string]*node, len(pl.nodes))
-	for _, n := range pl.nodes {
-		by[n.Name] = n
-	}
 	for _, n := range pl.nodes {
 		switch {
-		case n.lang == decode && pl.maker(by[n.Input]) == pl.root:
+		case n.lang == decode && maker(n.prev) == pl.root:
 			s, ok := pl.cat.Streams[pl.root.Stream]
 			if !ok || n.codec == "raw" {
 				continue
@@ -25,7 +21,7 @@ func streams(pl *Planned) (ps Problems) {
 			}
 		case n.Kind == plan.Sink:
 			s, ok := pl.cat.Streams[n.Stream]
-			e := pl.maker(by[n.Input])
+			e := maker(n.prev)
 			if !ok || e.lang != encode || e.codec == "raw" {
 				continue
 			}

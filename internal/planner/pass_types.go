@@ -52,14 +52,14 @@ func types(pl *Planned) (ps Problems) {
 			next.in, next.out = in, out
 			if bad != nil {
 				ps = append(ps, *bad)
-			} else if miss := fits(pl.maker(n), next)(n.out, in, pl.types); miss != nil {
+			} else if miss := fits(maker(n), next)(n.out, in, pl.types); miss != nil {
 				ps = append(ps, next.problem("type-mismatch", pl.mismatchHint(n, next, miss),
 					"takes %s, but step %q (%s) yields %s: %s", in, n.Name, n.Origin, n.out, miss))
 			} else if pl.cat.StrictTypes {
 				if miss := typing.Unknown(n.out, in, pl.types); miss != nil {
-					maker := pl.maker(n)
-					ps = append(ps, next.problem("unknown-type", annotate(maker),
-						"takes %s, but what step %q (%s) yields is not known: %s", in, maker.Name, maker.Origin, miss))
+					from := maker(n)
+					ps = append(ps, next.problem("unknown-type", annotate(from),
+						"takes %s, but what step %q (%s) yields is not known: %s", in, from.Name, from.Origin, miss))
 				}
 			}
 			if bad == nil {
@@ -166,13 +166,9 @@ func (pl *Planned) mismatchHint(from, n *node, miss *typing.Difference) string {
 
 // maker is the step whose result comes out of a step: filters, routes, batches and
 // broadcasts pass on what they get.
-func (pl *Planned) maker(n *node) *node {
-	by := make(map[string]*node, len(pl.nodes))
-	for _, o := range pl.nodes {
-		by[o.Name] = o
-	}
-	for n.Kind != plan.Map && n.Kind != plan.FlatMap && n.Input != "" {
-		n = by[n.Input]
+func maker(n *node) *node {
+	for n.Kind != plan.Map && n.Kind != plan.FlatMap && n.prev != nil {
+		n = n.prev
 	}
 	return n
 }

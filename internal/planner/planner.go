@@ -63,6 +63,7 @@ type Planned struct {
 // node is a step with what the passes have found out about it.
 type node struct {
 	*plan.Step
+	prev     *node   // nil at the source
 	next     []*node // one, or one per branch in the order of Branches
 	lang     lang
 	fn       *program.Function

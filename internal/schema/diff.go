@@ -33,6 +33,10 @@ func ReadTypes(fsys fs.FS, name string, locked map[string]string) (*Types, error
 	if len(topics) == 0 {
 		return nil, fmt.Errorf("%s: expected topics/*.yaml, *.json or *.avsc, got none of them", name)
 	}
+	return readTypes(fsys, name, topics, locked)
+}
+
+func readTypes(fsys fs.FS, name string, topics, locked map[string]string) (*Types, error) {
 	files := slices.Compact(slices.Sorted(maps.Values(topics)))
 	l, err := newLowering(fsys, locked, rootOf(files))
 	if err != nil {

@@ -98,7 +98,7 @@ func (l *Lock) Generate(fsys fs.FS) (*Generated, error) {
 	return g, nil
 }
 
-// Read is ReadTypes of the locked schemas.
+// Read is ReadTypes of the locked schemas, and of no others that are in the folder.
 //
 // # Errors
 //
@@ -107,7 +107,7 @@ func (l *Lock) Read(fsys fs.FS) (*Types, error) {
 	if err := l.verify(fsys); err != nil {
 		return nil, err
 	}
-	return ReadTypes(fsys, l.Source, l.Names)
+	return readTypes(fsys, l.Source, l.Topics, l.Names)
 }
 
 // verify says which schema is not the one of the lock.

@@ -54,6 +54,7 @@ class Order(TypedDict):
     price: Decimal
     paid: NotRequired[Money | None]
     parts: list[Decimal]
+    pair: tuple[Decimal, int]
     by: dict[str, Decimal | None]
 
 
@@ -84,6 +85,7 @@ GIVEN = {
     "price": "1.10",
     "paid": {"units": 1, "nanos": 5},
     "parts": ["0.10", "1"],
+    "pair": ["7", 8],
     "by": {"a": "2", "b": None},
 }
 
@@ -102,6 +104,7 @@ def test_objects_in_and_out() -> None:
         "price": Decimal("1.10"),
         "paid": Money(1, 5),
         "parts": [Decimal("0.10"), Decimal(1)],
+        "pair": (Decimal(7), 8),
         "by": {"a": Decimal(2), "b": None},
     }
 
