@@ -453,6 +453,9 @@ var badFrames = []struct {
 	{"map longer than the frame", "map", "010000000000000005000000" + "ffffff7f00", "2147483647 elements in 1 bytes"},
 	{"unknown tag", "any", "010000000000000001000000" + "0c", "12 as a tag"},
 	{"tuple that ends early", "tuple", "010000000000000008000000" + "0100000000000000", "ends in the middle"},
+	{"variant that there is not", "scalar", "010000000000000002000000" + "0601", "6 as a variant of 6"},
+	{"variant without a value", "scalar", "010000000000000001000000" + "00", "ends in the middle"},
+	{"constant of another variant", "shape", "01000000000000001300000000" + "06000000737175617265" + "0000000000000000", "expected \"circle\""},
 	{"any longer than the frame", "any", "010000000000000005000000" + "08ffffff0f", "elements in 0 bytes"},
 }
 

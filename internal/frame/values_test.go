@@ -297,6 +297,9 @@ func goldens() []golden {
 		}, Three{
 			record.Some(int64(0)), record.Some(""), record.Some([]int8{}), record.Some(Inner{}), record.Some(leap), record.Some([2]bool{}), true,
 		}),
+		aCase[Shape]("shape", "a union at the root, told by constants", Circle{Radius: 1}, Square{Note: ptr("n")}, Group{Parts: []Shape{Circle{}}}),
+		aCase[Scalar]("scalar", "a union at the root, told by kind and required members", Flag(true), Count(-1), Words(""), Many{1}, Point{X: 1}, Name{First: "f"}),
+		aCase("unions", "variants told by kind, constants and required members", someUnions()...),
 		aCase("metric", "a record of ingest-metrics", aMetric(), aMetric()),
 		aCase("span", "a record of ingest-spans", aSpan()),
 		aCase[Metric]("empty", "a column without elements"),

@@ -305,6 +305,8 @@ static PyObject *value(builder *b, const levada_node *node, int depth) {
 }
 
 static PyObject *bare(builder *b, const levada_node *node, int depth) {
+    uint8_t at;
+again:
     switch (node->kind) {
     case LEVADA_BOOL: {
         uint8_t v;
@@ -321,6 +323,10 @@ static PyObject *bare(builder *b, const levada_node *node, int depth) {
         const uint8_t *p = take(&b->in, node->nfixed);
         return p && memcmp(p, node->fixed, node->nfixed) == 0 ? ref(node->constant) : truncated();
     }
+    case LEVADA_UNION:
+        if (!take8(&b->in, &at) || at >= node->nelems) return truncated();
+        node = &b->nodes[node->elems[at]];
+        goto again; /* and not a call: the stack need not hold twice as much */
     case LEVADA_LIST:
     case LEVADA_MAP:
     case LEVADA_STRUCT:

@@ -127,10 +127,11 @@ typedef struct {
 typedef struct {
     uint8_t kind, flags;
     uint32_t elem; /* of list and map */
-    uint32_t nelems; /* of tuple */
+    uint32_t nelems; /* of tuple and union */
     uint32_t nfields;
     uint32_t min; /* bytes of the smallest value with its presence byte */
     uint32_t *elems; /* owned */
+    char *name; /* of a struct, owned */
     levada_field *fields;
     PyObject *template_; /* dict with every key of a struct and None, owned */
     uint8_t base; /* of a constant: the kind of its values */

@@ -392,6 +392,230 @@ static int structure(writer *w, const levada_node *node, PyObject *v, int depth)
     return 0;
 }
 
+/* Called from the recursion, whose frames must not grow for it. */
+#define APART __attribute__((noinline))
+
+/* --- unions: which variant a value is ------------------------------------------------ */
+
+/* The kinds by which Python tells variants that are no structs. Text that is a time or
+ * bytes has a type of its own here. */
+enum form { F_NONE, F_BOOL, F_INT, F_FLOAT, F_STR, F_BYTES, F_TIME, F_DURATION, F_LIST, F_DICT };
+
+APART static enum form form_of(writer *w, PyObject *v) {
+    unsigned long flags = flags_(v);
+    if (flags & Py_TPFLAGS_DICT_SUBCLASS) return F_DICT;
+    if (is_str(v)) return F_STR;
+    if (typeof_(v) == &PyBool_Type) return F_BOOL;
+    if (is_int(v)) return F_INT;
+    if (is_float(v)) return F_FLOAT;
+    if (flags & (Py_TPFLAGS_LIST_SUBCLASS | Py_TPFLAGS_TUPLE_SUBCLASS)) return F_LIST;
+    if (flags & Py_TPFLAGS_BYTES_SUBCLASS) return F_BYTES;
+    if (levada_is_datetime(w->c, v)) return F_TIME;
+    if (levada_is_timedelta(w->c, v)) return F_DURATION;
+    return F_NONE;
+}
+
+/* Whether a variant of this kind takes values of the form. */
+static bool takes(uint8_t kind, enum form f) {
+    switch (kind) {
+    case LEVADA_BOOL:
+        return f == F_BOOL;
+    case LEVADA_FLOAT32:
+    case LEVADA_FLOAT64:
+        return f == F_INT || f == F_FLOAT;
+    case LEVADA_STRING:
+        return f == F_STR;
+    case LEVADA_BYTES:
+        return f == F_BYTES;
+    case LEVADA_TIME:
+        return f == F_TIME;
+    case LEVADA_DURATION:
+        return f == F_DURATION;
+    case LEVADA_LIST:
+    case LEVADA_TUPLE:
+        return f == F_LIST;
+    case LEVADA_MAP:
+    case LEVADA_STRUCT:
+        return f == F_DICT;
+    }
+    return f == F_INT;
+}
+
+/* What Python calls the values of a variant: of a struct the class. */
+COLD static void variant_name(const levada_node *n, char *text, size_t size) {
+    const char *name;
+    switch (n->kind) {
+    case LEVADA_BOOL:
+        name = "bool";
+        break;
+    case LEVADA_FLOAT32:
+    case LEVADA_FLOAT64:
+        name = "float";
+        break;
+    case LEVADA_STRING:
+        name = "str";
+        break;
+    case LEVADA_BYTES:
+        name = "bytes";
+        break;
+    case LEVADA_TIME:
+        name = "datetime";
+        break;
+    case LEVADA_DURATION:
+        name = "timedelta";
+        break;
+    case LEVADA_LIST:
+        name = "list";
+        break;
+    case LEVADA_TUPLE:
+        name = "tuple";
+        break;
+    case LEVADA_MAP:
+        name = "dict";
+        break;
+    case LEVADA_STRUCT:
+        name = *n->name ? n->name : "dict";
+        for (const char *p = name; *p && *p != '['; p++) {
+            if (*p == '.' || *p == ':') name = p + 1;
+        }
+        break;
+    default:
+        name = "int";
+    }
+    snprintf(text, size, "`%s`", name);
+}
+
+/* Names the variants of n that are set in of; NULL: all. The text may end early. */
+COLD static void variant_names(writer *w, const levada_node *n, const uint8_t *of, const char *last, char *text, size_t size) {
+    uint32_t left = 0;
+    size_t at = 0;
+    char name[80];
+    for (uint32_t i = 0; i < n->nelems; i++) left += !of || of[i];
+    text[0] = 0;
+    for (uint32_t i = 0; i < n->nelems; i++) {
+        if (of && !of[i]) continue;
+        variant_name(&w->nodes[n->elems[i]], name, sizeof name);
+        left--;
+        int wrote = snprintf(text + at, size - at, "%s%s", name, left == 0 ? "" : left == 1 ? last : ", ");
+        if (wrote < 0 || (size_t)wrote + 4 >= size - at) {
+            snprintf(text + at, size - at, "...");
+            return;
+        }
+        at += (size_t)wrote;
+    }
+}
+
+/* Whether v is the constant. -1: exception set. */
+APART static int is_constant(writer *w, const levada_node *node, PyObject *v) {
+    if (v == node->constant) return 1;
+    const levada_node base = {.kind = node->base};
+    size_t at = w->out->len;
+    int rc = bare(w, &base, v, 0);
+    bool is = rc == 0 && w->out->len - at == node->nfixed && memcmp(w->out->p + at, node->fixed, node->nfixed) == 0;
+    w->out->len = at;
+    if (rc < 0 && !w->fault->what[0]) return -1;
+    w->fault->what[0] = 0;
+    return is;
+}
+
+enum fit { NO_FIT = 0, FITS = 1, TAGGED = 2, WHOLE = 4 };
+
+/* How far a dict is a struct: FITS if no constant in it is wrong, TAGGED if one is right,
+ * WHOLE if no required member is missing. -1: exception set. */
+APART static int fit_of(writer *w, const levada_node *node, PyObject *v) {
+    int fit = FITS | WHOLE;
+    const levada_field *f = node->fields;
+    for (uint32_t i = 0; i < node->nfields; i++, f++) {
+        PyObject *e = PyDict_GetItemWithError(v, f->key); /* borrowed */
+        if (!e) {
+            if (PyErr_Occurred()) return -1; /* a key of the user's with an __eq__ of its own */
+            if (!(f->flags & LEVADA_OPTIONAL)) fit &= ~WHOLE;
+            continue;
+        }
+        const levada_node *fn = &w->nodes[f->node];
+        if (fn->kind != LEVADA_CONST) continue;
+        Py_IncRef(e);
+        int is = is_constant(w, fn, e);
+        Py_DecRef(e);
+        if (is <= 0) return is; /* NO_FIT */
+        fit |= TAGGED;
+    }
+    return fit;
+}
+
+/* A dict that is none of the variants, or may be those that are set in fits. */
+COLD static int undecided(writer *w, const levada_node *node, const uint8_t *fits) {
+    char names[100], some[100], text[256];
+    variant_names(w, node, NULL, " or ", names, sizeof names);
+    if (!fits) {
+        snprintf(text, sizeof text, "expected %s, got a dict with the constants and required members of none of them", names);
+    } else {
+        variant_names(w, node, fits, " and ", some, sizeof some);
+        snprintf(text, sizeof text, "expected %s, got a dict that may be %s", names, some);
+    }
+    return fault(w, PyExc_ValueError, text);
+}
+
+COLD static int no_variant(writer *w, const levada_node *node, PyObject *v) {
+    char names[180];
+    variant_names(w, node, NULL, " or ", names, sizeof names);
+    names[strlen(names) - 1] = 0; /* mismatch has the outer quotes */
+    return mismatch(w, names + 1, v);
+}
+
+/* The variant that a dict is, of several structs: by the rule of abi/frame.md for JSON. */
+APART static const levada_node *variant_of(writer *w, const levada_node *node, PyObject *v) {
+    uint8_t fits[255];
+    uint32_t tagged = 0, whole = 0, at = 0;
+    for (uint32_t i = 0; i < node->nelems; i++) {
+        const levada_node *e = &w->nodes[node->elems[i]];
+        int fit = takes(e->kind, F_DICT) ? fit_of(w, e, v) : NO_FIT;
+        if (fit < 0) return NULL;
+        fits[i] = (uint8_t)fit;
+        if (fit & TAGGED) {
+            tagged++;
+            at = i;
+        }
+    }
+    if (tagged == 1) return &w->nodes[node->elems[at]];
+    for (uint32_t i = 0; i < node->nelems; i++) {
+        fits[i] = fits[i] & WHOLE && (!tagged || fits[i] & TAGGED);
+        if (fits[i]) {
+            whole++;
+            at = i;
+        }
+    }
+    if (whole == 1) return &w->nodes[node->elems[at]];
+    undecided(w, node, whole ? fits : NULL);
+    return NULL;
+}
+
+/* Writes which variant v is, and returns it. NULL: it is none. v is owned by the caller. */
+APART static const levada_node *variant(writer *w, const levada_node *node, PyObject *v) {
+    enum form f = form_of(w, v);
+    const levada_node *found = NULL;
+    uint32_t count = 0, at = 0;
+    for (uint32_t i = 0; i < node->nelems; i++) {
+        const levada_node *e = &w->nodes[node->elems[i]];
+        if (takes(e->kind, f)) {
+            count++;
+            found = e;
+        }
+    }
+    if (count == 0) {
+        no_variant(w, node, v);
+        return NULL;
+    }
+    if (count > 1 && !(found = variant_of(w, node, v))) return NULL;
+    while (&w->nodes[node->elems[at]] != found) at++;
+    if (buf_need(w->out, 1) < 0) {
+        no_memory();
+        return NULL;
+    }
+    put8(w->out, (uint8_t)at);
+    return found;
+}
+
 static int value(writer *w, const levada_node *node, PyObject *v, int depth) {
     if (node->flags & LEVADA_NULLABLE) {
         if (buf_need(w->out, 1) < 0) return no_memory();
@@ -403,6 +627,7 @@ static int value(writer *w, const levada_node *node, PyObject *v, int depth) {
 
 static int bare(writer *w, const levada_node *node, PyObject *v, int depth) {
     unsigned long flags;
+again:
     switch (node->kind) {
     case LEVADA_BOOL:
         if (typeof_(v) != &PyBool_Type) return mismatch(w, "bool", v);
@@ -430,6 +655,9 @@ static int bare(writer *w, const levada_node *node, PyObject *v, int depth) {
         return any(w, v, depth);
     case LEVADA_CONST:
         return constant(w, node, v, depth);
+    case LEVADA_UNION:
+        if (!(node = variant(w, node, v))) return -1;
+        goto again; /* and not a call: the stack need not hold twice as much */
     case LEVADA_LIST:
         flags = flags_(v);
         if (!(flags & (Py_TPFLAGS_LIST_SUBCLASS | Py_TPFLAGS_TUPLE_SUBCLASS))) return mismatch(w, "list", v);

@@ -14,7 +14,14 @@ static int corrupt(void) {
 
 static int read_fields(levada_in *in, levada_layout *l, levada_node *node) {
     uint32_t len, n;
-    if (!take_bytes(in, &len)) return corrupt(); /* name of the type */
+    const uint8_t *name = take_bytes(in, &len);
+    if (!name) return corrupt();
+    if (!(node->name = malloc((size_t)len + 1))) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    memcpy(node->name, name, len);
+    node->name[len] = 0;
     if (!take32(in, &n) || n > in->n - in->off) return corrupt();
     if (!(node->fields = calloc(n ? n : 1, sizeof *node->fields))) {
         PyErr_NoMemory();
@@ -78,20 +85,39 @@ static int read_constant(levada_in *in, levada_node *node) {
     return 0;
 }
 
+/* Whether a value of Python tells which variant it is: by its type, and structs by what is
+ * in them. */
+static bool can_be_told(const levada_layout *l, const levada_node *node) {
+    uint32_t seen = 0; /* bits of kinds, where what Python has one type for has one kind */
+    for (uint32_t i = 0; i < node->nelems; i++) {
+        const levada_node *v = &l->nodes[node->elems[i]];
+        uint8_t kind = v->kind;
+        if (v->flags & LEVADA_NULLABLE || kind == LEVADA_ANY || kind == LEVADA_UNION || kind == LEVADA_CONST) return false;
+        if (kind >= LEVADA_INT8 && kind <= LEVADA_FLOAT64) kind = LEVADA_INT64;
+        if (kind == LEVADA_TUPLE) kind = LEVADA_LIST;
+        if (kind == LEVADA_MAP && seen & 1u << LEVADA_STRUCT) return false;
+        if (kind == LEVADA_STRUCT && seen & 1u << LEVADA_MAP) return false;
+        if (kind != LEVADA_STRUCT && seen & 1u << kind) return false;
+        seen |= 1u << kind;
+    }
+    return true;
+}
+
 static int read_nodes(levada_in *in, levada_layout *l) {
     for (uint32_t i = 0; i < l->n; i++) {
         levada_node *node = &l->nodes[i];
         if (!take8(in, &node->kind) || !take8(in, &node->flags) || node->kind > LEVADA_CONST) return corrupt();
         switch (node->kind) {
-        case LEVADA_UNION:
-            PyErr_SetString(PyExc_ValueError, "layout: a union does not cross into Python");
-            return -1;
         case LEVADA_LIST:
         case LEVADA_MAP:
             if (!take32(in, &node->elem) || node->elem >= l->n) return corrupt();
             break;
         case LEVADA_TUPLE:
             if (read_elems(in, l, node) < 0) return -1;
+            break;
+        case LEVADA_UNION:
+            if (read_elems(in, l, node) < 0) return -1;
+            if (node->nelems < 2 || node->nelems > 255) return corrupt();
             break;
         case LEVADA_CONST:
             if (read_constant(in, node) < 0) return -1;
@@ -100,6 +126,9 @@ static int read_nodes(levada_in *in, levada_layout *l) {
             if (read_fields(in, l, node) < 0) return -1;
             break;
         }
+    }
+    for (uint32_t i = 0; i < l->n; i++) {
+        if (l->nodes[i].kind == LEVADA_UNION && !can_be_told(l, &l->nodes[i])) return corrupt();
     }
     return in->off == in->n ? 0 : corrupt();
 }
@@ -115,6 +144,7 @@ static uint32_t measure(levada_layout *l, uint32_t at, uint8_t *open) {
     switch (node->kind) {
     case LEVADA_BOOL:
     case LEVADA_ANY:
+    case LEVADA_UNION: /* a variant may lead back to its union */
         size = 1;
         break;
     case LEVADA_STRING:
@@ -192,6 +222,7 @@ void levada_layout_free(levada_layout *l) {
         for (uint32_t k = 0; k < node->nfields; k++) Py_DecRef(node->fields[k].key);
         free(node->fields);
         free(node->elems);
+        free(node->name);
         free(node->fixed);
         Py_DecRef(node->constant); /* in no cycle */
         Py_DecRef(node->template_);

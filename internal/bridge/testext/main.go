@@ -80,6 +80,62 @@ type Open struct {
 	Other map[string]any `json:",embed"`
 }
 
+// Shape is told by constants.
+type Shape interface{ isShape() }
+
+type Circle struct {
+	Kind   string  `json:"kind" levada:"const=circle"`
+	Radius float64 `json:"radius"`
+}
+
+type Group struct {
+	Kind  string           `json:"kind" levada:"const=group"`
+	Parts []Shape          `json:"parts"`
+	Named map[string]Shape `json:"named,omitzero"`
+}
+
+// Scalar is told by kind and required members.
+type Scalar interface{ isScalar() }
+
+type (
+	Flag  bool
+	Count int64
+	Words string
+	Many  []float64
+	Point struct {
+		X int64  `json:"x"`
+		Y *int64 `json:"y,omitzero"`
+	}
+	Name struct {
+		First string `json:"first"`
+	}
+)
+
+func (Circle) isShape() {}
+func (Group) isShape()  {}
+
+func (Flag) isScalar()  {}
+func (Count) isScalar() {}
+func (Words) isScalar() {}
+func (Many) isScalar()  {}
+func (Point) isScalar() {}
+func (Name) isScalar()  {}
+
+var (
+	_ = record.Union[Shape](Circle{}, Group{})
+	_ = record.Union[Scalar](Flag(false), Count(0), Words(""), Many(nil), Point{}, Name{})
+)
+
+// Unions has a union wherever one may stand.
+type Unions struct {
+	Shape Shape             `json:"shape"`
+	List  []Scalar          `json:"list"`
+	Map   map[string]Shape  `json:"map"`
+	Pair  [2]Scalar         `json:"pair"`
+	Null  *Scalar           `json:"null"`
+	Three record.Opt[Shape] `json:"three"`
+}
+
 type settings struct {
 	Limit int64 `json:"limit"`
 }
@@ -103,6 +159,8 @@ func register() {
 		program.Of("go:test.Metric", plain(same[Metric])),
 		program.Of("go:test.Everything", plain(same[Everything])),
 		program.Of("go:test.Open", plain(same[Open])),
+		program.Of("go:test.Shape", plain(same[Shape])),
+		program.Of("go:test.Unions", plain(same[Unions])),
 		program.Of("go:test.Any", plain(same[any])),
 		program.Of("go:test.Bytes", plain(same[[]byte])),
 		program.Of("go:test.Span", plain(same[Span])),

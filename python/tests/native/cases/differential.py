@@ -113,6 +113,87 @@ def test_extra(named, extra):
     assert exactly(value, got), (value, got)
 
 
+shape = st.deferred(
+    lambda: (
+        st.fixed_dictionaries({"kind": st.just("circle"), "radius": st.floats(allow_nan=False)})
+        | st.fixed_dictionaries(
+            {"kind": st.just("group"), "parts": st.lists(shape, max_size=2)},
+            optional={"named": st.dictionaries(text, shape, min_size=1, max_size=2)},
+        )
+    )
+)
+scalar = (
+    st.booleans()
+    | sized(64)
+    | text
+    | st.lists(st.floats(allow_nan=False))
+    | st.fixed_dictionaries({"x": sized(64)}, optional={"y": sized(64)})
+    | st.fixed_dictionaries({"first": text})
+)
+unions = st.fixed_dictionaries(
+    {
+        "shape": shape,
+        "list": st.lists(scalar, max_size=4),
+        "map": st.dictionaries(text, shape, max_size=2),
+        "pair": st.tuples(scalar, scalar),
+        "null": st.none() | scalar,
+    },
+    optional={"three": st.none() | shape},
+)
+
+
+@HARD
+@given(st.lists(unions, min_size=1, max_size=3))
+def test_unions(values):
+    got = Function("go:test.Unions", "").call_batch([Message(v) for v in values])
+    assert all(map(exactly, values, got)), (values, got)
+
+
+@HARD
+@given(shape)
+def test_root_unions(value):
+    got = Function("go:test.Shape", "")(Message(value))
+    assert exactly(value, got), (value, got)
+
+
+@HARD
+@given(st.lists(shape, min_size=1, max_size=3), st.randoms())
+def test_variants_are_told_in_any_order(values, rnd):
+    """Members in any order, and some that no variant names."""
+
+    def shuffled(v):
+        if isinstance(v, list):
+            return [shuffled(x) for x in v]
+        if not isinstance(v, dict):
+            return v
+        items = [(k, shuffled(x)) for k, x in v.items()]
+        if "kind" in v:
+            items.append(("strange", [1]))
+        rnd.shuffle(items)
+        return dict(items)
+
+    got = Function("go:test.Shape", "").call_batch([Message(shuffled(v)) for v in values])
+    assert all(map(exactly, values, got)), (values, got)
+
+
+def test_no_variant():
+    def fails(value, text, name="go:test.Shape"):
+        try:
+            Function(name, "")(Message(value))
+        except (TypeError, ValueError) as e:
+            assert text in str(e), e
+        else:
+            raise AssertionError(value)
+
+    fails(1, "expected `Circle` or `Group`, got `int` - at `$`")
+    fails({"kind": "group", "parts": [{}]}, "got a dict with the constants and required members")
+    fails({"kind": "group", "parts": [{}]}, " - at `$.parts[0]`")
+    good = {"shape": {"kind": "circle", "radius": 1.0}, "list": [], "map": {}, "pair": (1, 2)}
+    fails({**good, "null": 1.5}, "got `float` - at `$.null`", "go:test.Unions")
+    both = {**good, "null": {"x": 1, "first": ""}}
+    fails(both, "that may be `Point` and `Name`", "go:test.Unions")
+
+
 json_values = st.recursive(
     st.none()
     | st.booleans()

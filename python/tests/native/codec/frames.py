@@ -286,14 +286,147 @@ def test_constants():
         assert survives(layout + tail, b"\1") is None
 
 
-def test_unions_do_not_cross():
-    union = struct.pack("<IBBIII", 3, 20, 0, 2, 1, 2) + struct.pack("<BBBB", 0, 0, 11, 0)
+def text_of(s):
+    return struct.pack("<I", len(s)) + s
+
+
+def structure(name, *fields):
+    """The node of a struct; a field is its key, node and flags."""
+    head = struct.pack("<BB", 16, 0) + text_of(name) + struct.pack("<I", len(fields))
+    return head + b"".join(text_of(k) + struct.pack("<IB", n, f) for k, n, f in fields)
+
+
+def union(*nodes, flags=0, variants=None):
+    """A layout whose root is a union; of all the nodes, where variants does not count them."""
+    count = len(nodes) if variants is None else variants
+    head = struct.pack("<BBI", 20, flags, count)
+    refs = struct.pack(f"<{count}I", *range(1, count + 1))
+    return struct.pack("<I", len(nodes) + 1) + head + refs + b"".join(nodes)
+
+
+BOOL, FLOAT, STR, TIME, LIST = b"\0\0", b"\x0a\0", b"\x0b\0", b"\x0d\0", b"\x0e\0" + b"\2\0\0\0"
+
+
+def test_unions_by_kind():
+    layout = union(BOOL, FLOAT, STR, TIME, LIST)
+    moment = datetime.datetime(1970, 1, 1, 0, 0, 1, tzinfo=datetime.UTC)
+    for value, frame in (
+        (True, b"\0\1"),
+        (1.5, b"\1" + struct.pack("<d", 1.5)),
+        ("x", b"\2" + text_of(b"x")),
+        (moment, b"\3" + struct.pack("<q", 1_000_000)),
+        ([2.5], b"\4" + struct.pack("<Id", 1, 2.5)),
+    ):
+        assert codec.encode(layout, value) == frame, value
+        assert codec.build(layout, frame) == value
+        for n in range(len(frame)):
+            assert survives(layout, frame[:n]) is None
+    assert codec.encode(layout, 2) == b"\1" + struct.pack("<d", 2)
+    names = "`bool`, `float`, `str`, `datetime` or `list`"
+    for value in (None, {}, b"", object()):
+        got = f"got `{'None' if value is None else type(value).__name__}`"
+        raises(TypeError, f"expected {names}, {got} - at `$`", layout, value)
+    raises(TypeError, "expected `float`, got `str` - at `$[0]`", layout, ["x"])
+    for tag in (5, 6, 255):  # no variant has that number
+        assert survives(layout, bytes([tag, 1])) is None
+    nullable = union(BOOL, STR, flags=1)
+    assert codec.build(nullable, b"\0") is None and codec.encode(nullable, None) == b"\0"
+    assert codec.encode(nullable, "x") == b"\1\1" + text_of(b"x")
+
+
+def test_unions_of_structs():
+    circle = structure(b"go:a/b.Circle", (b"kind", 4, 0), (b"r", 6, 0))
+    square = structure(b"go:a/b.Square", (b"kind", 5, 0), (b"r", 6, 0))
+    point = structure(b"go:a/b.Point[go:c.D]", (b"x", 6, 0), (b"y", 6, 1))
+    kinds = [struct.pack("<BBB", 21, 0, 11) + text_of(t) for t in (b"circle", b"square")]
+    layout = union(circle, square, point, *kinds, FLOAT, variants=3)
+    one = struct.pack("<d", 1)
+    for value, frame in (
+        ({"kind": "circle", "r": 1.0}, b"\0" + text_of(b"circle") + one),
+        ({"r": 1.0, "kind": "square"}, b"\1" + text_of(b"square") + one),
+        ({"x": 1.0}, b"\2" + one + b"\2"),
+        ({"x": 1.0, "y": 1.0}, b"\2" + one + b"\1" + one),
+    ):
+        assert codec.encode(layout, value) == frame, value
+        assert codec.build(layout, frame) == value
+        for n in range(len(frame)):
+            assert survives(layout, frame[:n]) is None
+    # A right constant tells, whatever is missing; a wrong one leaves what has no constant.
+    raises(ValueError, "missing member `r` - at `$`", layout, {"kind": "circle", "x": 1.0})
+    assert codec.encode(layout, {"kind": "star", "x": 1.0})[:1] == b"\2"
+    names = "expected `Circle`, `Square` or `Point[go:c.D]`"
+    none = f"{names}, got a dict with the constants and required members of none of them - at `$`"
+    for value in ({}, {"kind": "star"}, {"kind": 1}, {"kind": None, "r": 1.0}):
+        raises(ValueError, none, layout, value)
+    raises(TypeError, f"{names}, got `int` - at `$`", layout, 1)
+    wrong = {"kind": "circle", "r": "x"}
+    raises(TypeError, "expected `float`, got `str` - at `$.r`", layout, wrong)
+    like = union(point, structure(b"go:a/b.Pixel", (b"x", 3, 0)), FLOAT, variants=2)
+    names = "`Point[go:c.D]` or `Pixel`"
+    like = like.replace(struct.pack("<I", 6), struct.pack("<I", 3))
+    text = f"expected {names}, got a dict that may be `Point[go:c.D]` and `Pixel` - at `$`"
+    raises(ValueError, text, like, {"x": 1.0})
+
+    class Key(str):
+        """Is asked whether it is a member, and fails."""
+
+        __hash__ = str.__hash__
+
+        def __eq__(self, other):
+            raise RuntimeError("own")
+
     try:
-        codec.build(union, b"\0\1")
-    except ValueError as e:
-        assert str(e) == "layout: a union does not cross into Python"
+        codec.encode(layout, {Key("kind"): "circle"})
+    except RuntimeError as e:
+        assert str(e) == "own"
     else:
         raise AssertionError
+
+
+def test_broken_unions():
+    any_, nullable, inner = b"\x11\0", b"\0\1", struct.pack("<BBIII", 20, 0, 2, 0, 1)
+    assert survives(union(BOOL, STR), b"\0\1") is True
+    for broken in (
+        union(BOOL),
+        union(*[BOOL] * 256),
+        union(BOOL, BOOL),
+        union(FLOAT, b"\4\0"),
+        union(structure(b"", (b"k", 0, 1)), b"\x0f\0" + b"\2\0\0\0", STR),
+        union(BOOL, any_),
+        union(BOOL, nullable),
+        union(BOOL, inner),
+        union(BOOL, struct.pack("<BBBB", 21, 0, 0, 1)),
+        union(BOOL, STR)[:-1],
+        struct.pack("<IBBIII", 2, 20, 0, 2, 1, 2) + BOOL,
+    ):
+        assert survives(broken, b"\0\1") is None
+    # Long names end the list of them.
+    long = structure(b"go:p." + b"N" * 60, (b"k", 3, 0))
+    many = union(long, long, BOOL, variants=2)
+    try:
+        codec.encode(many, {})
+    except ValueError as e:
+        assert "..., got a dict with" in str(e), e
+    else:
+        raise AssertionError
+    # A list that holds a union which holds the list again.
+    deep = struct.pack("<IBBIIIBBIBB", 3, 20, 0, 2, 1, 2, 14, 0, 0, 0, 0)
+    value = []
+    for _ in range(20_000):
+        value = [value]
+    raises_somewhere(deep, value)
+    while value:
+        value = value.pop()
+    assert survives(deep, b"\0\1\0\0\0" * 20_000 + b"\1\1") is None
+
+
+def raises_somewhere(layout, value):
+    try:
+        codec.encode(layout, value)
+    except ValueError as e:
+        assert "nested deeper than 10000" in str(e), e
+    else:
+        raise AssertionError("no limit")
 
 
 def test_recursive_layouts():
