@@ -267,3 +267,57 @@ func (t Type) Resolve(types map[string]Type) (Type, error) {
 	t.Nullable = t.Nullable || nullable
 	return t, nil
 }
+
+// CheckUnion says whether a message tells which variant of the union t it has: by its kind
+// in JSON, and structs by what is in them. References lead to types.
+//
+// # Errors
+//
+// Too few or too many variants, one that may be null or anything, two of one kind.
+func (t Type) CheckUnion(types map[string]Type) error {
+	if len(t.Elems) < 2 || len(t.Elems) > 255 {
+		return fmt.Errorf("expected 2 to 255 variants, got %d", len(t.Elems))
+	}
+	type seen struct {
+		name string
+		kind TypeKind
+	}
+	of := map[string]seen{}
+	for _, e := range t.Elems {
+		r, err := e.Resolve(types)
+		if err != nil {
+			return err
+		}
+		form := r.form()
+		if form == "" || r.Nullable {
+			return fmt.Errorf("expected variants that have a kind of their own and are not null, got %s", e)
+		}
+		first, twice := of[form]
+		if twice && !(first.kind == TStruct && r.Kind == TStruct) {
+			return fmt.Errorf("expected variants that can be told apart, %s and %s are both a JSON %s", first.name, e, form)
+		}
+		of[form] = seen{e.String(), r.Kind}
+	}
+	return nil
+}
+
+// form is what JSON writes values of t as; empty where it may be anything.
+func (t Type) form() string {
+	switch t.Kind {
+	case TBool:
+		return "bool"
+	case TList, TTuple:
+		return "array"
+	case TStruct, TMap:
+		return "object"
+	case TString, TBytes:
+		return "string"
+	case TTime:
+		if t.Unit == "" {
+			return "string"
+		}
+	case TAny, TUnion, TRef:
+		return ""
+	}
+	return "number"
+}

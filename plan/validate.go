@@ -181,8 +181,14 @@ func (v *validation) types(name string, t Type) {
 		if len(t.Elems) < 2 {
 			v.add(nil, "bad-type", "", "type %q: expected the types of two variants or more, got %d", name, len(t.Elems))
 		}
+		before := len(v.problems)
 		for i, e := range t.Elems {
 			v.types(fmt.Sprintf("%s[variant %d]", name, i), e)
+		}
+		if len(t.Elems) >= 2 && len(v.problems) == before {
+			if err := t.CheckUnion(v.plan.Types); err != nil {
+				v.add(nil, "bad-type", "", "type %q: %v", name, err)
+			}
 		}
 	case TTime, TDuration:
 		if !ValidUnit(t.Kind, t.Unit) {

@@ -236,6 +236,19 @@ func TestValidate(t *testing.T) {
 		}},
 		{"list of nothing", linear, func(p *Plan) { p.Types["a"] = Type{Kind: TList} }, []string{`type "a": expected the type of its elements, got none`}},
 		{"union of one", linear, func(p *Plan) { p.Types["a"] = Type{Kind: TUnion, Elems: []Type{{Kind: TBool}}} }, []string{`type "a": expected the types of two variants or more, got 1`}},
+		{"two numbers", linear, func(p *Plan) {
+			p.Types["a"] = Type{Kind: TUnion, Elems: []Type{{Kind: TInt8}, {Kind: TString}, {Kind: TFloat64}}}
+		}, []string{`type "a": expected variants that can be told apart, int8 and float64 are both a JSON number`}},
+		{"a map beside a struct", linear, func(p *Plan) {
+			p.Types["a"] = Type{Kind: TUnion, Elems: []Type{{Kind: TMap, Elem: &Type{Kind: TBool}}, {Kind: TRef, Name: "b"}}}
+			p.Types["b"] = Type{Kind: TStruct, Fields: []Field{{Name: "x", Type: Type{Kind: TBool}}}}
+		}, []string{`type "a": expected variants that can be told apart, map[string, bool] and b are both a JSON object`}},
+		{"variant that may be null", linear, func(p *Plan) {
+			p.Types["a"] = Type{Kind: TUnion, Elems: []Type{{Kind: TBool, Nullable: true}, {Kind: TString}}}
+		}, []string{`type "a": expected variants that have a kind of their own and are not null, got bool or null`}},
+		{"variant of any kind", linear, func(p *Plan) {
+			p.Types["a"] = Type{Kind: TUnion, Elems: []Type{{Kind: TBool}, {Kind: TAny}}}
+		}, []string{`type "a": expected variants that have a kind of their own and are not null, got any`}},
 		{"variant of nothing", linear, func(p *Plan) { p.Types["a"] = Type{Kind: TUnion, Elems: []Type{{Kind: TBool}, {Kind: TList}}} }, []string{`type "a[variant 1]": expected the type of its elements, got none`}},
 		{"constant of another type", linear, func(p *Plan) {
 			p.Types["a"] = Type{Kind: TStruct, Fields: []Field{{Name: "b", Type: Type{Kind: TInt8}, Const: "128"}}}

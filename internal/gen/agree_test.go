@@ -13,7 +13,15 @@ import (
 	metrics "github.com/levada-io/levada/internal/gen/testdata/metrics/in"
 	all "github.com/levada-io/levada/internal/gen/testdata/types/in"
 	"github.com/levada-io/levada/internal/gen/testdata/types/in/geo"
+	unions "github.com/levada-io/levada/internal/gen/testdata/unions/in"
 	"github.com/levada-io/levada/plan"
+	"github.com/levada-io/levada/record"
+)
+
+// As the generated main registers them.
+var (
+	_ = record.Union[unions.Shape](unions.Square{}, unions.Circle{}, unions.Group{})
+	_ = record.Union[unions.Times](unions.Text(""), unions.Moment{})
 )
 
 // The generator reads types from source, the frame reads them from the running
@@ -29,6 +37,7 @@ func TestAgreesWithFrame(t *testing.T) {
 			reflect.TypeFor[all.Everything](), reflect.TypeFor[all.Node](), reflect.TypeFor[all.Document](),
 			reflect.TypeFor[all.Left](), reflect.TypeFor[all.Right](), reflect.TypeFor[geo.Point](),
 		}},
+		{"unions", []reflect.Type{reflect.TypeFor[unions.Drawing]()}},
 	} {
 		t.Run(c.dir, func(t *testing.T) {
 			p, err := gen.Scan("testdata/"+c.dir+"/in", gen.Options{})
@@ -56,19 +65,21 @@ func TestAgreesWithFrame(t *testing.T) {
 }
 
 func TestAgreesWithFrameOnSignatures(t *testing.T) {
-	p, err := gen.Scan("testdata/types/in", gen.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, c := range []struct {
-		name    string
-		in, out reflect.Type
+		dir, name string
+		in, out   reflect.Type
 	}{
-		{"Nullable", reflect.TypeFor[*all.Node](), reflect.TypeFor[*all.Node]()},
-		{"Lists", reflect.TypeFor[[]all.Node](), reflect.TypeFor[map[string][]all.Level]()},
-		{"Anything", reflect.TypeFor[any](), reflect.TypeFor[any]()},
-		{"Bytes", reflect.TypeFor[[]byte](), reflect.TypeFor[[]byte]()},
+		{"unions", "Scale", reflect.TypeFor[unions.Shape](), reflect.TypeFor[unions.Shape]()},
+		{"unions", "Each", reflect.TypeFor[*unions.Shape](), reflect.TypeFor[unions.Scalar]()},
+		{"types", "Nullable", reflect.TypeFor[*all.Node](), reflect.TypeFor[*all.Node]()},
+		{"types", "Lists", reflect.TypeFor[[]all.Node](), reflect.TypeFor[map[string][]all.Level]()},
+		{"types", "Anything", reflect.TypeFor[any](), reflect.TypeFor[any]()},
+		{"types", "Bytes", reflect.TypeFor[[]byte](), reflect.TypeFor[[]byte]()},
 	} {
+		p, err := gen.Scan("testdata/"+c.dir+"/in", gen.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
 		f, ok := p.Manifest.Function("go:" + p.Manifest.Package + "." + c.name)
 		if !ok {
 			t.Fatalf("expected a function %s", c.name)

@@ -4,6 +4,7 @@ import (
 	"encoding/json/v2"
 	"fmt"
 	"go/format"
+	"go/types"
 	"strconv"
 	"strings"
 )
@@ -19,6 +20,7 @@ func (p *Package) extensionMain() ([]byte, error) {
 	b.WriteString(header("//", p.Manifest.Package))
 	fmt.Fprintf(&b, "\n// Command main is the compiled module of the Python package %s.\npackage main\n\n", p.Manifest.Module)
 	p.imports(&b, modulePath+"/pyext")
+	p.writeUnions(&b)
 	b.WriteString("func init() {\n")
 	for _, elem := range p.elems {
 		fmt.Fprintf(&b, "\tpyext.RegisterMap[%s]()\n", elem)
@@ -42,12 +44,27 @@ func NativeMain(p *Package, planJSON []byte) ([]byte, error) {
 	b.WriteString(header("//", p.Manifest.Package))
 	fmt.Fprintf(&b, "\n// Command main runs a pipeline whose steps are in %s.\npackage main\n\n", p.Manifest.Package)
 	p.imports(&b, modulePath)
+	p.writeUnions(&b)
 	b.WriteString("func main() {\n\tlevada.RunPlan(plan, manifest,\n")
 	p.registrations(&b, "levada")
 	b.WriteString("\t)\n}\n\n")
 	p.adapters(&b)
 	fmt.Fprintf(&b, "const plan = %s\n\nconst manifest = %s\n", strconv.Quote(string(planJSON)), strconv.Quote(string(manifest)))
 	return formatted(b.String())
+}
+
+// writeUnions registers the sealed interfaces that the package itself does not.
+func (p *Package) writeUnions(b *strings.Builder) {
+	for _, u := range p.unions {
+		if u.written {
+			continue
+		}
+		variants := make([]string, len(u.variants))
+		for i, v := range u.variants {
+			variants[i] = "*new(steps." + v.(*types.Named).Obj().Name() + ")"
+		}
+		fmt.Fprintf(b, "var _ = record.Union[steps.%s](%s)\n\n", u.t.Obj().Name(), strings.Join(variants, ", "))
+	}
 }
 
 func header(comment, pkg string) string {

@@ -154,9 +154,12 @@ func (p *Package) typesPy() string {
 		}
 		r.defined[e.class] = true
 	}
+	left := slices.Clone(p.unions)
+	left = r.writeUnions(&body, left)
 	for _, g := range p.structs {
 		r.typedDict(&body, g)
 		r.defined[g.class] = true
+		left = r.writeUnions(&body, left)
 	}
 	var b strings.Builder
 	b.WriteString(header("#", p.Manifest.Package))
@@ -172,6 +175,9 @@ func (p *Package) typesPy() string {
 	}
 	for _, g := range p.structs {
 		classes = append(classes, g.class)
+	}
+	for _, u := range p.unions {
+		classes = append(classes, u.class)
 	}
 	slices.Sort(classes)
 	b.WriteString("__all__ = [\n")
@@ -204,6 +210,34 @@ func (p *Package) typesPy() string {
 		b.WriteString("}\n")
 	}
 	return b.String()
+}
+
+// writeUnions writes those unions whose variants all stand above, and returns the others.
+func (r *renderer) writeUnions(b *strings.Builder, unions []*union) []*union {
+	for {
+		i := slices.IndexFunc(unions, func(u *union) bool {
+			r.forward = false
+			variants := make([]string, len(u.variants))
+			for i, v := range u.variants {
+				variants[i] = r.typ(v)
+			}
+			if r.forward {
+				return false
+			}
+			fmt.Fprintf(b, "\n\n%s: %s = %s\n", u.class, r.uses("typing.TypeAlias"), strings.Join(variants, " | "))
+			doc := u.doc
+			if doc == "" {
+				doc = fmt.Sprintf("The Go type %s.", u.class)
+			}
+			b.WriteString(docstring("", doc))
+			return true
+		})
+		if i < 0 {
+			return unions
+		}
+		r.defined[unions[i].class] = true
+		unions = slices.Delete(slices.Clone(unions), i, i+1)
+	}
 }
 
 func (r *renderer) typedDict(b *strings.Builder, g *structure) {
@@ -319,6 +353,10 @@ func (r *renderer) typ(t types.Type) string {
 			return r.class(className(n))
 		}
 		return r.class(r.p.inline[u].class)
+	case *types.Interface:
+		if n, ok := t.(*types.Named); ok && u.NumMethods() > 0 {
+			return r.class(className(n))
+		}
 	}
 	return r.uses("typing.Any")
 }
@@ -349,7 +387,8 @@ func (r *renderer) zero(t plan.Type) string {
 
 func (p *Package) isClass(name string) bool {
 	return slices.ContainsFunc(p.enums, func(e *enum) bool { return e.class == name }) ||
-		slices.ContainsFunc(p.structs, func(g *structure) bool { return g.class == name })
+		slices.ContainsFunc(p.structs, func(g *structure) bool { return g.class == name }) ||
+		slices.ContainsFunc(p.unions, func(u *union) bool { return u.class == name })
 }
 
 func (p *Package) isEnum(n *types.Named) bool {

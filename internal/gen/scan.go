@@ -34,6 +34,7 @@ type Package struct {
 	functions []*function // sorted by name, as in the manifest
 	structs   []*structure
 	enums     []*enum
+	unions    []*union
 	inline    map[*types.Struct]*structure
 	elems     []string // what the main registers as elements of maps, as Go types, sorted
 }
@@ -109,13 +110,16 @@ func Scan(dir string, o Options) (*Package, error) {
 		docs:    docs(pkgs),
 		classes: map[string]string{},
 		elems:   map[string]bool{},
+
+		registered: registrations(pkgs),
 	}
 	p := &Package{Name: main.Name, Doc: s.packageDoc()}
 	s.scanPackage(p)
+	s.checkUnions()
 	if len(s.mistakes) > 0 {
 		return nil, s.sortedMistakes()
 	}
-	p.structs, p.enums, p.inline = s.structs, s.enums, s.inline
+	p.structs, p.enums, p.unions, p.inline = s.structs, s.enums, s.unions, s.inline
 	p.elems = slices.Sorted(maps.Keys(s.elems))
 	p.Manifest = plan.Manifest{
 		Levada: Version, Plan: plan.Version, Module: module, Package: main.PkgPath,
@@ -220,6 +224,13 @@ func foreign(p *types.Package) []string {
 				found[q.Path()] = true
 			}
 			walk(t.Underlying())
+			if i, ok := t.Underlying().(*types.Interface); ok && isSealed(i) {
+				for _, name := range q.Scope().Names() {
+					if v, ok := q.Scope().Lookup(name).(*types.TypeName); ok && types.Implements(v.Type(), i) {
+						walk(v.Type())
+					}
+				}
+			}
 		case *types.Pointer:
 			walk(t.Elem())
 		case *types.Slice:
@@ -319,6 +330,10 @@ type scanner struct {
 	classes map[string]string // Python class -> what it stands for
 	path    []*types.Named    // named types that are no structs, being scanned
 	elems   map[string]bool   // see Package.elems
+
+	registered []registration
+	unions     []*union
+	found      []foundUnion
 
 	mistakes diag.List
 	order    []token.Position
@@ -555,6 +570,10 @@ func (s *scanner) settings(obj *types.TypeName, st *types.Struct) []field {
 		}
 		if f.unit != "" || holdsDuration(t) {
 			s.wrong(pos, what, "setting %s: a duration or a unit is not supported in settings\nhint: use a number of milliseconds", f.goName)
+			continue
+		}
+		if s.holdsUnion(t, map[string]bool{}) {
+			s.wrong(pos, what, "setting %s: a union is not supported in settings\nhint: use any", f.goName)
 			continue
 		}
 		if f.konst != nil {

@@ -135,7 +135,7 @@ func (s *scanner) scanAs(t types.Type, at place, class string) (plan.Type, bool)
 		if u.NumMethods() == 0 && !u.IsComparable() {
 			return plan.Type{Kind: plan.TAny}, true
 		}
-		return s.unsupported(at, t, "an interface with methods is not supported\nhint: a levada.Union is for pipelines that are written in Go and have no step in Python")
+		return s.union(t, u, at)
 	case *types.Array:
 		return s.tuple(t, u, at, class)
 	}

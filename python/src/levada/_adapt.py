@@ -10,6 +10,7 @@ from __future__ import annotations
 import builtins
 import collections.abc
 import dataclasses
+import types
 import typing
 from collections.abc import Callable, Iterator
 from enum import Enum
@@ -17,6 +18,7 @@ from typing import Any, cast, get_args, get_origin
 
 from levada._custom import Custom, find
 from levada._types import Annotations
+from levada._variants import Choice
 from levada.message import Message
 
 __all__ = ["Adapted", "adapted"]
@@ -89,6 +91,8 @@ class _Makers:
         if get_origin(annotation) is tuple and args[-1:] != [Ellipsis]:
             return self._positions(args)
         args = [a for a in args if a is not Ellipsis]
+        if get_origin(annotation) in (typing.Union, types.UnionType) and len(args) > 1:
+            return self._variant(args)
         inner = self.of(args[-1]) if args else _same
         if inner is _same:
             return _same
@@ -109,6 +113,13 @@ class _Makers:
         if all(c is _same for c in each):
             return _same
         return lambda v: None if v is None else tuple(c(x) for c, x in zip(each, v, strict=True))
+
+    def _variant(self, args: list[object]) -> Convert:
+        makers = [self.of(a) for a in args]
+        if all(m is _same for m in makers):
+            return _same
+        choose = Choice(args)
+        return lambda v: None if v is None else makers[choose(v)](v)
 
     def _class(self, cls: type) -> Convert:
         if cls not in self._classes:

@@ -9,9 +9,10 @@ import importlib
 import inspect
 import json
 import sys
-from typing import Any
+import types
+from typing import Any, Union, get_origin
 
-from levada._types import Table, UnsupportedType
+from levada._types import Table, UnsupportedType, text
 
 __all__ = ["describe"]
 
@@ -26,7 +27,23 @@ def describe(names: list[str]) -> dict[str, Any]:
     """The types that the names lead to and all that they refer to, with their docs."""
     table = Table(strict=True)
     roots = [table.declare(_find(name)) for name in names]
-    return {"roots": roots, "types": table.types, "docs": _docs(table)}
+    modules = {name.partition(":")[0] for name in names}
+    modules |= {cls.__module__ for cls in table.classes.values()}
+    out = {"roots": roots, "types": table.types, "docs": _docs(table)}
+    return out | {"unions": _unions(sorted(modules))}
+
+
+def _unions(modules: list[str]) -> dict[str, str]:
+    """The names that modules have for Unions, by the text of these."""
+    found: dict[str, str] = {}
+    for module in modules:
+        for name, value in vars(sys.modules[module]).items():
+            alias = type(value).__name__ == "TypeAliasType"
+            if alias or isinstance(value, types.UnionType) or get_origin(value) is Union:
+                union = Table(strict=False).convert(value, name)
+                if union["kind"] == "union":
+                    found.setdefault(text({**union, "nullable": False}), name)
+    return found
 
 
 def _find(name: str) -> object:
@@ -59,11 +76,11 @@ def _docs(table: Table) -> dict[str, str]:
 
 def _main(names: list[str]) -> int:
     try:
-        text = json.dumps(describe(names), ensure_ascii=False)
+        described = json.dumps(describe(names), ensure_ascii=False)
     except (_NotFound, UnsupportedType) as e:
         print(f"levada: {e}", file=sys.stderr)
         return CONFIG
-    print(text)
+    print(described)
     return OK
 
 

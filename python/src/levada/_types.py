@@ -59,6 +59,7 @@ class Table:
     def __init__(self, *, strict: bool, classes: dict[str, type] | None = None) -> None:
         self.types: dict[str, PlanType] = {}
         self._strict = strict
+        self._unions: list[tuple[object, ...]] = []  # being converted
         # Two tables of one pipeline share them: else two classes that are called alike
         # would have one name in the one and another in the other.
         self.classes: dict[str, type] = {} if classes is None else classes
@@ -101,7 +102,7 @@ class Table:
         if origin is Literal:
             return self._literal(args, place)
         if origin is Union or isinstance(annotation, types.UnionType):
-            return self._optional(args, place)
+            return self._union(args, place)
         if typing.is_typeddict(annotation) or type(annotation).__name__ == "_TypedDictMeta":
             return self._typed_dict(cast("type", annotation))
         if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
@@ -128,13 +129,28 @@ class Table:
             return self._unsupported(f"{place}: expected literals of one type, got {values!r}")
         return _type(kind, nullable=None in values)
 
-    def _optional(self, args: tuple[object, ...], place: str) -> PlanType:
-        rest = [a for a in args if a is not type(None)]
-        if len(rest) != 1:
-            shown = " | ".join(map(_show, rest))
-            return self._unsupported(f"{place}: expected one type or None, got {shown}")
-        found = self.convert(rest[0], place)
-        return found if found == ANY else _type(str(found["kind"]), **_rest(found), nullable=True)
+    def _union(self, args: tuple[object, ...], place: str) -> PlanType:
+        if args in self._unions:
+            return self._unsupported(f"{place}: a type that contains itself must be a class")
+        nullable = type(None) in args
+        variants: list[PlanType] = []
+        self._unions.append(args)
+        try:
+            found = [self.convert(a, place) for a in args if a is not type(None)]
+        finally:
+            self._unions.pop()
+        if ANY in found:
+            return ANY
+        for t in found:
+            nullable = nullable or bool(t.get("nullable"))
+            for variant in t["elems"] if t["kind"] == "union" else [_not_null(t)]:
+                if variant not in variants:
+                    variants.append(variant)
+        if len(variants) == 1:
+            return _type(str(variants[0]["kind"]), **_rest(variants[0]), nullable=nullable)
+        if problem := _untold(variants):
+            return self._unsupported(f"{place}: {problem}")
+        return _type("union", elems=variants, nullable=nullable)
 
     def _typed_dict(self, cls: type) -> PlanType:
         module = sys.modules.get(cls.__module__)
@@ -189,7 +205,11 @@ class Table:
         name = self._name(cls)
         if name not in self.types:
             self.types[name] = ANY  # a recursive type meets itself below
-            self.types[name] = _type("struct", fields=fields(), extra=extra)
+            outer, self._unions = self._unions, []
+            try:
+                self.types[name] = _type("struct", fields=fields(), extra=extra)
+            finally:
+                self._unions = outer
         return {"kind": "ref", "name": name}
 
     def _name(self, cls: type) -> str:
@@ -246,6 +266,8 @@ def text(t: PlanType) -> str:
         kind = f"map[string, {text(t['elem'])}]"
     elif kind == "tuple":
         kind = f"tuple[{', '.join(map(text, t['elems']))}]"
+    elif kind == "union":
+        kind = f"union[{', '.join(map(text, t['elems']))}]"
     elif kind == "ref":
         kind = str(t["name"])
     return f"{kind} or null" if t.get("nullable") else kind
@@ -367,8 +389,34 @@ def _type(kind: str, **members: object) -> PlanType:
     return out
 
 
+_FORMS = {
+    "bool": "bool",
+    **dict.fromkeys(("list", "tuple"), "array"),
+    **dict.fromkeys(("ref", "struct", "map"), "object"),
+    **dict.fromkeys(("string", "bytes", "time"), "string"),
+}
+
+
+def _untold(variants: list[PlanType]) -> str:
+    """Why a message would not tell which variant it has; nothing where it does."""
+    seen: dict[str, PlanType] = {}
+    for v in variants:
+        form = _FORMS.get(v["kind"], "number")
+        first = seen.setdefault(form, v)
+        if first is not v and not first["kind"] == v["kind"] == "ref":
+            return (
+                "expected variants that can be told apart,"
+                f" {text(first)} and {text(v)} are both a JSON {form}"
+            )
+    return ""
+
+
 def _rest(t: PlanType) -> PlanType:
     return {k: v for k, v in t.items() if k not in ("kind", "nullable")}
+
+
+def _not_null(t: PlanType) -> PlanType:
+    return _type(str(t["kind"]), **_rest(t))
 
 
 def _references(t: PlanType) -> list[str]:

@@ -20,7 +20,7 @@ def packages(tmp_path: Path) -> Path:
     for want in GOLDENS.glob("*/want"):
         for package in (p for p in want.iterdir() if p.is_dir()):
             shutil.copytree(package, folder / package.name)
-    assert sorted(p.name for p in folder.iterdir()) == ["all_types", "metric_steps"]
+    assert sorted(p.name for p in folder.iterdir()) == ["all_types", "metric_steps", "union_steps"]
     return folder
 
 
@@ -28,7 +28,37 @@ USER = """
 from typing import assert_type
 from levada import Filter, FlatMap, Map, Message, Parser
 import metric_steps
+import union_steps
 from metric_steps.types import IngestMetric, Transformed
+from union_steps.types import Circle, Drawing, Group, Scalar, Shape, Square
+
+def area(shape: Shape) -> float:
+    if shape["kind"] == "circle":
+        assert_type(shape, Circle)
+        return 3 * shape["radius"] ** 2
+    if shape["kind"] == "square":
+        return shape["side"] ** 2
+    assert_type(shape, Group)
+    return sum(area(s) for s in shape["parts"])
+
+def double(m: Message[Shape]) -> Square | Circle:
+    shape = m.payload
+    if shape["kind"] == "circle":
+        return Circle(kind="circle", radius=2 * shape["radius"])
+    return Square(kind="square", side=area(shape))
+
+def draw(m: Message[Drawing]) -> None:
+    assert_type(union_steps.Draw()(m)["shape"], Shape)
+    assert_type(union_steps.Draw()(m)["maybe"], Shape | None)
+    assert_type(union_steps.Scale()(m.with_payload(m.payload["shape"])), Shape)
+    for scalar in m.payload["list"]:
+        assert_type(scalar, Scalar)
+        if isinstance(scalar, list):
+            assert_type(scalar, list[int])
+
+Map("e", double)
+Map("f", union_steps.Scale)
+Parser[Shape]("g")
 
 def check(m: Message[IngestMetric]) -> None:
     assert_type(metric_steps.Transform()(m), Transformed)
@@ -44,13 +74,14 @@ Parser[IngestMetric]("d")
 """
 
 WRONG = """
-import metric_steps
+import metric_steps, union_steps
 from levada import Message
 metric_steps.Threshold(limit="x")
 metric_steps.Threshold(3.5)
 metric_steps.Transform(limit=1)
 metric_steps.Transform()(Message(1))
 metric_steps.Missing()
+union_steps.Scale()(Message({"kind": "star", "side": 1.0}))
 """
 
 
@@ -62,12 +93,14 @@ def test_mypy(packages: Path, tmp_path: Path) -> None:
         "--cache-dir", tmp_path / "cache",
     )  # fmt: skip
     env = {"MYPYPATH": f"{packages}:{SOURCE}"}
-    got = run(*command, "-p", "all_types", "-p", "metric_steps", cwd=tmp_path, **env)
+    got = run(
+        *command, "-p", "all_types", "-p", "metric_steps", "-p", "union_steps", cwd=tmp_path, **env
+    )
     assert (got.code, got.out) == (0, ""), got
     got = run(*command, "user.py", cwd=tmp_path, **env)
     assert (got.code, got.out) == (0, ""), got
     got = run(*command, "wrong.py", cwd=tmp_path, **env)
-    assert sorted({line.split(":")[1] for line in got.out.splitlines()}) == list("45678"), got
+    assert sorted({line.split(":")[1] for line in got.out.splitlines()}) == list("456789"), got
 
 
 def test_pyright(packages: Path, tmp_path: Path) -> None:
@@ -88,8 +121,11 @@ def test_pyright(packages: Path, tmp_path: Path) -> None:
 
 IMPORT = """
 import typing
-import all_types.types as t, metric_steps
-assert t.Everything.__optional_keys__ == {"empty", "zero", "both", "zero_time", "code"}
+import all_types.types as t, metric_steps, union_steps.types as u
+assert typing.get_args(u.Shape) == (u.Square, u.Circle, u.Group)
+assert typing.get_type_hints(u.Group)["parts"] == list[u.Shape]
+optional = "empty zero both zero_time code updated v topic note where nodes expiry"
+assert t.Everything.__optional_keys__ == set(optional.split()), t.Everything.__optional_keys__
 assert typing.get_type_hints(t.Node)["children"] == list[t.Node]
 assert typing.get_type_hints(t.Left)["right"] == typing.Optional[t.Right]
 assert typing.get_type_hints(t.Document)["self"] == typing.Optional[t.Document]

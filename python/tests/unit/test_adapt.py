@@ -6,7 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
+
+import pytest
 
 from levada import (
     Batch,
@@ -122,6 +124,82 @@ def test_null_stays_null() -> None:
         return msg.payload is None
 
     assert function(Parser[Point | None]("p"), Filter("f", f))(Message(None)) is True
+
+
+@dataclass
+class Card:
+    number: str
+    kind: Literal["card"] = "card"
+
+
+@dataclass
+class Cash:
+    change: list[Payment]
+    kind: Literal["cash"] = "cash"
+
+
+@dataclass
+class Voucher:
+    code: int
+    note: str = ""
+
+
+class Gift(TypedDict):
+    giver: str
+    more: Voucher
+
+
+Payment = Card | Cash | Voucher
+
+
+def test_variants_are_objects_of_their_classes() -> None:
+    seen: list[Payment | None] = []
+
+    def f(msg: Message[Payment | None]) -> Payment | None:
+        seen.append(msg.payload)
+        return msg.payload
+
+    call = function(Parser[Payment | None]("p"), Map("f", f))
+    for value, want in (
+        ({"kind": "card", "number": "7"}, Card("7")),
+        ({"number": "7", "kind": "card"}, Card("7")),
+        ({"code": 3}, Voucher(3)),
+        ({"kind": "cash", "change": [{"code": 1, "note": "n"}]}, Cash([Voucher(1, "n")])),
+        (None, None),
+    ):
+        out = call(Message(value))
+        assert seen[-1] == want
+        assert out is None or isinstance(out, dict)
+    for value, text in (
+        ({"kind": "gold", "number": "7"}, "got `dict` that may be none of them"),
+        ({"number": "7"}, ""),
+        ({"kind": 1}, "expected Card or Cash or Voucher"),
+        ("card", "got `str` that may be none of them"),
+    ):
+        if not text:
+            call(Message(value))  # only a card has a number
+            continue
+        with pytest.raises(ValueError, match=text):
+            call(Message(value))
+
+
+def test_variants_of_several_kinds() -> None:
+    seen: list[Any] = []
+
+    def f(msg: Message[list[Voucher | Gift | str | float | list[Voucher]]]) -> int:
+        seen.extend(msg.payload)
+        return 0
+
+    def second(msg: Message[Voucher | Gift]) -> int:
+        return 0
+
+    call = function(Parser[Any]("p"), Map("f", f))
+    call(Message([{"code": 1}, "x", 2, [{"code": 3}], {"giver": "g", "more": {"code": 4}}]))
+    assert seen == [Voucher(1), "x", 2, [Voucher(3)], {"giver": "g", "more": Voucher(4)}]
+    with pytest.raises(ValueError, match="expected Voucher or Gift, got `dict` that may be 2 of"):
+        function(Parser[Any]("p"), Map("f", second))(
+            Message({"code": 1, "giver": "g", "more": {"code": 4}})
+        )
 
 
 def test_enums_are_told_by_their_values() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 import pytest
 
@@ -23,6 +23,31 @@ class Order(TypedDict):
 @dataclass
 class Address:
     street: str
+
+
+class Card(TypedDict):
+    kind: Literal["card"]
+
+
+class Cash(TypedDict):
+    change: list[Card | Cash]
+
+
+Payment = Card | Cash
+
+
+class Paid(TypedDict):
+    by: Payment | None
+
+
+def test_unions_come_with_the_names_that_python_has_for_them() -> None:
+    module = __name__
+    union = f"union[py:{module}:Card, py:{module}:Cash]"
+    got = describe([f"{module}:Paid"])
+    assert got["unions"] == {union: "Payment"}
+    field = got["types"][f"py:{module}:Paid"]["fields"][0]["type"]
+    assert field["kind"] == "union" and field["nullable"] is True
+    assert describe([f"{module}:Payment"])["roots"] == [union]
 
 
 def test_types_come_with_all_they_refer_to_and_their_docs() -> None:

@@ -26,7 +26,7 @@ class Keys(TypedDict):
 
 
 class Either(TypedDict):
-    value: int | str
+    value: int | float
 
 
 class Words(TypedDict):
