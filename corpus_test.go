@@ -46,6 +46,7 @@ import (
 	"github.com/levada-io/levada/plan/testdata/corpus/reencode"
 	"github.com/levada-io/levada/plan/testdata/corpus/route_numbers"
 	"github.com/levada-io/levada/plan/testdata/corpus/route_text"
+	"github.com/levada-io/levada/plan/testdata/corpus/rules"
 	"github.com/levada-io/levada/plan/testdata/corpus/settings"
 	"github.com/levada-io/levada/plan/testdata/corpus/steps"
 	"github.com/levada-io/levada/plan/testdata/corpus/strict"
@@ -102,6 +103,7 @@ var inGo = map[string]func() *levada.Pipeline{
 	"protobuf":          protobuf_steps.Pipeline,
 	"reencode":          reencode.Pipeline,
 	"route_numbers":     route_numbers.Pipeline,
+	"rules":             rules.Pipeline,
 	"route_text":        route_text.Pipeline,
 	"settings":          settings.Pipeline,
 	"strict":            strict.Pipeline,
@@ -136,6 +138,7 @@ func registered() map[string]*program.Function {
 		program.Of(name("ToHot"), plain(steps.ToHot)),
 		program.Of(name("Double"), plain(steps.Double)),
 		program.OfSlice(name("Tags"), plain(steps.Tags)),
+		program.Of(name("TakeOne"), plain(steps.TakeOne)),
 		program.OfSeq(name("Letters"), plain(steps.Letters)),
 		program.Of(name("Kind"), plain(steps.Kind)),
 		program.Of(name("Level"), plain(steps.Level)),

@@ -73,6 +73,8 @@ type Field struct {
 	// Const is the JSON text of the only value that the member has where it is neither
 	// absent nor null: of a string, an integer or a bool.
 	Const string `json:"const,omitempty"`
+	// Rules are what the value keeps to beside its type, spelled as ParseRules reads them.
+	Rules string `json:"rules,omitempty"`
 }
 
 var units = map[TypeKind][]string{

@@ -201,7 +201,7 @@ func (v *validation) types(name string, t Type) {
 }
 
 func (v *validation) constant(name string, f Field) {
-	if f.Const == "" {
+	if f.Const == "" && f.Rules == "" {
 		return
 	}
 	t, err := f.Type.Resolve(v.plan.Types)
@@ -209,8 +209,15 @@ func (v *validation) constant(name string, f Field) {
 		return // told at the type
 	}
 	f.Type = t
-	if _, err := f.Constant(); err != nil {
-		v.add(nil, "bad-type", "", "type %q: %v", name, err)
+	if f.Const != "" {
+		if _, err := f.Constant(); err != nil {
+			v.add(nil, "bad-type", "", "type %q: %v", name, err)
+		}
+	}
+	if f.Rules != "" {
+		if err := f.CheckRules(); err != nil {
+			v.add(nil, "bad-type", "", "type %q: %v", name, err)
+		}
 	}
 }
 

@@ -188,6 +188,11 @@ func (w *writer) structure(dst []byte, n *node) ([]byte, error) {
 			dst = append(dst, "null"...)
 			continue
 		case absent:
+			if f.rules != nil {
+				if err := f.rules.zero(f.node); err != nil {
+					return dst, inMember(err, f.name)
+				}
+			}
 			dst = append(dst, f.zero...)
 			continue
 		}
@@ -208,6 +213,10 @@ func (w *writer) structure(dst []byte, n *node) ([]byte, error) {
 		if f.omit != 0 && (f.omit&omitEmpty != 0 && emptyText(dst[text:]) ||
 			f.omit&omitZero != 0 && !f.node.nullable && f.node.zero(w.b[from:w.off])) {
 			dst = dst[:mark]
+		} else if f.rules != nil {
+			if err := f.rules.value(f.node, w.b[from:w.off]); err != nil {
+				return dst, inMember(err, f.name)
+			}
 		}
 	}
 	if n.extra {

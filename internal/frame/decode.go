@@ -130,6 +130,7 @@ type decField struct {
 	keep     bool // goes to the other members
 	opt      bool // op is decOpt
 	state    uintptr
+	holds    holds // nil: no rules
 }
 
 type decExtra struct {
@@ -296,9 +297,11 @@ func (c *decCompiler) structure(d *decType, t reflect.Type) error {
 		if f.op = f.dec.op; f.dec.ptr {
 			f.op = decPointer
 		}
-		if gf := &gs.fields[at]; gf.opt {
+		gf := &gs.fields[at]
+		if gf.opt {
 			f.op, f.opt, f.state = decOpt, true, gf.state
 		}
+		f.holds = d.want.fields[at].inMemory(gf)
 	}
 	for i := range d.want.fields {
 		f := &d.want.fields[i]
@@ -546,6 +549,9 @@ func (d *decType) structure(r *reader, p unsafe.Pointer) error {
 		default:
 			err = f.dec.bare(r, q)
 		}
+		if err == nil && f.holds != nil {
+			err = f.holds(q)
+		}
 		if err != nil {
 			return inMember(err, f.name)
 		}
@@ -568,7 +574,11 @@ func (f *decField) without(state byte, p unsafe.Pointer) error {
 		setOpt(unsafe.Add(p, f.offset), f.state, optNull)
 		return nil
 	}
-	return inMember(f.dec.null(), f.name)
+	err := f.dec.null()
+	if err == nil && f.holds != nil {
+		err = f.holds(unsafe.Add(p, f.offset)) // an empty list may be too short
+	}
+	return inMember(err, f.name)
 }
 
 // other passes over a member that the Go type does not name, or keeps it.

@@ -267,6 +267,9 @@ func (p *parser) goObject(t *memType, q unsafe.Pointer) error {
 			default:
 				err = p.goBare(f.typ, r)
 			}
+			if err == nil && f.holds != nil {
+				err = f.holds(r)
+			}
 			if err != nil {
 				return inMember(err, f.name)
 			}

@@ -57,6 +57,9 @@
 //     an Opt of one, makes the member a constant: it is written whatever the field holds,
 //     where it is written at all, and no other value is read. With omitempty an empty
 //     string is absent. What stands behind the = is the value, to the end of the tag.
+//   - A tag with rules, such as `levada:"min=0,max=10"`, says what values the member may
+//     have, see plan.Rules. They are checked where text and MessagePack are read and
+//     written, and where a frame becomes a Go value; a Go value becomes a frame as it is.
 //   - A field with `json:",embed"` of type jsontext.Value or map[string]any keeps the
 //     members that no field names. With embed on a struct, it lends its members.
 //   - Every other option in a json tag is refused, inline, unknown, format, string and

@@ -19,6 +19,7 @@ type dynField struct {
 	dec    *decType
 	opt    bool
 	state  uintptr
+	holds  holds // nil: no rules
 }
 
 // dynamic compiles what reads any into a list, map or struct.
@@ -58,7 +59,7 @@ func (c *decCompiler) dynamic(d *decType, t reflect.Type) error {
 			if err != nil {
 				return err
 			}
-			d.members[i] = dynField{wf.name, gf.offset, !wf.optional, dec, gf.opt, gf.state}
+			d.members[i] = dynField{wf.name, gf.offset, !wf.optional, dec, gf.opt, gf.state, wf.inMemory(&gf)}
 		}
 	}
 	return err
@@ -286,7 +287,11 @@ func (d *decType) dynamicMembers(r *reader, p unsafe.Pointer, seen *marks) error
 			}
 		}
 		f := &d.members[i]
-		if err := f.bareOpt(r, unsafe.Add(p, f.offset)); err != nil {
+		err = f.bareOpt(r, unsafe.Add(p, f.offset))
+		if err == nil && f.holds != nil {
+			err = f.holds(unsafe.Add(p, f.offset))
+		}
+		if err != nil {
 			return inMember(err, f.name)
 		}
 		seen.set(i)
@@ -322,6 +327,9 @@ func (d *decType) openStructure(r *reader, p unsafe.Pointer) error {
 			err = d.other(r, f, p)
 		case f.dec == nil && state == null && f.keep:
 			err = d.keepNull(f.name, p)
+		}
+		if err == nil && f.holds != nil && state != absent {
+			err = f.holds(unsafe.Add(p, f.offset))
 		}
 		if err != nil {
 			return inMember(err, f.name)

@@ -164,6 +164,11 @@ func (s *scanner) structType(t reflect.Type) (plan.Type, error) {
 			ft.Nullable = true
 		}
 		pf := plan.Field{Name: f.name, Type: ft, Optional: f.omit != 0 || f.opt, Omit: omitName(f.omit)}
+		if f.rules != "" {
+			if pf, err = pf.WithRules(f.rules); err != nil {
+				return plan.Type{}, fmt.Errorf("%s.%s: %w", t, f.goName, err)
+			}
+		}
 		if f.konst != nil {
 			if pf, err = pf.WithConst(*f.konst); err != nil {
 				return plan.Type{}, fmt.Errorf("%s.%s: %w", t, f.goName, err)
@@ -266,6 +271,7 @@ type goField struct {
 	omit   uint8
 	unit   string  // of a levada tag
 	konst  *string // of a levada tag
+	rules  string  // of a levada tag
 
 	opt   bool    // of three states; typ is what is in the record.Opt
 	state uintptr // where it is, from the offset
@@ -299,7 +305,7 @@ func structOf(t reflect.Type) (*goStruct, error) {
 				continue
 			}
 			f := goField{
-				name: tag.name, goName: l.goName + sf.Name, typ: sf.Type, offset: l.offset + sf.Offset, omit: tag.omit, unit: tag.unit, konst: tag.konst,
+				name: tag.name, goName: l.goName + sf.Name, typ: sf.Type, offset: l.offset + sf.Offset, omit: tag.omit, unit: tag.unit, konst: tag.konst, rules: tag.rules,
 				index: append(slices.Clone(l.index), i), tagged: tag.named,
 			}
 			if sf.Anonymous && !tag.named {
@@ -328,7 +334,7 @@ func structOf(t reflect.Type) (*goStruct, error) {
 				continue
 			}
 			switch {
-			case f.unit != "" || f.konst != nil:
+			case f.unit != "" || f.konst != nil || f.rules != "":
 				return nil, fmt.Errorf("%s.%s: a levada tag on an embedded field has no effect", l.t, sf.Name)
 			case f.omit != 0 || tag.named:
 				return nil, fmt.Errorf("%s.%s: no other option may stand beside embed", l.t, sf.Name)
@@ -397,6 +403,7 @@ type fieldTag struct {
 	omit  uint8
 	unit  string  // of the levada tag
 	konst *string // of the levada tag
+	rules string  // of the levada tag
 }
 
 func parseTag(sf reflect.StructField) (fieldTag, error) {
@@ -449,16 +456,25 @@ func (tag *fieldTag) own(text string, t reflect.Type) error {
 		tag.konst = &value
 		return nil
 	}
-	for option := range strings.SplitSeq(text, ",") {
+	rest, option, more := text, "", true
+	for more {
+		option, rest, more = strings.Cut(rest, ",")
 		key, value, _ := strings.Cut(option, "=")
 		switch {
 		case key == "unit" && value != "":
 			tag.unit = value
+		case plan.IsRule(key):
+			// All that follow are rules too: the last may have a comma in it.
+			tag.rules = option
+			if more {
+				tag.rules += "," + rest
+			}
+			return nil
 		case option == "any" && (t == rawType || t.Kind() == reflect.Interface && t.NumMethod() == 0):
 		case option == "any":
 			return fmt.Errorf("levada tag any stands on a field of type any or jsontext.Value, got %s", t)
 		default:
-			return fmt.Errorf("levada tag %q is not known: unit=..., const=... and any are", option)
+			return fmt.Errorf("levada tag %q is not known: unit=..., const=..., any and rules such as min=0 are", option)
 		}
 	}
 	return nil

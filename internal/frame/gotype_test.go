@@ -120,7 +120,7 @@ func TestTypeOf(t *testing.T) {
 		}](), "levada tag any stands on a field of type any or jsontext.Value, got int"},
 		{"unknown option", reflect.TypeFor[struct {
 			A int `levada:"fast"`
-		}](), `levada tag "fast" is not known: unit=..., const=... and any are`},
+		}](), `levada tag "fast" is not known: unit=..., const=..., any and rules such as min=0 are`},
 		{"unit on what is embedded", reflect.TypeFor[struct {
 			Inner `levada:"unit=s"`
 		}](), ".Inner: a levada tag on an embedded field has no effect"},

@@ -99,6 +99,7 @@ type field struct {
 	node     *node
 	optional bool
 	omit     uint8
+	rules    *rules // nil: none
 	// zero is the JSON of the member where it is absent and its rule does not leave the
 	// zero value out: Go knows no absence.
 	zero string
@@ -271,6 +272,11 @@ func (c *compiler) node(t plan.Type, depth int) (*node, error) {
 			}
 			n.byName[f.Name] = i
 			n.fields[i] = field{name: f.Name, quoted: string(q) + ":", node: child, optional: f.Optional, omit: omit}
+			if f.Rules != "" {
+				if n.fields[i].rules, err = c.rules(child, f); err != nil {
+					return nil, fmt.Errorf("%s.%s: %w", describe(name), f.Name, err)
+				}
+			}
 		}
 	}
 	return n, nil
@@ -528,6 +534,9 @@ func (n *node) structType(types map[string]plan.Type) plan.Type {
 		if f.node.kind == kConst {
 			t.Fields[i].Const = f.node.konst.text
 		}
+		if f.rules != nil {
+			t.Fields[i].Rules = f.rules.text
+		}
 	}
 	return t
 }
@@ -563,6 +572,9 @@ func sameNode(a, b *node, seen map[[2]*node]bool) bool {
 	}
 	for i := range a.fields {
 		f, g := &a.fields[i], &b.fields[i]
+		if (f.rules == nil) != (g.rules == nil) || f.rules != nil && f.rules.text != g.rules.text {
+			return false // what one lets pass the other may refuse
+		}
 		if f.name != g.name || f.optional != g.optional || f.omit != g.omit || !sameNode(f.node, g.node, seen) {
 			return false
 		}

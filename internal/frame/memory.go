@@ -64,6 +64,7 @@ type memField struct {
 	op       memOp // of typ
 	presence bool
 	omit     uint8
+	holds    holds                       // nil: no rules
 	zero     func(p unsafe.Pointer) bool // with omitZero
 	typ      *memType
 	name     string
@@ -174,13 +175,17 @@ func (c *memCompiler) compile(t reflect.Type, n *node) (*memType, error) {
 			return nil, err
 		}
 		e.fields = make([]memField, len(gs.fields))
-		for i, gf := range gs.fields {
+		for i := range gs.fields {
+			gf := &gs.fields[i]
 			nf := &n.fields[i]
 			fe, err := c.compile(gf.typ, nf.node)
 			if err != nil {
 				return nil, err
 			}
 			e.fields[i] = memField{offset: gf.offset, op: fe.op, presence: nf.presence(), omit: nf.omit, typ: fe, name: nf.name, opt: gf.opt, state: gf.state}
+			if nf.rules != nil {
+				e.fields[i].holds = nf.inMemory(gf)
+			}
 			if nf.omit&omitZero != 0 {
 				e.fields[i].zero = zeroOf(gf.typ)
 			}

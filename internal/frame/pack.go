@@ -227,6 +227,11 @@ func (w *packer) structure(dst []byte, n *node) ([]byte, error) {
 			dst = msgp.AppendNil(dst)
 			continue
 		case absent:
+			if f.rules != nil {
+				if err := f.rules.zero(f.node); err != nil {
+					return dst, inMember(err, f.name)
+				}
+			}
 			dst = f.packWritten(dst)
 			continue
 		}
@@ -240,6 +245,10 @@ func (w *packer) structure(dst []byte, n *node) ([]byte, error) {
 			f.omit&omitZero != 0 && !f.node.nullable && f.node.zero(w.b[from:w.off])) {
 			dst = dst[:mark]
 			count--
+		} else if f.rules != nil {
+			if err := f.rules.value(f.node, w.b[from:w.off]); err != nil {
+				return dst, inMember(err, f.name)
+			}
 		}
 	}
 	others := 0

@@ -201,18 +201,23 @@ func (e *memType) packStruct(dst []byte, p unsafe.Pointer, depth int) ([]byte, e
 		if err != nil {
 			return dst, inMember(err, f.name)
 		}
-		if f.omit == 0 {
-			continue
-		}
-		out := f.omit&omitEmpty != 0 && emptyPacked(dst[body:])
-		if !out && f.zero != nil && !f.typ.ptr {
-			if out, err = f.typ.zeroFrame(q, depth); err != nil {
-				return dst, inMember(err, f.name)
+		if f.omit != 0 {
+			out := f.omit&omitEmpty != 0 && emptyPacked(dst[body:])
+			if !out && f.zero != nil && !f.typ.ptr {
+				if out, err = f.typ.zeroFrame(q, depth); err != nil {
+					return dst, inMember(err, f.name)
+				}
+			}
+			if out {
+				dst = dst[:mark]
+				count--
+				continue
 			}
 		}
-		if out {
-			dst = dst[:mark]
-			count--
+		if f.holds != nil {
+			if err := f.holds(q); err != nil {
+				return dst, inMember(err, f.name)
+			}
 		}
 	}
 	return rehead(dst, head, begin, count), nil

@@ -650,7 +650,11 @@ func (p *parser) object(n *node) error {
 				return inMember(errorf("member comes twice"), n.fields[i].name)
 			}
 			from := len(p.dst)
-			if err := p.member(&n.fields[i]); err != nil {
+			err := p.member(&n.fields[i])
+			if err == nil && n.fields[i].rules != nil {
+				err = n.fields[i].check(p.dst[from:])
+			}
+			if err != nil {
 				return inMember(err, n.fields[i].name)
 			}
 			p.slots[base+i] = slot{from, len(p.dst)}

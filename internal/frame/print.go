@@ -219,6 +219,12 @@ func (e *memType) printStruct(dst []byte, p unsafe.Pointer, depth int) ([]byte, 
 			}
 			if out {
 				dst = dst[:mark]
+				continue
+			}
+		}
+		if f.holds != nil {
+			if err := f.holds(q); err != nil {
+				return dst, inMember(err, f.name)
 			}
 		}
 	}

@@ -637,7 +637,11 @@ func (u unpacker) object(n *node) error {
 				return inMember(errorf("member comes twice"), f.name)
 			}
 			from := len(u.dst)
-			if err := u.member(f); err != nil {
+			err := u.member(f)
+			if err == nil && f.rules != nil {
+				err = f.check(u.dst[from:])
+			}
+			if err != nil {
 				return inMember(err, f.name)
 			}
 			u.slots[base+i] = slot{from, len(u.dst)}

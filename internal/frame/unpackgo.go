@@ -276,6 +276,9 @@ func (u unpacker) goObject(t *memType, q unsafe.Pointer) error {
 			default:
 				err = u.goBare(f.typ, r)
 			}
+			if err == nil && f.holds != nil {
+				err = f.holds(r)
+			}
 			if err != nil {
 				return inMember(err, f.name)
 			}

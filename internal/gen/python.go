@@ -258,7 +258,7 @@ func (r *renderer) typedDict(b *strings.Builder, g *structure) {
 	if functional {
 		fmt.Fprintf(b, "\n\n%s = %s(\n    %s,\n    {\n", g.class, base, pythonString(g.class))
 		for _, f := range g.fields {
-			b.WriteString(comment("        ", f.doc))
+			b.WriteString(comment("        ", f.docWithRules()))
 			fmt.Fprintf(b, "        %s: %s,\n", pythonString(f.plan.Name), r.member(f))
 		}
 		fmt.Fprintf(b, "    },\n)\n%s.__doc__ = %s", g.class, docstring("", doc))
@@ -267,10 +267,34 @@ func (r *renderer) typedDict(b *strings.Builder, g *structure) {
 	fmt.Fprintf(b, "\n\nclass %s(%s):\n%s\n", g.class, base, docstring("    ", doc))
 	for _, f := range g.fields {
 		fmt.Fprintf(b, "    %s: %s\n", f.plan.Name, r.member(f))
-		if f.doc != "" {
-			b.WriteString(docstring("    ", f.doc))
+		if doc := f.docWithRules(); doc != "" {
+			b.WriteString(docstring("    ", doc))
 		}
 	}
+}
+
+// pythonEnum are the only values of a text or an integer as Python literals, "" where its
+// rules name none.
+func pythonEnum(f plan.Field) string {
+	rules, err := plan.ParseRules(f.Rules)
+	if err != nil || f.Type.Elem != nil || f.Type.Elems != nil {
+		return ""
+	}
+	values := slices.Clone(rules.Enum)
+	if f.Type.Kind == plan.TString {
+		for i, v := range values {
+			values[i] = pythonString(v)
+		}
+	}
+	return strings.Join(values, ", ")
+}
+
+// docWithRules says the rules too, which no annotation does.
+func (f *field) docWithRules() string {
+	if f.plan.Rules == "" {
+		return f.doc
+	}
+	return strings.TrimSpace(f.doc + "\nRules: " + f.plan.Rules)
 }
 
 // member is the annotation of a field. What refers to a class further down is quoted
@@ -279,7 +303,12 @@ func (r *renderer) member(f field) string {
 	r.forward = false
 	in, opt := optOf(f.v.Type())
 	text := ""
-	switch {
+	switch values := pythonEnum(f.plan); {
+	case values != "":
+		text = r.uses("typing.Literal") + "[" + values + "]"
+		if f.plan.Type.Nullable && !opt {
+			text += " | None"
+		}
 	case f.plan.Const == "":
 		text = r.typ(in)
 	case f.plan.Type.Nullable && !opt:
@@ -491,6 +520,9 @@ func pythonField(f plan.Field) string {
 	}
 	if f.Const != "" {
 		out += `, "const": ` + pythonString(f.Const)
+	}
+	if f.Rules != "" {
+		out += `, "rules": ` + pythonString(f.Rules)
 	}
 	return out + "}"
 }

@@ -580,6 +580,10 @@ func (s *scanner) settings(obj *types.TypeName, st *types.Struct) []field {
 			s.wrong(pos, what, "setting %s: a const is not supported in settings, which are there to be set", f.goName)
 			continue
 		}
+		if f.rules != "" {
+			s.wrong(pos, what, "setting %s: rules are not supported in settings\nhint: check them where the step begins", f.goName)
+			continue
+		}
 		f.plan.Type = t
 		out = append(out, f)
 	}

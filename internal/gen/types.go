@@ -32,6 +32,7 @@ type field struct {
 	plan   plan.Field
 	unit   string  // of a levada tag
 	konst  *string // of a levada tag
+	rules  string  // of a levada tag
 	opt    bool    // of three states, see optOf
 
 	index  []int
@@ -246,6 +247,13 @@ func (s *scanner) members(g *structure, pos token.Pos, what string, st *types.St
 			}
 		}
 		f.plan.Type = t
+		if f.rules != "" {
+			var err error
+			if f.plan, err = f.plan.WithRules(f.rules); err != nil {
+				s.wrong(f.v.Pos(), what, "field %s: %v", f.goName, err)
+				continue
+			}
+		}
 		if f.konst != nil {
 			var err error
 			if f.plan, err = f.plan.WithConst(*f.konst); err != nil {
@@ -514,6 +522,7 @@ func (s *scanner) structOf(pos token.Pos, what, title string, st *types.Struct, 
 				plan:  plan.Field{Name: tag.name, Optional: tag.omit != "", Omit: tag.omit},
 				unit:  tag.unit,
 				konst: tag.konst,
+				rules: tag.rules,
 				index: append(slices.Clone(l.index), i), tagged: tag.named,
 			}
 			if !tag.embed && (!v.Embedded() || tag.named) {
@@ -542,7 +551,7 @@ func (s *scanner) structOf(pos token.Pos, what, title string, st *types.Struct, 
 			inner, isStruct := t.Underlying().(*types.Struct)
 			_, isPointer := t.Underlying().(*types.Pointer)
 			switch {
-			case tag.unit != "" || tag.konst != nil:
+			case tag.unit != "" || tag.konst != nil || tag.rules != "":
 				wrong("a levada tag on an embedded field has no effect")
 			case tag.omit != "" || tag.named:
 				wrong("no other option may stand beside embed")
@@ -633,6 +642,7 @@ type fieldTag struct {
 	omitZero bool
 	unit     string  // of the levada tag
 	konst    *string // of the levada tag
+	rules    string  // of the levada tag
 }
 
 // parseTag reads the json tag of a field; problem says why it can not.
@@ -691,16 +701,25 @@ func (tag *fieldTag) own(text string, t types.Type) (problem string) {
 	t = types.Unalias(t)
 	iface, isInterface := t.Underlying().(*types.Interface)
 	free := fullName(t) == "encoding/json/jsontext.Value" || isInterface && iface.Empty()
-	for option := range strings.SplitSeq(text, ",") {
+	rest, option, more := text, "", true
+	for more {
+		option, rest, more = strings.Cut(rest, ",")
 		key, value, _ := strings.Cut(option, "=")
 		switch {
 		case key == "unit" && value != "":
 			tag.unit = value
+		case plan.IsRule(key):
+			// All that follow are rules too: the last may have a comma in it.
+			tag.rules = option
+			if more {
+				tag.rules += "," + rest
+			}
+			return ""
 		case option == "any" && free:
 		case option == "any":
 			return fmt.Sprintf("levada tag any stands on a field of type any or jsontext.Value, got %s", t)
 		default:
-			return fmt.Sprintf("levada tag %q is not known\nhint: unit=..., const=... and any are", option)
+			return fmt.Sprintf("levada tag %q is not known\nhint: unit=..., const=..., any and rules such as min=0 are", option)
 		}
 	}
 	return ""

@@ -94,7 +94,10 @@ func presence(f plan.Field) string {
 }
 
 func fixed(f plan.Field) string {
-	if f.Const == "" {
+	switch {
+	case f.Rules != "":
+		return "a " + f.Type.String() + " of " + f.Rules
+	case f.Const == "":
 		return "any " + f.Type.String()
 	}
 	return "always " + f.Const

@@ -302,6 +302,34 @@ func Touch(m levada.Message[Everything]) (Everything, error) {
 // Slow keeps visits that took long. Generated messages are used by their pointers.
 func Slow(m levada.Message[*visitpb.Visit]) (bool, error) { return m.Payload().GetMs() > 100, nil }
 
+// Order is what a customer wants. Its rules are checked where it is read and written.
+type Order struct {
+	ID    string  `json:"id" levada:"pattern=^[a-z]{1,3}\\d+$"`
+	State string  `json:"state" levada:"enum=new|paid"`
+	Lines []Line  `json:"lines" levada:"minlen=1"`
+	Note  string  `json:"note,omitempty" levada:"maxlen=8"`
+	Rate  float64 `json:"rate,omitzero" levada:"above=0,max=1"`
+}
+
+// Line is one article of an order.
+type Line struct {
+	Article string   `json:"article"`
+	Qty     int      `json:"qty" levada:"min=0"`
+	Sizes   []string `json:"sizes,omitempty" levada:"enum=S|M|L"`
+}
+
+// TakeOne takes one piece off each line, also where none is left.
+func TakeOne(m levada.Message[Order]) (Order, error) {
+	o := m.Payload()
+	lines := make([]Line, len(o.Lines))
+	for i, l := range o.Lines {
+		l.Qty--
+		lines[i] = l
+	}
+	o.Lines = lines
+	return o, nil
+}
+
 // Anonymous leaves out who it was.
 func Anonymous(m levada.Message[*visitpb.Visit]) (*visitpb.Visit, error) {
 	v := m.Payload()

@@ -79,6 +79,11 @@ type Everything struct {
 	Urgent Level            `json:"urgent" levada:"const=high"`
 	Topic  record.Opt[Code] `json:"topic" levada:"const=7"`
 
+	// Share of the whole.
+	Share  float64          `json:"share" levada:"min=0,below=1"`
+	Labels []string         `json:"labels,omitempty" levada:"maxlen=3,pattern=^[a-z]{1,8}, \\d$"`
+	Trace  record.Opt[Code] `json:"trace" levada:"enum=7|8"`
+
 	Page   Page[Node]                       `json:"page"`
 	Pages  map[string]Page[geo.Point]       `json:"pages"`
 	Both2  Pair[string, *Page[int64]]       `json:"both2"`

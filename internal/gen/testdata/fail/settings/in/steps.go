@@ -15,6 +15,7 @@ type Threshold struct {
 	Wait    time.Duration   `json:"wait"`
 	Since   time.Time       `json:"since" levada:"unit=unix"`
 	Fixed   string          `json:"fixed" levada:"const=x"`
+	Bound   int             `json:"bound" levada:"min=1"`
 	Rest    jsontext.Value  `json:",embed"`
 }
 

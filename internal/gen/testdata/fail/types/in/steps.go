@@ -43,6 +43,10 @@ type In struct {
 	Shape        string              `json:"shape,omitempty" levada:"const="`
 	Version      int8                `json:"version" levada:"const=two"`
 	Ratio        float64             `json:"ratio" levada:"const=1.5"`
+	Share        float64             `json:"share" levada:"min=1,max=0"`
+	Pattern      string              `json:"pattern" levada:"pattern=("`
+	Length       int                 `json:"length" levada:"minlen=1"`
+	Bound        int                 `json:"bound" levada:"unit=s,min=1.5"`
 	*Embedded
 	Many []Many `json:"many"`
 }

@@ -187,6 +187,13 @@ Everything = TypedDict(
         "old": Literal[False] | None,
         "urgent": Literal["high"],
         "topic": NotRequired[Literal[7] | None],
+        # Share of the whole.
+        # Rules: min=0,below=1
+        "share": float,
+        # Rules: maxlen=3,pattern=^[a-z]{1,8}, \d$
+        "labels": NotRequired[list[str]],
+        # Rules: enum=7|8
+        "trace": NotRequired[Literal[7, 8] | None],
         "page": Page_Node,
         "pages": dict[str, Page_Point],
         "both2": Pair_string_Optional_Page_int64,
@@ -203,7 +210,7 @@ Everything.__doc__ = """Everything has a member of every kind."""
 
 # What the pipeline and the compiled module compare these types by.
 __levada_package__ = "github.com/levada-io/levada/internal/gen/testdata/types/in"
-__levada_fingerprint__ = "85e559eecd81601c"
+__levada_fingerprint__ = "4b45c407baaf97c2"
 __levada_types__: dict[str, dict[str, Any]] = {
     "Document": {
         "kind": "struct",
@@ -272,6 +279,9 @@ __levada_types__: dict[str, dict[str, Any]] = {
             {"name": "old", "type": {"kind": "bool", "nullable": True}, "const": "false"},
             {"name": "urgent", "type": {"kind": "string"}, "const": "\"high\""},
             {"name": "topic", "type": {"kind": "int32", "nullable": True}, "optional": True, "const": "7"},
+            {"name": "share", "type": {"kind": "float64"}, "rules": "min=0,below=1"},
+            {"name": "labels", "type": {"kind": "list", "elem": {"kind": "string"}}, "optional": True, "omit": "omitempty", "rules": "maxlen=3,pattern=^[a-z]{1,8}, \\d$"},
+            {"name": "trace", "type": {"kind": "int32", "nullable": True}, "optional": True, "rules": "enum=7|8"},
             {"name": "page", "type": {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Page[github.com/levada-io/levada/internal/gen/testdata/types/in.Node]"}},
             {"name": "pages", "type": {"kind": "map", "elem": {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Page[github.com/levada-io/levada/internal/gen/testdata/types/in/geo.Point]"}}},
             {"name": "both2", "type": {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Pair[string,*github.com/levada-io/levada/internal/gen/testdata/types/in.Page[int64]]"}},
