@@ -114,9 +114,9 @@ func (b *batchExit) plan(w *work) (slots []slot, bounds []int) {
 
 // put adds a piece of a chunk to the batch of its partition.
 func (b *batchExit) put(w *work, s slot, piece record.Column) {
-	if s.p.forgotten {
-		// What was held of it is another's already, in the middle of a chunk that waited
-		// for a retry: this would come out before it.
+	if s.p.forgotten || b.lane.back.behind(s.p, w.Source(s.from).Offset) {
+		// What was held of it is given back, from this or from before it on: this would
+		// come out first.
 		discard(piece)
 		return
 	}

@@ -162,7 +162,6 @@ type (
 	laneMark struct {
 		calls    int64
 		progress program.Progress
-		retrying bool
 	}
 	sinkMark struct {
 		acked int64
@@ -172,6 +171,7 @@ type (
 		epoch                     int64
 		frontier, taken, inFlight int64
 		pending                   bool
+		tries                     int64
 	}
 )
 
@@ -227,7 +227,7 @@ func seen[K comparable, T comparable](m map[K]*trail[T], k K, v T, at time.Time)
 func (d *Doctor) Look(s Status) ([]Diagnosis, Health) {
 	for i := range s.Lanes {
 		l := &s.Lanes[i]
-		seen(d.lanes, l.ID, laneMark{l.Calls, l.Progress, l.Retrying}, s.At)
+		seen(d.lanes, l.ID, laneMark{l.Calls, l.Progress}, s.At)
 		seen(d.turns, l.ID, l.Turns+l.Calls+l.Progress.Done, s.At)
 	}
 	for _, k := range s.Sinks {
@@ -250,14 +250,15 @@ func (d *Doctor) stuck(s *Status) []Diagnosis {
 		known[p.Partition] = true
 		behind := max(0, p.Untaken)
 		pending := p.InFlight > 0 || !s.Stopping && (p.QueuedBytes > 0 || behind > 0)
-		own := seen(d.parts, p.Partition, partMark{p.Epoch, p.Frontier, p.Taken, p.InFlight, pending}, s.At)
+		own := seen(d.parts, p.Partition, partMark{p.Epoch, p.Frontier, p.Taken, p.InFlight, pending, p.Tries}, s.At)
 		if !pending {
 			continue
 		}
 		since := own.since
 		// What a lane works on moves with the lane, and what is queued waits for its turn.
 		// Once a sink is blocked, the lane may be working for others.
-		if lane := d.lanes[p.Lane]; lane != nil && (p.InFlight > 0 || p.QueuedBytes > 0) {
+		// A partition with a retry waits for that, whatever the lane does.
+		if lane := d.lanes[p.Lane]; lane != nil && p.Retrying == "" && (p.InFlight > 0 || p.QueuedBytes > 0) {
 			moved := lane.since
 			if blocked != nil {
 				moved = earliest(moved, s.At.Add(-blocked.For))
@@ -338,6 +339,9 @@ func (d *Doctor) cause(s *Status, p *PartitionStatus, blocked *Diagnosis) Diagno
 		}
 		return Diagnosis{Cause: InFetch, Lane: -1, Behind: p.Untaken}
 	}
+	if p.Retrying != "" {
+		return Diagnosis{Cause: InRetry, Lane: p.Lane, Step: p.Retrying, Origin: p.RetryOrigin}
+	}
 	i := slices.IndexFunc(s.Lanes, func(l LaneStatus) bool { return l.ID == p.Lane })
 	if i < 0 {
 		return Diagnosis{Lane: -1}
@@ -349,10 +353,7 @@ func (d *Doctor) cause(s *Status, p *PartitionStatus, blocked *Diagnosis) Diagno
 			Cause: InStep, Lane: l.ID, Step: l.Step, Origin: l.Origin,
 			Python: l.Progress.Python, Thread: l.Progress.Thread, For: lasted,
 		}
-		switch {
-		case l.Retrying:
-			g.Cause = InRetry
-		case l.Progress.Waiting:
+		if l.Progress.Waiting {
 			g.Cause, g.Holder = InGIL, d.holder(s, l.ID)
 		}
 		return g

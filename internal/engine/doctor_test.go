@@ -38,6 +38,12 @@ func busy(s *engine.Status) {
 	s.Lanes[0] = engine.LaneStatus{Calls: 7, Step: "enrich", Origin: "p.py:12"}
 }
 
+// waits has a message of the partition wait for its next call.
+func waits(s *engine.Status) {
+	s.Partitions[0].InFlight, s.Partitions[0].Taken = 1, 9130
+	s.Partitions[0].Retrying, s.Partitions[0].RetryOrigin = "enrich", "p.py:12"
+}
+
 func both(a, b func(*engine.Status)) func(*engine.Status) {
 	return func(s *engine.Status) { a(s); b(s) }
 }
@@ -78,8 +84,10 @@ no partition: the source could not be reached for 30s`},
 		{"step in Python", both(busy, func(s *engine.Status) { s.Lanes[0].Progress.Python = true }), nil,
 			`orders[3]@9120: step "enrich" (p.py:12) has been running in Python for 30s`},
 		{"step that takes 20 s for an element", busy, func(i int, s *engine.Status) { s.Lanes[0].Progress.Done = int64(i / 20) }, ""},
-		{"retry", both(busy, func(s *engine.Status) { s.Lanes[0].Retrying = true }), nil,
+		{"retry", waits, nil, `orders[3]@9120: step "enrich" (p.py:12) has been waiting for its next try for 30s`},
+		{"retry, while the lane works for others", waits, func(i int, s *engine.Status) { s.Lanes[0].Calls = int64(2 * i) },
 			`orders[3]@9120: step "enrich" (p.py:12) has been waiting for its next try for 30s`},
+		{"retry each 20 s", waits, func(i int, s *engine.Status) { s.Partitions[0].Tries = int64(i / 20) }, ""},
 		{"GIL", both(busy, func(s *engine.Status) {
 			s.Lanes[0].Progress = program.Progress{Python: true, Waiting: true}
 			s.Lanes = append(s.Lanes, engine.LaneStatus{ID: 1, Step: "hold", Progress: program.Progress{Python: true}})

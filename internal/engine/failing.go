@@ -77,33 +77,20 @@ func (t *taken) elements(w *work, idx []int32) {
 type trial struct {
 	record.Failure
 	calls int
+	part  *partition // that the record is of; nil where it is none's
 }
 
 // failing decides about the elements that failed in an operator: called again, and, if
 // that does not help, what the policy of their step says. The others are never called
 // again; all go on in the order in which they came.
 func (l *lane) failing(s *step, w *work, before taken, f opFunc, next func(*work)) {
-	defer before.release()
 	ts := make([]trial, len(w.Failed))
 	for i, fail := range w.Failed {
-		ts[i] = trial{fail, 1}
+		ts[i] = trial{fail, 1, w.partition(fail.Source)}
 	}
 	w.Failed = nil
-	r := &retry{l: l, step: s, call: f, next: next, w: w, before: before, pieces: []*work{w}, failed: ts, ends: stops{}}
-	if before.col != nil && slices.ContainsFunc(ts, l.mayAgain) {
-		if err := r.again(); err != nil {
-			for _, p := range r.pieces {
-				p.abandon()
-			}
-			l.e.fail(err)
-			return
-		}
-	}
-	l.judge(w, before, r.failed, r.ends)
-	for _, p := range r.pieces {
-		p.truncate(r.ends)
-	}
-	inOrder(r.pieces, next)
+	r := &retry{l: l, step: s, call: f, next: next, before: before, pieces: []*work{w}, failed: ts, ends: stops{}}
+	r.begin()
 }
 
 // judge applies the policies to elements that nothing helps any more, and tells ends
@@ -115,15 +102,14 @@ func (l *lane) judge(w *work, before taken, ts []trial, ends stops) {
 		case program.Skip, program.DeadLetter:
 		default:
 			l.e.failRecord(t.Source, t.Step, t.calls, t.Err)
-			p := w.partition(t.Source)
-			ends.at(p, t.Source.Offset)
-			l.back.at(p, t.Source.Offset)
+			ends.at(t.part, t.Source.Offset)
+			l.rewind(t.part, t.Source.Offset)
 		}
 	}
 	var letters []*trial
 	for i := range ts {
 		t := &ts[i]
-		if p := w.partition(t.Source); p == nil || ends.behind(p, t.Source.Offset) {
+		if t.part == nil || ends.behind(t.part, t.Source.Offset) {
 			continue // read again, and judged then
 		}
 		switch l.e.cfg.Program.Policies[t.Step].OnError {
@@ -141,6 +127,17 @@ func (l *lane) judge(w *work, before taken, ts []trial, ends stops) {
 
 // stops are where partitions end for now: what lies at or behind is read again.
 type stops map[*partition]int64
+
+// rewind says that a partition is read again from an offset on. Batches give up what they
+// hold from there on: it would come before that.
+func (l *lane) rewind(p *partition, offset int64) {
+	l.back.at(p, offset)
+	for _, b := range l.hold {
+		if o := b.open[p]; o != nil && o.first >= offset {
+			b.giveUp(p)
+		}
+	}
+}
 
 func (s stops) at(p *partition, offset int64) {
 	if p == nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -352,8 +353,95 @@ func TestMarked(t *testing.T) {
 	})
 }
 
+// While a message waits for its next call, other partitions do not wait with it, those
+// least whose records come later; its dead letters wait, and what stands behind them.
+//
+// Fault: poison under retry, other partitions -> goes on: they do not wait with it
+func TestRetryHoldsNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var down atomic.Bool
+		down.Store(true)
+		p := pipeline(2, func(int) *program.Stage {
+			first := called("first", fails("2", "7"))
+			return &program.Stage{Ops: []program.Op{first}, Broadcast: &program.BroadcastExit{Step: "all", Branches: []*program.Stage{
+				toSink(0), toSink(1, called("check", func(v string) error {
+					if down.Load() && v == "4" {
+						return errors.New("not now")
+					}
+					return nil
+				})),
+			}}}
+		})
+		policy(p, "first", program.Policy{OnError: program.DeadLetter})
+		policy(p, "check", program.Policy{Times: 9, Backoff: time.Minute})
+		w := newWorld(t, 2, p)
+		w.store.Create("dead", 1)
+		w.produce([]int32{0, 1}, 12) // 2 and 7 are dead, 4 waits: it may take 2 back
+		r := w.start(w.buried)
+		synctest.Wait()
+		w.produce([]int32{1, 0}, 4) // of each: 12, 14 and 13, 15
+		synctest.Wait()
+		others := []string{"1", "3", "5", "9", "11", "12", "14"}
+		equal(t, "first branch of the others", w.out(0), others)
+		equal(t, "second branch of the others", w.out(1), others)
+		if ls := w.letters(); len(ls) != 1 || ls[0].Partition != 1 || w.committed(0) != 0 {
+			t.Errorf("letters %+v, %d committed of the one that waits", ls, w.committed(0))
+		}
+		if s := r.engine.Status(); s.Partitions[0].Retrying != "check" || s.Partitions[0].Tries != 1 || s.Partitions[1].Retrying != "" {
+			t.Errorf("%+v", s.Partitions)
+		}
+		down.Store(false)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		late := []string{"0", "4", "6", "8", "10", "13", "15"}
+		equal(t, "first branch", w.out(0), append(others, late...))
+		equal(t, "second branch", w.out(1), append(others, late...))
+		if s := r.engine.Status(); s.InFlightBytes != 0 || s.Partitions[0].Retrying != "" || w.committed(0) != 8 || w.committed(1) != 8 || len(w.letters()) != 2 {
+			t.Errorf("%d and %d committed, %d letters, %+v", w.committed(0), w.committed(1), len(w.letters()), s)
+		}
+		if err := r.term(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// What comes to a step where one of its partition waits, of the next batch or of another
+// piece of the chunk, waits behind it.
+func TestRetryKeepsOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var step, check *calls
+		step = called("step", func(v string) error {
+			if v == "3" && step.made[v] < 2 {
+				return errors.New("not now")
+			}
+			return nil
+		})
+		check = called("check", func(v string) error {
+			if strings.HasPrefix(v, "[2 ") && check.made[v] < 3 {
+				return errors.New("not now")
+			}
+			return nil
+		})
+		p := pipeline(1, func(int) *program.Stage {
+			return &program.Stage{Ops: []program.Op{step}, Batch: &program.BatchExit{
+				Step: "collect", Limit: program.Limit{Count: 2, Age: time.Second}, Next: toSink(0, join("join"), check),
+			}}
+		})
+		policy(p, "step", program.Policy{Times: 9, Backoff: time.Minute})
+		policy(p, "check", program.Policy{Times: 9, Backoff: time.Minute})
+		w := newWorld(t, 1, p)
+		w.produce([]int32{0}, 9)
+		r := w.start()
+		time.Sleep(time.Hour)
+		equal(t, "out", w.out(0), []string{"[0 1]", "[2 3]", "[4 5]", "[6 7]", "[8]"})
+		if err := r.term(); err != nil || w.committed(0) != 9 {
+			t.Errorf("%v, committed %d", err, w.committed(0))
+		}
+	})
+}
+
 // While a message waits for its next call, a stop gives it back: nothing is lost, and
-// nothing comes twice. Other partitions do not wait with it.
+// nothing comes twice.
 //
 // Fault: SIGTERM -> goes on: a message that waits for its next call is given back; nothing is lost or comes twice
 func TestStopDuringRetry(t *testing.T) {
@@ -588,6 +676,8 @@ func TestDeadLetterLimits(t *testing.T) {
 		limits engine.DeadLetterLimits
 		want   string
 	}{
+		{"in a row, with a retry", from(2000, 1), engine.DeadLetterLimits{Consecutive: 100},
+			`dead letters: 100 records of in[0] in a row could not be handled (max_consecutive); the last one: step "check" (app.py:12): in[0]@2099: no`},
 		{"in a row", from(2000, 1), engine.DeadLetterLimits{Consecutive: 100},
 			`dead letters: 100 records of in[0] in a row could not be handled (max_consecutive); the last one: step "check" (app.py:12): in[0]@2099: no`},
 		{"not in a row", from(2000, 2), engine.DeadLetterLimits{Consecutive: 100}, ""},
@@ -598,7 +688,11 @@ func TestDeadLetterLimits(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, 1, policy(one(called("check", tc.bad)), "check", program.Policy{OnError: program.DeadLetter}))
+				p := program.Policy{OnError: program.DeadLetter}
+				if strings.HasSuffix(tc.name, "with a retry") {
+					p.Times = 1
+				}
+				w := newWorld(t, 1, policy(one(called("check", tc.bad)), "check", p))
 				w.store.Create("dead", 1)
 				w.produce([]int32{0}, 6000)
 				err := w.start(drained, w.buried, func(c *engine.Config) {
@@ -611,7 +705,7 @@ func TestDeadLetterLimits(t *testing.T) {
 					}
 					return
 				}
-				if _, ok := errors.AsType[*engine.LimitError](err); !ok || !strings.HasPrefix(err.Error(), tc.want) && tc.name == "in a row" {
+				if _, ok := errors.AsType[*engine.LimitError](err); !ok || !strings.HasPrefix(err.Error(), tc.want) && strings.HasPrefix(tc.name, "in a row") {
 					t.Errorf("got  %v\nwant %s", err, tc.want)
 				}
 				// What was buried counts, what was not is read again.
@@ -691,6 +785,125 @@ func TestFailuresModel(t *testing.T) {
 			}
 			if len(w.letters()) != dead || int(s.Skipped) != skipped {
 				rt.Fatalf("%d letters, %d skipped; want %d and %d", len(w.letters()), s.Skipped, dead, skipped)
+			}
+		})
+	})
+}
+
+// Whatever waits where while records come, time passes, partitions go and processes stop:
+// in each branch every input comes or is buried, and none before one that stands before
+// it. Without a stop or a rebalance each comes once.
+func TestRetriesModel(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		const partitions = 3
+		var hurt [3]map[string]int
+		for k := range hurt {
+			hurt[k] = map[string]int{}
+			for i := range 60 {
+				hurt[k][strconv.Itoa(i)] = rapid.SampledFrom([]int{0, 0, 0, 0, 0, 1, 2, 9}).Draw(rt, "failures")
+			}
+		}
+		chunk := rapid.IntRange(1, 20).Draw(rt, "chunk")
+		acts := rapid.SliceOfN(rapid.SampledFrom([]string{"produce", "produce", "produce", "second", "minute", "rebalance", "stop"}), 1, 25).Draw(rt, "acts")
+		var some [25]int
+		for i := range some {
+			some[i] = rapid.IntRange(1, 6).Draw(rt, "records")
+		}
+		synctest.Test(t, func(t *testing.T) {
+			var steps [3]*calls
+			for k, name := range []string{"a", "b", "c"} {
+				steps[k] = called(name, func(v string) error {
+					first, _, batch := strings.Cut(strings.Trim(v, "[]"), " ")
+					if n := hurt[k][first]; steps[k].made[v] <= n && (n < 9 || !batch && v[0] != '[') {
+						return errors.New("no")
+					}
+					return nil
+				})
+			}
+			p := pipeline(2, func(int) *program.Stage {
+				return &program.Stage{Ops: []program.Op{steps[0]}, Broadcast: &program.BroadcastExit{Step: "all", Branches: []*program.Stage{
+					toSink(0, steps[1]),
+					{Batch: &program.BatchExit{Step: "collect", Limit: program.Limit{Count: 2, Age: 20 * time.Second}, Next: toSink(1, join("join"), steps[2])}},
+				}}}
+			})
+			for _, s := range steps {
+				policy(p, s.name, program.Policy{OnError: program.DeadLetter, Times: 3, Backoff: 10 * time.Second})
+			}
+			w := newWorld(t, partitions, p)
+			w.store.Create("dead", 1)
+			start := func() *run {
+				r := w.start(w.buried, func(c *engine.Config) { c.Limits.ChunkRecords = chunk })
+				synctest.Wait()
+				return r
+			}
+			r, calm := start(), true
+			for i, act := range acts {
+				switch act {
+				case "produce":
+					w.produce([]int32{int32(some[i]) % partitions, int32(i) % partitions}, min(some[i], 60-w.next))
+				case "second":
+					time.Sleep(time.Second)
+				case "minute":
+					time.Sleep(time.Minute)
+				case "rebalance":
+					w.store.Rebalance("g")
+					calm = false
+				case "stop":
+					if err := r.term(); err != nil {
+						rt.Fatal(err)
+					}
+					r, calm = start(), false
+				}
+				synctest.Wait()
+			}
+			time.Sleep(3 * time.Hour)
+			if s := r.engine.Status(); s.InFlightBytes != 0 || s.HeldBytes != 0 {
+				rt.Errorf("in flight %d, held %d at the end", s.InFlightBytes, s.HeldBytes)
+			}
+			if err := r.term(); err != nil {
+				rt.Fatal(err)
+			}
+			dead := map[string]map[string]int{}
+			for _, l := range w.letters() {
+				if dead[l.Step] == nil {
+					dead[l.Step] = map[string]int{}
+				}
+				dead[l.Step][string(l.Original.Value)]++
+			}
+			for branch, step := range []string{"b", "c"} {
+				var got []string
+				for _, v := range w.out(branch) {
+					got = append(got, strings.Fields(strings.Trim(v, "[]"))...)
+				}
+				for p := range int32(partitions) {
+					times := map[string]int{}
+					for _, rec := range w.store.Records("in", p) {
+						v := string(rec.Value)
+						times[v] = dead["a"][v] + dead[step][v]
+					}
+					last := -1
+					for _, v := range got {
+						if _, ours := times[v]; !ours {
+							continue
+						}
+						if times[v]++; times[v] > 1 {
+							continue
+						}
+						n, _ := strconv.Atoi(v)
+						if n < last {
+							rt.Errorf("branch %d, partition %d: %d came behind %d: %q", branch, p, n, last, got)
+						}
+						last = n
+					}
+					for v, n := range times {
+						if n == 0 || n > 1 && calm {
+							rt.Errorf("branch %d: %s came %d times", branch, v, n)
+						}
+					}
+					if n := len(w.store.Records("in", p)); w.committed(p) != int64(n) {
+						rt.Errorf("partition %d: committed %d of %d", p, w.committed(p), n)
+					}
+				}
 			}
 		})
 	})

@@ -28,16 +28,17 @@ type lane struct {
 	hold   []*batchExit // likewise
 	graves *sinkExit    // takes dead letters; nil: nobody does
 
-	same []int32  // 0, 1, 2, ...: the trace of a chunk that an operator gets
-	dead []*trial // that the chunk at hand lost to the dead letters
-	most int      // records that the next chunk may have
+	same []int32   // 0, 1, 2, ...: the trace of a chunk that an operator gets
+	owed []portion // of chunks, whose dead letters are not all known yet
+	dead []*trial  // what they lost to the dead letters so far
+	most int       // records that the next chunk may have
 
-	waited time.Duration // for retries, in all
+	retries []*retry // that wait
 
-	later     []*work  // dead letters of the chunk at hand
-	lettered  uint64   // chunks of dead letters, in all
-	unsettled []uint64 // those that are not stored yet
-	back      stops    // from where on it was given back
+	later     []*work   // dead letters of what is not through the program yet
+	lettered  uint64    // chunks of dead letters, in all
+	unsettled []*letter // those that are not stored yet
+	back      stops     // from where on what is not through was given back
 
 	started chan error
 	done    chan struct{}
@@ -46,7 +47,6 @@ type lane struct {
 	now     atomic.Pointer[step] // the operator that runs
 	turns   atomic.Int64         // of the loop
 	calls   atomic.Int64         // of operators: one at each beginning, one at each end
-	pauses  atomic.Pointer[step] // the operator that waits for a retry
 
 	mu     sync.Mutex // guards parts, tasks, and the queues of the partitions
 	parts  []*partition
@@ -70,6 +70,9 @@ type step struct {
 	again  bool           // one of them has a retry
 	buries bool           // one of them has dead letters
 	labels context.Context
+
+	held  map[*partition]bool // with a retry
+	queue []queued            // what came of them meanwhile, in order
 }
 
 func (l *lane) step(op program.Op, names []string) *step {
@@ -198,16 +201,18 @@ func (l *lane) run(ctx context.Context) {
 		l.turns.Add(1)
 		l.serve()
 		l.unpark()
+		l.again()
 		l.expire()
-		l.inter() // of batches that were sent on
+		l.tally()
+		l.inter() // of retries that ended, and batches that were sent on
 		if w := l.take(); w != nil {
-			recs, spans, parts := w.Recs, w.Spans, w.parts
-			began, waited := l.e.clock.Now(), l.waited
-			l.process(l.root, w)
-			l.pace(len(recs), l.e.clock.Now().Sub(began)-(l.waited-waited))
 			if l.graves != nil {
-				l.tally(recs, spans, parts)
+				l.owe(w)
 			}
+			n, began := len(w.Recs), l.e.clock.Now()
+			l.process(l.root, w)
+			l.pace(n, l.e.clock.Now().Sub(began))
+			l.tally()
 			l.inter()
 			continue
 		}
@@ -303,6 +308,9 @@ func (l *lane) end() {
 	for _, b := range l.hold {
 		b.giveUp(nil)
 	}
+	for len(l.retries) > 0 {
+		l.retries[0].abandon()
+	}
 	for _, grave := range l.later {
 		grave.abandon()
 	}
@@ -382,6 +390,9 @@ func (l *lane) take() *work {
 	for k := 0; k < len(l.parts) && records > 0 && bytes > 0; k++ {
 		i := (l.turn + k) % len(l.parts)
 		p := l.parts[i]
+		if p.waits > 0 {
+			continue
+		}
 		took := int64(0)
 		for len(p.queue) > 0 && records > 0 && bytes > 0 {
 			f := &p.queue[0]
@@ -511,6 +522,9 @@ func (l *lane) from(n *node, at int, w *work) {
 // apply runs an operator or router on a chunk. It returns false where the chunk does not
 // go on, or has gone on as next says.
 func (l *lane) apply(s *step, w *work, f opFunc, next func(*work)) bool {
+	if !l.admit(s, w, f, next) {
+		return false
+	}
 	before := l.keep(s, w)
 	if err := l.call(s, func(ctx context.Context) error { return f(ctx, w) }); err != nil {
 		before.release()

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/levada-io/levada/connector"
@@ -29,28 +30,61 @@ func (l *lane) bury(w *work, before taken, ts []*trial) {
 	l.later = append(l.later, grave)
 }
 
-// number makes what is written from now on wait for the letters. A run that ends before
-// they are stored does not know of them; should the next one come to another end for
-// their records, these are still in their place.
+// letter is a chunk of dead letters that is not stored yet.
+type letter struct {
+	number uint64
+	of     []*partition
+}
+
+// number makes what is written of their partitions from now on wait for the letters. A
+// run that ends before they are stored does not know of them; should the next one come to
+// another end for their records, these are still in their place.
 func (l *lane) number(grave *work) {
 	l.lettered++
-	grave.letter = l.lettered
+	l.open(grave, l.lettered)
+}
+
+func (l *lane) open(grave *work, number uint64) {
+	grave.letter = &letter{number, grave.parts}
 	l.unsettled = append(l.unsettled, grave.letter)
 }
 
 // settle says that letters are stored, or that nobody waits for them any more.
-func (l *lane) settle(letter uint64) {
-	if i, ok := slices.BinarySearch(l.unsettled, letter); ok {
+func (l *lane) settle(t *letter) {
+	if i := slices.Index(l.unsettled, t); i >= 0 {
 		l.unsettled = slices.Delete(l.unsettled, i, i+1)
 		l.wake()
 	}
 }
 
-// inter hands the letters of a chunk to their sink, but for those of records that are
-// read again.
+// inter hands letters to their sink, but for those of records that are read again. Those
+// of a partition with a retry wait for its end, which may give their records back.
 func (l *lane) inter() {
-	for i, grave := range l.later {
-		l.later[i] = nil
+	if len(l.later) == 0 && len(l.back) == 0 {
+		return
+	}
+	for p := range l.back {
+		l.recall(p)
+	}
+	through := func(p *partition) bool { return p.waits == 0 }
+	var wait []*work
+	for _, grave := range l.later {
+		if slices.ContainsFunc(grave.parts, func(p *partition) bool { return p.waits > 0 }) {
+			held := grave
+			if grave = held.carve(func(p *partition) bool { return p.waits > 0 }); grave != nil {
+				l.open(grave, held.letter.number)
+			}
+			held.letter.of = held.parts
+			if held.Len() > 0 {
+				wait = append(wait, held)
+			} else {
+				held.finish()
+				l.settle(held.letter)
+			}
+			if grave == nil {
+				continue
+			}
+		}
 		if grave.truncate(l.back); grave.Len() == 0 {
 			grave.finish()
 			l.settle(grave.letter)
@@ -58,8 +92,47 @@ func (l *lane) inter() {
 		}
 		l.graves.add(grave)
 	}
-	l.later = l.later[:0]
-	clear(l.back)
+	clear(l.later)
+	l.later = append(l.later[:0], wait...)
+	maps.DeleteFunc(l.back, func(p *partition, _ int64) bool { return through(p) })
+}
+
+// recall takes back what stands behind letters of a partition that are not written, since
+// their records are read again: those may come to another end, and find their place.
+func (l *lane) recall(p *partition) {
+	lost := slices.ContainsFunc(l.later, func(grave *work) bool {
+		for i := range grave.Len() {
+			if r := grave.Source(i); grave.partition(r) == p && l.back.behind(p, r.Offset) {
+				return true
+			}
+		}
+		return false
+	})
+	if !lost {
+		return
+	}
+	// A batch that reaches behind the place goes as a whole, and takes the place with it.
+	for before := int64(-1); before != l.back[p]; {
+		before = l.back[p]
+		for _, b := range l.hold {
+			if o := b.open[p]; o != nil && l.back.behind(p, o.spans[len(o.spans)-1].Hi-1) {
+				l.back.at(p, o.first)
+				b.giveUp(p)
+			}
+		}
+		for _, x := range l.exit {
+			for _, w := range x.queue {
+				if x != l.graves && w.batch != nil && slices.Contains(w.parts, p) && l.back.behind(p, w.Spans[len(w.Spans)-1].Hi-1) {
+					l.back.at(p, w.Source(0).Offset)
+				}
+			}
+		}
+	}
+	for _, x := range l.exit {
+		if x != l.graves {
+			x.truncate(stops{p: l.back[p]})
+		}
+	}
 }
 
 // letters makes grave, a fork of the chunk, the chunk of the letters. payloads are those
@@ -128,7 +201,7 @@ func (x *sinkExit) refused(w *work, refused connector.RecordErrors) {
 	e := x.lane.e
 	ts := make([]*trial, len(refused))
 	for k, r := range refused {
-		ts[k] = &trial{record.Failure{Source: w.Source(r.Index), Step: x.step, Err: r.Err, Element: r.Index}, 1}
+		ts[k] = &trial{Failure: record.Failure{Source: w.Source(r.Index), Step: x.step, Err: r.Err, Element: r.Index}, calls: 1}
 	}
 	policy := e.cfg.Program.Policies[x.step].OnError
 	switch {

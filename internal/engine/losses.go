@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/levada-io/levada/record"
@@ -53,14 +54,58 @@ func (l *losses) add(records, dead int) string {
 	return fmt.Sprintf("%d of the last %d records could not be handled (max_ratio %v)", lost, all, l.limits.Ratio)
 }
 
-// died counts a dead letter of the chunk at hand.
+// portion is what a chunk has of one partition.
+type portion struct {
+	part *partition
+	recs []record.Record
+}
+
+// owe notes what the lane has taken.
+func (l *lane) owe(w *work) {
+	recs := w.Recs // which stand span by span
+	for i, s := range w.Spans {
+		n := 0
+		for n < len(recs) && recs[n].Partition == s.Partition && recs[n].Topic == s.Topic && recs[n].Offset < s.Hi {
+			n++
+		}
+		l.owed = append(l.owed, portion{w.parts[i], recs[:n]})
+		recs = recs[n:]
+	}
+}
+
+// died counts a dead letter.
 func (l *lane) died(t *trial) { l.dead = append(l.dead, t) }
 
-// tally holds a chunk that was led through the program against the limits.
-func (l *lane) tally(recs []record.Record, spans []record.Span, parts []*partition) {
-	dead := l.dead
-	l.dead = l.dead[:0]
-	if passed := l.e.losses.add(len(recs), len(dead)); passed != "" {
+// tally holds what is through the program against the limits: all but the partitions with
+// a retry.
+func (l *lane) tally() {
+	if len(l.owed) == 0 && len(l.dead) == 0 {
+		return
+	}
+	owed, dead := l.owed, l.dead
+	l.owed, l.dead = l.owed[:0], l.dead[:0]
+	if len(l.retries) > 0 {
+		owed, dead = slices.Clone(owed), slices.Clone(dead)
+		owed = slices.DeleteFunc(owed, func(s portion) bool {
+			waits := s.part.waits > 0
+			if waits {
+				l.owed = append(l.owed, s)
+			}
+			return waits
+		})
+		dead = slices.DeleteFunc(dead, func(t *trial) bool {
+			waits := t.part != nil && t.part.waits > 0
+			if waits {
+				l.dead = append(l.dead, t)
+			}
+			return waits
+		})
+	}
+	records := 0
+	for _, s := range owed {
+		records += len(s.recs)
+	}
+	if passed := l.e.losses.add(records, len(dead)); passed != "" {
 		l.tooMany(passed, dead[len(dead)-1])
 	}
 	most := l.e.losses.limits.Consecutive
@@ -68,8 +113,8 @@ func (l *lane) tally(recs []record.Record, spans []record.Span, parts []*partiti
 		return
 	}
 	if len(dead) == 0 {
-		for _, p := range parts {
-			p.streak = 0
+		for _, s := range owed {
+			s.part.streak = 0
 		}
 		return
 	}
@@ -77,16 +122,15 @@ func (l *lane) tally(recs []record.Record, spans []record.Span, parts []*partiti
 	for _, t := range dead {
 		lost[t.Source] = t
 	}
-	k := 0 // records stand span by span
-	for i, s := range spans {
-		for ; k < len(recs) && recs[k].Partition == s.Partition && recs[k].Topic == s.Topic && recs[k].Offset < s.Hi; k++ {
-			t := lost[&recs[k]]
+	for _, s := range owed {
+		for i := range s.recs {
+			t := lost[&s.recs[i]]
 			if t == nil {
-				parts[i].streak = 0
+				s.part.streak = 0
 				continue
 			}
-			if parts[i].streak++; parts[i].streak == most {
-				l.tooMany(fmt.Sprintf("%d records of %s in a row could not be handled (max_consecutive)", most, parts[i].Partition), t)
+			if s.part.streak++; s.part.streak == most {
+				l.tooMany(fmt.Sprintf("%d records of %s in a row could not be handled (max_consecutive)", most, s.part.Partition), t)
 			}
 		}
 	}

@@ -58,7 +58,7 @@ func TestLossesModel(t *testing.T) {
 						continue
 					}
 					dead++
-					l.died(&trial{record.Failure{Source: &recs[i], Err: errors.New("no")}, 1})
+					l.died(&trial{Failure: record.Failure{Source: &recs[i], Err: errors.New("no")}, calls: 1})
 					if streaks[p]++; streaks[p] == limits.Consecutive && row == "" {
 						row = fmt.Sprintf("%d records of t[%d] in a row", limits.Consecutive, p)
 					}
@@ -80,7 +80,8 @@ func TestLossesModel(t *testing.T) {
 				share = fmt.Sprintf("%d of the last %d records", lost, all)
 			}
 
-			l.tally(recs, spans, of)
+			l.owe(&work{Chunk: &record.Chunk{Recs: recs, Spans: spans}, parts: of})
+			l.tally()
 			limit, ended := errors.AsType[*LimitError](e.failure())
 			if share == "" && row == "" {
 				if ended {

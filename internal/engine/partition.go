@@ -24,7 +24,10 @@ type partition struct {
 
 	forgotten bool // batches gave up what they held of it, and hold no more; the lane's
 
-	streak int // dead letters in a row up to the last record taken; the lane's
+	streak int // dead letters in a row up to the last record that is through; the lane's
+
+	waits    int                     // retries that it waits for; the lane's
+	retrying atomic.Pointer[waiting] // the last one of them; nil: none
 
 	paused atomic.Bool // written under poller.pausing
 

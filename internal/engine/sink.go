@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/levada-io/levada/connector"
@@ -74,8 +75,15 @@ func (x *sinkExit) blocked() bool {
 
 // behind says that letters which stand before the chunk are not stored yet.
 func (x *sinkExit) behind(w *work) bool {
-	open := x.lane.unsettled
-	return x != x.lane.graves && len(open) > 0 && open[0] <= w.behind
+	if x == x.lane.graves {
+		return false
+	}
+	return slices.ContainsFunc(x.lane.unsettled, func(t *letter) bool { return t.number <= w.behind && meet(t.of, w.parts) })
+}
+
+// meet says that two chunks have a partition in common.
+func meet(a, b []*partition) bool {
+	return slices.ContainsFunc(a, func(p *partition) bool { return slices.Contains(b, p) })
 }
 
 // waits says that the chunk is behind letters that will be stored. The lane is woken when
@@ -84,14 +92,61 @@ func (x *sinkExit) waits(w *work) bool {
 	return x.behind(w) && !x.lane.graves.outlet.broken.Load()
 }
 
+// unpark writes what waits, as far as the sink takes it. What is behind a letter waits on;
+// a letter may wait for a retry, so that other partitions pass.
 func (x *sinkExit) unpark() {
-	for len(x.queue) > 0 && !x.waits(x.queue[0]) && !x.blocked() {
-		w := x.queue[0]
-		x.queue[0] = nil
-		x.queue = x.queue[1:]
+	for i := 0; i < len(x.queue) && !x.blocked(); {
+		w := x.queue[i]
+		if x.waits(w) {
+			x.split(i)
+			i++
+			continue
+		}
+		if slices.ContainsFunc(x.queue[:i], func(v *work) bool { return meet(v.parts, w.parts) }) {
+			i++
+			continue
+		}
+		x.queue = slices.Delete(x.queue, i, i+1)
 		x.bytes -= w.size()
 		x.write(w)
 	}
+}
+
+// truncate takes what is read again out of the queue.
+func (x *sinkExit) truncate(ends stops) {
+	x.queue = slices.DeleteFunc(x.queue, func(w *work) bool {
+		size := w.size()
+		w.truncate(ends)
+		gone := w.Len() == 0
+		less := size - w.size()
+		if gone {
+			discard(w.Col)
+			w.finish()
+			less = size
+		}
+		x.bytes -= less
+		x.lane.e.land(less)
+		return gone
+	})
+}
+
+// split makes two of a chunk in the queue where only some of its partitions have a retry.
+func (x *sinkExit) split(i int) {
+	w := x.queue[i]
+	has := func(p *partition) bool { return p.waits > 0 }
+	if !slices.ContainsFunc(w.parts, has) {
+		return
+	}
+	size := w.size()
+	free := w.carve(has)
+	if free == nil {
+		return
+	}
+	free.behind = w.behind
+	x.queue = slices.Insert(x.queue, i+1, free)
+	more := w.size() + free.size() - size
+	x.bytes += more
+	x.lane.e.flying.Add(more)
 }
 
 // write hands a chunk to the sink; its size is counted as in flight already.
@@ -128,7 +183,7 @@ func (x *sinkExit) write(w *work) {
 		if err == nil {
 			x.stored(w.Len())
 			w.finish()
-			if w.letter > 0 {
+			if w.letter != nil {
 				x.lane.do(func() { x.lane.settle(w.letter) })
 			}
 		} else if refused, ok := errors.AsType[connector.RecordErrors](err); ok {

@@ -58,7 +58,6 @@ type LaneStatus struct {
 	Calls    int64  // of operators, their beginnings and their ends
 	Step     string // the operator that runs; empty: none
 	Origin   string
-	Retrying bool // it waits before it calls the operator again
 	Progress program.Progress
 }
 
@@ -81,6 +80,10 @@ type PartitionStatus struct {
 	Paused    bool // its queue is full
 	// QueuedBytes are fetched, and no lane has taken them.
 	QueuedBytes int64
+	// Retrying is the step at which a message waits for its next call; empty: none does.
+	Retrying    string
+	RetryOrigin string
+	Tries       int64 // that it had
 	// InFlight are the parts of chunks on their way to a sink; what a batch holds is
 	// none.
 	InFlight int64
@@ -156,6 +159,9 @@ func (e *Engine) Status() Status {
 			QueuedBytes: queued, Untaken: -1, Lag: -1,
 		}
 		ps.Frontier, ps.Taken, ps.InFlight = p.frontier.books()
+		if t := p.retrying.Load(); t != nil {
+			ps.Retrying, ps.RetryOrigin, ps.Tries = t.step, e.cfg.Program.Origins[t.step], t.tries
+		}
 		if end, ok := reach[p.Partition]; ok {
 			ps.Lag = max(0, end-ps.Frontier)
 			ps.Untaken = max(0, end-ps.Taken)
@@ -173,11 +179,9 @@ func (l *lane) status() LaneStatus {
 	s := LaneStatus{ID: l.id, Turns: l.turns.Load(), Calls: l.calls.Load()}
 	now := l.now.Load()
 	if now == nil {
-		if now = l.pauses.Load(); now == nil {
-			return s
-		}
-		s.Retrying = true
-	} else if w, ok := now.watched(); ok {
+		return s
+	}
+	if w, ok := now.watched(); ok {
 		s.Progress = w.Progress()
 	}
 	s.Step = strings.Join(now.names, ", ")

@@ -21,9 +21,10 @@ type work struct {
 	// batch is the last batch step that the elements have come through; nil: none, they
 	// come of the records as they were read.
 	batch *batchExit
-	// letter is the number of a chunk of dead letters, behind that of the last one whose
-	// records stand before these: it is stored first.
-	letter, behind uint64
+	// letter stands for a chunk of dead letters until it is stored. behind is the number
+	// of the last one that came before these records: those of their partitions go first.
+	letter *letter
+	behind uint64
 }
 
 // size is what the work keeps in memory, for budgets: the records it came of, what became
@@ -196,9 +197,18 @@ func (w *work) drop() bool {
 }
 
 // truncate takes out what lies at or behind the ends of its partitions, and answers for
-// it no more: their frontiers will stay there.
+// it no more: their frontiers will stay there. What a batch has made lies where its last
+// record does.
 func (w *work) truncate(ends stops) {
 	if len(ends) == 0 {
+		return
+	}
+	if w.batch != nil && slices.ContainsFunc(w.Spans, func(s record.Span) bool { return ends.behind(w.parts[0], s.Hi-1) }) {
+		for _, p := range w.parts {
+			p.frontier.abandon()
+		}
+		w.Spans, w.parts = nil, nil
+		w.keep(nil)
 		return
 	}
 	idx := make([]int32, 0, w.Len())

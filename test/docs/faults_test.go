@@ -49,7 +49,7 @@ var rows = []struct {
 	}},
 	{"Messages that fail", []string{
 		"poison at decode", "poison in a map", "poison in a filter", "poison in a flat_map", "poison in a route", "poison in one branch of a broadcast",
-		"poison behind a batch", "poison at encode", "poison at the sink", "poison under skip", "poison under dead_letter", "poison under retry",
+		"poison behind a batch", "poison at encode", "poison at the sink", "poison under skip", "poison under dead_letter", "poison under retry", "poison under retry, other partitions",
 		"poison beyond the limits",
 		"killed before a dead letter is stored", "dead-letter topic down", "dead-letter topic missing", "dead letter too large",
 		"Python exception", "wrong type from Python", "endless loop in Python", "endless loop in Go", "interpreter kept by another thread", "Go error", "Go panic", "panic in a goroutine of a step",
