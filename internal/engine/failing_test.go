@@ -945,3 +945,41 @@ func TestStopDuringRetryBuriesOnce(t *testing.T) {
 		}
 	})
 }
+
+// A branch fails while another waits at a later message: a letter between the two is of a
+// record that is read again, and is buried once.
+func TestFailDuringRetryBuriesOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mended atomic.Bool
+		down := func(at string) func(string) error {
+			return func(v string) error {
+				if v == at && !mended.Load() {
+					return errors.New("not now")
+				}
+				return nil
+			}
+		}
+		p := pipeline(2, func(int) *program.Stage {
+			return &program.Stage{Ops: []program.Op{called("first", fails("5"))}, Broadcast: &program.BroadcastExit{Step: "all", Branches: []*program.Stage{
+				toSink(0, called("b", down("7"))), toSink(1, called("a", down("3"))),
+			}}}
+		})
+		policy(p, "first", program.Policy{OnError: program.DeadLetter})
+		policy(p, "a", program.Policy{Times: 1, Backoff: time.Second})
+		policy(p, "b", program.Policy{Times: 9, Backoff: time.Minute})
+		w := newWorld(t, 1, p)
+		w.store.Create("dead", 1)
+		w.produce([]int32{0}, 10)
+		err := w.start(w.buried).wait()
+		if m, ok := errors.AsType[*engine.MessageError](err); !ok || m.Offset != 3 || len(w.letters()) != 0 || w.committed(0) != 3 {
+			t.Errorf("%v, %d letters, committed %d; want a failure at 3 and no letter", err, len(w.letters()), w.committed(0))
+		}
+		mended.Store(true)
+		if err := w.start(drained, w.buried).wait(); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(w.letters()); n != 1 {
+			t.Errorf("%d letters, want 1", n)
+		}
+	})
+}

@@ -66,17 +66,17 @@ func (l *lane) inter() {
 	for p := range l.back {
 		l.recall(p)
 	}
-	through := func(p *partition) bool { return p.waits == 0 }
-	var wait []*work
+	waits := func(p *partition) bool { return p.waits > 0 }
+	var later []*work
 	for _, grave := range l.later {
-		if slices.ContainsFunc(grave.parts, func(p *partition) bool { return p.waits > 0 }) {
+		if slices.ContainsFunc(grave.parts, waits) {
 			held := grave
-			if grave = held.carve(func(p *partition) bool { return p.waits > 0 }); grave != nil {
+			if grave = held.carve(waits); grave != nil {
 				l.open(grave, held.letter.number)
 			}
 			held.letter.of = held.parts
 			if held.Len() > 0 {
-				wait = append(wait, held)
+				later = append(later, held)
 			} else {
 				held.finish()
 				l.settle(held.letter)
@@ -92,9 +92,8 @@ func (l *lane) inter() {
 		}
 		l.graves.add(grave)
 	}
-	clear(l.later)
-	l.later = append(l.later[:0], wait...)
-	maps.DeleteFunc(l.back, func(p *partition, _ int64) bool { return through(p) })
+	l.later = later
+	maps.DeleteFunc(l.back, func(p *partition, _ int64) bool { return !waits(p) })
 }
 
 // recall takes back what stands behind letters of a partition that are not written, since
