@@ -106,7 +106,12 @@ func (x *sinkExit) unpark() {
 			i++
 			continue
 		}
-		x.queue = slices.Delete(x.queue, i, i+1)
+		if i == 0 { // nearly always: a long queue is not moved for each
+			x.queue[0] = nil
+			x.queue = x.queue[1:]
+		} else {
+			x.queue = slices.Delete(x.queue, i, i+1)
+		}
 		x.bytes -= w.size()
 		x.write(w)
 	}
