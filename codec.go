@@ -2,12 +2,14 @@ package levada
 
 import (
 	"encoding/json/jsontext"
+	stdjson "encoding/json/v2"
 	"reflect"
 
 	"github.com/levada-io/levada/codec"
 	"github.com/levada-io/levada/codec/avro"
 	"github.com/levada-io/levada/codec/json"
 	"github.com/levada-io/levada/codec/msgpack"
+	"github.com/levada-io/levada/codec/prefix"
 	"github.com/levada-io/levada/codec/protobuf"
 	"github.com/levada-io/levada/internal/program"
 	"github.com/levada-io/levada/plan"
@@ -30,8 +32,30 @@ type builtin interface {
 	settings() jsontext.Value
 }
 
+// adjusted are the settings of a codec, as plans have them.
+type adjusted struct {
+	Schema string `json:"schema,omitempty"`
+	Writer string `json:"writer,omitempty"`
+	Strict bool   `json:"strict,omitzero"`
+	Prefix string `json:"prefix,omitempty"`
+	ID     int    `json:"id,omitzero"`
+}
+
+// text is nil where nothing is set. A schema that is no UTF-8 is none, which is told of
+// when it is read.
+func (a adjusted) text() jsontext.Value {
+	if a == (adjusted{}) {
+		return nil
+	}
+	text, err := stdjson.Marshal(a)
+	if err != nil {
+		return jsontext.Value(`{"schema":""}`)
+	}
+	return text
+}
+
 // JSONCodec is the codec of [JSON].
-type JSONCodec[V any] struct{ strict bool }
+type JSONCodec[V any] struct{ set adjusted }
 
 // JSON is the codec between JSON text and V. Members that V does not name are dropped
 // unless V keeps them in a field with the tag `json:",embed"`; those that it names must
@@ -39,26 +63,33 @@ type JSONCodec[V any] struct{ strict bool }
 func JSON[V any]() JSONCodec[V] { return JSONCodec[V]{} }
 
 // Decode implements Decoder, for tests: a pipeline prepares the codec once.
-func (c JSONCodec[V]) Decode(text []byte) (V, error) {
-	return decode[V](&json.Codec{Strict: c.strict}, text)
-}
+func (c JSONCodec[V]) Decode(text []byte) (V, error) { return decode[V](json.New(), c.set, text) }
 
 // Encode implements Encoder, for tests: a pipeline prepares the codec once.
-func (JSONCodec[V]) Encode(v V) ([]byte, error) { return encode(json.New(), v) }
+func (c JSONCodec[V]) Encode(v V) ([]byte, error) { return encode(json.New(), c.set, v) }
 
 // Strict is the codec that refuses a message with text that is no UTF-8, or with one name
 // twice in an object. Only a parse has a use for it.
 func (c JSONCodec[V]) Strict() JSONCodec[V] {
-	c.strict = true
+	c.set.Strict = true
 	return c
 }
 
-func (c JSONCodec[V]) settings() jsontext.Value { return strictness(c.strict) }
+// Confluent is the codec of messages behind a zero byte and the number that their schema
+// has in a registry, as Confluent's serializers write them. A parse reads those of schema
+// id alone, a serialize writes id. 0: the lock that the process is given (--schemas) has
+// the numbers; a parse without one reads messages of any.
+func (c JSONCodec[V]) Confluent(id int) JSONCodec[V] {
+	c.set.Prefix, c.set.ID = prefix.Confluent, id
+	return c
+}
+
+func (c JSONCodec[V]) settings() jsontext.Value { return c.set.text() }
 
 func (JSONCodec[V]) codec() string { return "json" }
 
 // MsgpackCodec is the codec of [Msgpack].
-type MsgpackCodec[V any] struct{ strict bool }
+type MsgpackCodec[V any] struct{ set adjusted }
 
 // Msgpack is the codec between MessagePack and V. Members have the names that JSON gives
 // them, and what is said there of missing and unknown ones holds here. Bytes are bin, a
@@ -67,25 +98,34 @@ func Msgpack[V any]() MsgpackCodec[V] { return MsgpackCodec[V]{} }
 
 // Decode implements Decoder, for tests: a pipeline prepares the codec once.
 func (c MsgpackCodec[V]) Decode(message []byte) (V, error) {
-	return decode[V](&msgpack.Codec{Strict: c.strict}, message)
+	return decode[V](msgpack.New(), c.set, message)
 }
 
 // Encode implements Encoder, for tests: a pipeline prepares the codec once.
-func (MsgpackCodec[V]) Encode(v V) ([]byte, error) { return encode(msgpack.New(), v) }
+func (c MsgpackCodec[V]) Encode(v V) ([]byte, error) { return encode(msgpack.New(), c.set, v) }
 
 // Strict is the codec that refuses a message with text that is no UTF-8, or with one name
 // twice in an object. Only a parse has a use for it.
 func (c MsgpackCodec[V]) Strict() MsgpackCodec[V] {
-	c.strict = true
+	c.set.Strict = true
 	return c
 }
 
-func (c MsgpackCodec[V]) settings() jsontext.Value { return strictness(c.strict) }
+// Confluent is the codec of messages behind a zero byte and the number that their schema
+// has in a registry, as Confluent's serializers write them. A parse reads those of schema
+// id alone, a serialize writes id. 0: the lock that the process is given (--schemas) has
+// the numbers; a parse without one reads messages of any.
+func (c MsgpackCodec[V]) Confluent(id int) MsgpackCodec[V] {
+	c.set.Prefix, c.set.ID = prefix.Confluent, id
+	return c
+}
+
+func (c MsgpackCodec[V]) settings() jsontext.Value { return c.set.text() }
 
 func (MsgpackCodec[V]) codec() string { return "msgpack" }
 
 // ProtobufCodec is the codec of [Protobuf].
-type ProtobufCodec[V any] struct{}
+type ProtobufCodec[V any] struct{ set adjusted }
 
 // Protobuf is the codec between messages of protocol buffers and V, a struct that
 // protoc-gen-go generated or, what such structs are made for, a pointer to one:
@@ -93,66 +133,117 @@ type ProtobufCodec[V any] struct{}
 func Protobuf[V any]() ProtobufCodec[V] { return ProtobufCodec[V]{} }
 
 // Decode implements Decoder, for tests: a pipeline prepares the codec once.
-func (ProtobufCodec[V]) Decode(message []byte) (V, error) {
-	return decode[V](protobuf.New(), message)
+func (c ProtobufCodec[V]) Decode(message []byte) (V, error) {
+	return decode[V](protobuf.New(), c.set, message)
 }
 
 // Encode implements Encoder, for tests: a pipeline prepares the codec once.
-func (ProtobufCodec[V]) Encode(v V) ([]byte, error) { return encode(protobuf.New(), v) }
+func (c ProtobufCodec[V]) Encode(v V) ([]byte, error) { return encode(protobuf.New(), c.set, v) }
 
-func (ProtobufCodec[V]) settings() jsontext.Value { return nil }
+// Strict is the codec that refuses a message with a field that V does not know, or with
+// text that is no UTF-8. Only a parse has a use for it.
+func (c ProtobufCodec[V]) Strict() ProtobufCodec[V] {
+	c.set.Strict = true
+	return c
+}
+
+// Confluent is the codec of messages behind a zero byte and the number that their schema
+// has in a registry, as Confluent's serializers write them. A parse reads those of schema
+// id alone, a serialize writes id. 0: the lock that the process is given (--schemas) has
+// the numbers; a parse without one reads messages of any.
+func (c ProtobufCodec[V]) Confluent(id int) ProtobufCodec[V] {
+	c.set.Prefix, c.set.ID = prefix.Confluent, id
+	return c
+}
+
+func (c ProtobufCodec[V]) settings() jsontext.Value { return c.set.text() }
 
 func (ProtobufCodec[V]) codec() string { return "protobuf" }
 
 // AvroCodec is the codec of [Avro].
-type AvroCodec[V any] struct{ schema string }
+type AvroCodec[V any] struct{ set adjusted }
 
 // Avro is the codec between Avro, in its binary encoding and with nothing before it, and
 // V. The schema is a JSON text, best embedded: Avro[Visit](visitsAvsc). Members have the
 // names that JSON gives them.
-func Avro[V any](schema string) AvroCodec[V] { return AvroCodec[V]{schema} }
+func Avro[V any](schema string) AvroCodec[V] { return AvroCodec[V]{adjusted{Schema: schema}} }
 
 // Decode implements Decoder, for tests: a pipeline prepares the codec once.
-func (c AvroCodec[V]) Decode(message []byte) (v V, err error) {
-	of, err := avro.Of(c.schema)
-	if err != nil {
-		return v, err
-	}
-	return decode[V](of, message)
-}
+func (c AvroCodec[V]) Decode(message []byte) (V, error) { return decode[V](avro.New(), c.set, message) }
 
 // Encode implements Encoder, for tests: a pipeline prepares the codec once.
-func (c AvroCodec[V]) Encode(v V) ([]byte, error) {
-	of, err := avro.Of(c.schema)
-	if err != nil {
-		return nil, err
-	}
-	return encode(of, v)
+func (c AvroCodec[V]) Encode(v V) ([]byte, error) { return encode(avro.New(), c.set, v) }
+
+// Strict is the codec that refuses a message with text that is no UTF-8, or with one key
+// twice in a map. Only a parse has a use for it.
+func (c AvroCodec[V]) Strict() AvroCodec[V] {
+	c.set.Strict = true
+	return c
 }
 
-// settings are what the plan has beside the name. What is no UTF-8 is no schema either,
-// which is told of when it is read.
-func (c AvroCodec[V]) settings() jsontext.Value {
-	text, err := jsontext.AppendQuote([]byte(`{"schema":`), c.schema)
-	if err != nil {
-		return jsontext.Value(`{"schema":""}`)
-	}
-	return append(text, '}')
+// Confluent is the codec of messages behind a zero byte and the number that their schema
+// has in a registry, as Confluent's serializers write them. A parse reads those of schema
+// id alone, a serialize writes id. 0: the lock that the process is given (--schemas) has
+// the numbers and the schemas behind them, so that a parse reads what each of them wrote.
+func (c AvroCodec[V]) Confluent(id int) AvroCodec[V] {
+	c.set.Prefix, c.set.ID = prefix.Confluent, id
+	return c
 }
+
+// SingleObject is the codec of messages in Avro's single-object encoding, behind the
+// fingerprint of their schema. A parse reads those of its schema, of its writer's and of
+// those that the lock has.
+func (c AvroCodec[V]) SingleObject() AvroCodec[V] {
+	c.set.Prefix, c.set.ID = prefix.SingleObject, 0
+	return c
+}
+
+// Writer is the codec of messages that another schema wrote. They are read by that one,
+// and V is what the codec's own says: what it does not have is passed over, what the
+// writer did not have is its default. Only a parse has a use for it.
+func (c AvroCodec[V]) Writer(schema string) AvroCodec[V] {
+	c.set.Writer = schema
+	return c
+}
+
+func (c AvroCodec[V]) settings() jsontext.Value { return c.set.text() }
 
 func (AvroCodec[V]) codec() string { return "avro" }
 
-func decode[V any](c codec.Codec, message []byte) (V, error) {
+// set is a codec with settings, for who reads or writes without a pipeline.
+func set(c codec.Adjustable, a adjusted, writes bool) (codec.Codec, error) {
+	out, _ := c.(codec.Codec)
+	if text := a.text(); text != nil {
+		var err error
+		if out, err = c.With(text); err != nil {
+			return nil, err
+		}
+	}
+	if r, ok := out.(codec.Registered); ok {
+		return r.Registered(nil, writes)
+	}
+	return out, nil
+}
+
+func decode[V any](c codec.Adjustable, a adjusted, message []byte) (V, error) {
 	var v V
-	b, err := c.Bind(reflect.TypeFor[V]())
+	with, err := set(c, a, false)
+	if err != nil {
+		return v, err
+	}
+	b, err := with.Bind(reflect.TypeFor[V]())
 	if err == nil {
 		err = b.Decode(message, &v)
 	}
 	return v, err
 }
 
-func encode[V any](c codec.Codec, v V) ([]byte, error) {
-	b, err := c.Bind(reflect.TypeFor[V]())
+func encode[V any](c codec.Adjustable, a adjusted, v V) ([]byte, error) {
+	with, err := set(c, a, true)
+	if err != nil {
+		return nil, err
+	}
+	b, err := with.Bind(reflect.TypeFor[V]())
 	if err != nil {
 		return nil, err
 	}
@@ -174,13 +265,6 @@ func (RawCodec) Encode(b []byte) ([]byte, error) { return b, nil }
 func (RawCodec) codec() string { return "raw" }
 
 func (RawCodec) settings() jsontext.Value { return nil }
-
-func strictness(strict bool) jsontext.Value {
-	if !strict {
-		return nil
-	}
-	return jsontext.Value(`{"strict":true}`)
-}
 
 // Parse turns raw bytes into values: Parse("parse", levada.JSON[Metric]()).
 func (s Stream[T]) Parse[U any](name string, d Decoder[T, U], opts ...Option) Stream[U] {

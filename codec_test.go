@@ -32,7 +32,7 @@ func TestStrictSerialize(t *testing.T) {
 		Parse("parse", levada.Msgpack[string]().Strict()).
 		Serialize("print", levada.JSON[string]().Strict()).
 		Sink("out", levada.Topic("out"))
-	if _, err := p.Plan(); err == nil || !strings.Contains(err.Error(), "a serialize takes no settings") {
+	if _, err := p.Plan(); err == nil || !strings.Contains(err.Error(), `a serialize takes no setting "strict"`) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -41,6 +41,7 @@ import (
 	"github.com/levada-io/levada/plan/testdata/corpus/passthrough"
 	"github.com/levada-io/levada/plan/testdata/corpus/policies"
 	"github.com/levada-io/levada/plan/testdata/corpus/policies_default"
+	"github.com/levada-io/levada/plan/testdata/corpus/prefix"
 	protobuf_steps "github.com/levada-io/levada/plan/testdata/corpus/protobuf"
 	"github.com/levada-io/levada/plan/testdata/corpus/raw"
 	"github.com/levada-io/levada/plan/testdata/corpus/reencode"
@@ -59,6 +60,7 @@ import (
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_open_end"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_policy"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_policy_of_a_batch"
+	"github.com/levada-io/levada/plan/testdata/corpus/wrong_prefix_number"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_retry"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_retry_bounds"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_two_policies"
@@ -99,6 +101,7 @@ var inGo = map[string]func() *levada.Pipeline{
 	"passthrough":       passthrough.Pipeline,
 	"policies":          policies.Pipeline,
 	"policies_default":  policies_default.Pipeline,
+	"prefix":            prefix.Pipeline,
 	"raw":               raw.Pipeline,
 	"protobuf":          protobuf_steps.Pipeline,
 	"reencode":          reencode.Pipeline,
@@ -118,6 +121,7 @@ var wrongInGo = map[string]func() *levada.Pipeline{
 	"wrong_name_twice":        wrong_name_twice.Pipeline,
 	"wrong_open_end":          wrong_open_end.Pipeline,
 	"wrong_policy":            wrong_policy.Pipeline,
+	"wrong_prefix_number":     wrong_prefix_number.Pipeline,
 	"wrong_two_sources":       wrong_two_sources.Pipeline,
 	"wrong_two_policies":      wrong_two_policies.Pipeline,
 	"wrong_retry_bounds":      wrong_retry_bounds.Pipeline,

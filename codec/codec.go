@@ -25,6 +25,24 @@ type Adjustable interface {
 	With(settings []byte) (Codec, error)
 }
 
+// Registered is a codec whose messages say by which schema they were written.
+type Registered interface {
+	Codec
+	// Registered is the codec that knows the schemas of a stream, oldest first; none:
+	// nobody told it of any. writes says that it is asked by who writes the stream.
+	//
+	// # Errors
+	//
+	// What the codec needs and nobody said; a number or a schema that the stream has not.
+	Registered(versions []Version, writes bool) (Codec, error)
+}
+
+// Version is one of the schemas that the messages of a stream are written by.
+type Version struct {
+	ID     int    // in the registry
+	Schema string // its text; empty: not at hand
+}
+
 // Bound converts values of one type.
 //
 // # Concurrency

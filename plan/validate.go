@@ -2,6 +2,7 @@ package plan
 
 import (
 	"encoding/json/jsontext"
+	"encoding/json/v2"
 	"fmt"
 	"maps"
 	"regexp"
@@ -383,14 +384,26 @@ func (v *validation) function(s *Step) {
 		return
 	}
 	switch {
-	case scheme == "builtin" && !strings.HasSuffix(rest, ".decode") && !strings.HasPrefix(rest, "avro."):
-		v.add(s, "bad-settings", "settings of a codec are about reading: they go to the parse", "a serialize takes no settings")
 	case scheme != "go" && scheme != "builtin":
 		v.add(s, "bad-settings", "", "only a Go step takes settings, %q is none", s.Function.Name)
 	case !s.Function.Settings.IsValid() || s.Function.Settings.Kind() != '{':
 		v.add(s, "bad-settings", "", "expected settings that are a JSON object, got %s", s.Function.Settings)
+	case strings.HasSuffix(rest, ".encode"):
+		var members map[string]jsontext.Value
+		if err := json.Unmarshal(s.Function.Settings, &members); err != nil {
+			v.add(s, "bad-settings", "", "expected settings that are a JSON object, got %v", err)
+			return
+		}
+		for _, name := range slices.Sorted(maps.Keys(members)) {
+			if !slices.Contains(written, name) {
+				v.add(s, "bad-settings", "settings about reading go to the parse", "a serialize takes no setting %q", name)
+			}
+		}
 	}
 }
+
+// written are the settings of codecs that are about what is written.
+var written = []string{"schema", "prefix", "id"}
 
 // members checks that a step has what its kind needs and nothing that it has no use
 // for.

@@ -225,7 +225,7 @@ func TestValidate(t *testing.T) {
 		}},
 		{"local builtin", linear, func(p *Plan) { p.Steps[3].Function.Local = true }, []string{`step "print" (p.py:4): a builtin can not be local, got "builtin:json.encode"`}},
 		{"settings of a serialize", linear, func(p *Plan) { p.Steps[3].Function.Settings = jsontext.Value(`{"strict":true}`) }, []string{
-			`step "print" (p.py:4): a serialize takes no settings` + "\nhint: settings of a codec are about reading: they go to the parse",
+			`step "print" (p.py:4): a serialize takes no setting "strict"` + "\nhint: settings about reading go to the parse",
 		}},
 		{"settings of Python", forked, func(p *Plan) { p.Steps[1].Function.Settings = jsontext.Value(`{}`) }, []string{`step "by" (p.py:2): only a Go step takes settings, "py:m:kind" is none`}},
 		{"settings that are a list", linear, func(p *Plan) { p.Steps[2].Function.Settings = jsontext.Value(`[1]`) }, []string{`step "keep" (p.py:3): expected settings that are a JSON object, got [1]`}},

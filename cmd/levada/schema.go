@@ -25,16 +25,12 @@ type locked struct {
 }
 
 func (c *locked) read() (*schema.Lock, error) {
-	data, err := os.ReadFile(c.Lock)
+	l, err := schema.ReadLock(c.Lock)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, usage("%s: expected a lock of schemas, got none\nhint: levada schema add FOLDER", c.Lock)
 	}
 	if err != nil {
-		return nil, err
-	}
-	l, err := schema.ParseLock(data)
-	if err != nil {
-		return nil, configError{fmt.Errorf("%s: %w", c.Lock, err)}
+		return nil, configError{err}
 	}
 	return l, nil
 }

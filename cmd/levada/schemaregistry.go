@@ -29,9 +29,13 @@ const (
 // topicName is what Kafka takes as the name of a topic, and safe as that of a file.
 var topicName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,248}$`)
 
-// pull fills the folder of the lock with the latest JSON Schemas of its registry, one file
-// per topic. The subject of a topic is its name, with or without "-value"; other kinds of
-// schemas and those of keys are passed over.
+// ending of the files of a kind of schema; those without are not read.
+var endings = map[sr.SchemaType]string{sr.TypeJSON: ".json", sr.TypeAvro: ".avsc"}
+
+// pull fills the folder of the lock with the latest schemas of its registry, one file per
+// topic, and with the earlier ones of Avro, which messages can not be read without. The
+// subject of a topic is its name, with or without "-value"; schemas of keys are passed
+// over, as are those of other kinds, but for their numbers.
 func pull(e *env, l *schema.Lock) error {
 	cl, err := registry(l.Registry.URL)
 	if err != nil {
@@ -43,19 +47,26 @@ func pull(e *env, l *schema.Lock) error {
 		return registryError(l.Registry.URL, err)
 	}
 	slices.Sort(subjects)
-	files, from, versions := map[string]string{}, map[string]string{}, map[string]int{}
+	files, from := map[string]string{}, map[string]string{}
+	taken, versions := map[string]int{}, map[string][]schema.Version{}
 	for _, subject := range subjects {
 		topic := strings.TrimSuffix(subject, "-value")
 		if strings.HasSuffix(subject, "-key") {
 			continue
 		}
-		s, err := cl.SchemaByVersion(ctx, subject, -1)
+		all, err := cl.Schemas(ctx, subject)
 		if err != nil {
 			return registryError(l.Registry.URL+", subject "+subject, err)
 		}
+		if len(all) == 0 {
+			continue
+		}
+		slices.SortFunc(all, func(a, b sr.SubjectSchema) int { return a.Version - b.Version })
+		s := all[len(all)-1]
+		ending := endings[s.Type]
 		why := ""
 		switch {
-		case s.Type != sr.TypeJSON:
+		case ending == "":
 			why = fmt.Sprintf("its schema is %s", s.Type)
 		case len(s.References) > 0:
 			why = "its schema refers to that of " + s.References[0].Subject
@@ -66,31 +77,84 @@ func pull(e *env, l *schema.Lock) error {
 		}
 		if why != "" {
 			fmt.Fprintf(e.stdout, "note: subject %s is passed over: %s\n", subject, why)
-			continue
 		}
-		files[topic+".json"], from[topic], versions[subject] = s.Schema.Schema+"\n", subject, s.Version
+		if topicName.MatchString(topic) && (why == "" || ending == "") {
+			versions[topic] = known(topic, all, files)
+		}
+		if why == "" {
+			files[topic+ending], from[topic], taken[subject] = s.Schema.Schema+"\n", subject, s.Version
+		}
 	}
-	if len(files) == 0 {
-		return configError{fmt.Errorf("registry %s: expected subjects with JSON Schemas, got none of %d", l.Registry.URL, len(subjects))}
+	if len(from) == 0 {
+		return configError{fmt.Errorf("registry %s: expected subjects with JSON Schemas or those of Avro, got none of %d", l.Registry.URL, len(subjects))}
 	}
-	// What was written for a subject that is gone goes, too; other files are not ours.
-	for subject := range l.Registry.Subjects {
-		topic := strings.TrimSuffix(subject, "-value")
-		name := topic + ".json"
-		// A lock comes from elsewhere: it names files of the folder, and no others.
-		if _, ok := files[name]; ok || !topicName.MatchString(topic) {
-			continue
-		}
-		if err := os.Remove(filepath.Join(l.Source, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
+	if err := clear(l, files); err != nil {
+		return err
 	}
 	for name, text := range files {
 		if err := writeFile(filepath.Join(l.Source, name), []byte(text)); err != nil {
 			return err
 		}
 	}
-	l.Registry.Subjects = versions
+	l.Registry.Subjects, l.Registry.Versions = taken, versions
+	return nil
+}
+
+// known are the versions of a topic that are of the same kind as the last one. Where
+// messages are read by them, those before the last get files of their own.
+func known(topic string, all []sr.SubjectSchema, files map[string]string) (out []schema.Version) {
+	last := all[len(all)-1]
+	for _, s := range all {
+		if s.Type != last.Type {
+			continue
+		}
+		v := schema.Version{ID: s.ID, Version: s.Version}
+		switch {
+		case s.Type != sr.TypeAvro || len(s.References) > 0:
+		case s.Version == last.Version:
+			v.File = topic + endings[sr.TypeAvro]
+		default:
+			v.File = earlier(topic, s.Version)
+			files[v.File] = s.Schema.Schema + "\n"
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+func earlier(topic string, version int) string {
+	return fmt.Sprintf("%s/%s.%d%s", schema.VersionsFolder, topic, version, endings[sr.TypeAvro])
+}
+
+// clear removes what was written for subjects and versions that are gone; other files are
+// not ours.
+func clear(l *schema.Lock, files map[string]string) error {
+	// A lock comes from elsewhere: it names files of the folder, and no others.
+	var gone []string
+	for subject := range l.Registry.Subjects {
+		topic := strings.TrimSuffix(subject, "-value")
+		if !topicName.MatchString(topic) {
+			continue
+		}
+		for _, ending := range endings {
+			if l.Files[topic+ending] != "" {
+				gone = append(gone, topic+ending)
+			}
+		}
+		for _, v := range l.Registry.Versions[topic] {
+			if name := earlier(topic, v.Version); v.File == name {
+				gone = append(gone, name)
+			}
+		}
+	}
+	for _, name := range gone {
+		if _, ok := files[name]; ok {
+			continue
+		}
+		if err := os.Remove(filepath.Join(l.Source, filepath.FromSlash(name))); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -1,32 +1,57 @@
 // Package avro is the codec for Avro: the binary encoding of one value per message, by a
-// schema that the pipeline names. Neither a schema nor its fingerprint is in a message.
+// schema that the pipeline names. Where messages were written by other schemas, they are
+// read by those, and what is read is what the pipeline's schema says. Which one it was, a
+// prefix says: the number of the schema in a registry, or its fingerprint.
 //
 // Values have the members that the other codecs give them, so that one type serves all:
 // a message is read as MessagePack of the same value, and written from it.
 package avro
 
 import (
+	"bytes"
 	"encoding/json/v2"
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"unsafe"
 
 	"github.com/levada-io/levada/codec"
+	"github.com/levada-io/levada/codec/prefix"
 	"github.com/levada-io/levada/internal/frame"
 	"github.com/levada-io/levada/plan"
-	library "github.com/twmb/avro"
 )
 
 // Codec is the codec. The zero value has no schema and binds nothing; Of and With make
 // one that has.
 type Codec struct {
-	root  *library.SchemaNode
-	named map[string]*library.SchemaNode
+	*Schema // of the values
+	set     settings
+	// writers are the schemas of messages; the first one is that of messages without a
+	// prefix, and of those that are written.
+	writers []writer
 }
 
-var _ codec.Codec = (*Codec)(nil)
+type settings struct {
+	Schema string `json:"schema"`
+	// Writer is the schema that messages are written by, where that is another one.
+	Writer string `json:"writer"`
+	Strict bool   `json:"strict"`
+	prefix.Settings
+}
+
+// writer is a schema that messages are written by.
+type writer struct {
+	*Schema
+	id int // in the registry; 0: not known
+}
+
+var (
+	_ codec.Adjustable = (*Codec)(nil)
+	_ codec.Registered = (*Codec)(nil)
+	_ prefix.Bare      = (*Codec)(nil)
+)
 
 // New returns the codec without a schema.
 func New() *Codec { return &Codec{} }
@@ -38,34 +63,116 @@ func New() *Codec { return &Codec{} }
 // A schema that is none, or that has a logical type whose values would not be what they
 // mean: decimal.
 func Of(schema string) (*Codec, error) {
-	s, err := library.Parse(schema)
+	s, err := Parse(schema)
 	if err != nil {
-		return nil, fmt.Errorf("the schema: %s", words(err))
+		return nil, fmt.Errorf("the schema: %w", err)
 	}
-	c := &Codec{root: s.Root(), named: map[string]*library.SchemaNode{}}
-	if err := c.collect(c.root, "", "$"); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return &Codec{Schema: s, set: settings{Schema: schema}, writers: []writer{{s, 0}}}, nil
 }
 
-// With returns the codec that a step's settings ask for: {"schema": "..."}.
-func (*Codec) With(settings []byte) (codec.Codec, error) {
-	var s struct {
-		Schema string `json:"schema"`
-	}
-	if len(settings) > 0 {
-		if err := json.Unmarshal(settings, &s, json.RejectUnknownMembers(true)); err != nil {
+// With returns the codec that a step's settings ask for: {"schema": "..."}, and what else
+// there may be.
+func (*Codec) With(text []byte) (codec.Codec, error) {
+	var s settings
+	if len(text) > 0 {
+		if err := json.Unmarshal(text, &s, json.RejectUnknownMembers(true)); err != nil {
 			return nil, err
 		}
 	}
 	if s.Schema == "" {
 		return nil, errNoSchema
 	}
-	return Of(s.Schema)
+	if err := s.Check(prefix.Confluent, prefix.SingleObject); err != nil {
+		return nil, err
+	}
+	c, err := Of(s.Schema)
+	if err != nil {
+		return nil, err
+	}
+	c.set = s
+	c.writers[0].id = s.ID
+	if s.Writer != "" {
+		w, err := Parse(s.Writer)
+		if err != nil {
+			return nil, fmt.Errorf("the writer's schema: %w", err)
+		}
+		c.writers[0].Schema = w
+		if s.Prefix == prefix.SingleObject {
+			c.writers = append(c.writers, writer{c.Schema, 0})
+		}
+	}
+	return c, nil
 }
 
 var errNoSchema = errors.New("expected the text of a schema, got none")
+
+// Registered implements codec.Registered.
+func (c *Codec) Registered(versions []codec.Version, writes bool) (codec.Codec, error) {
+	out := *c
+	out.writers = slices.Clone(c.writers)
+	if writes && c.set.Prefix != prefix.Confluent {
+		return &out, nil
+	}
+	var all []writer
+	if c.set.Prefix != "" {
+		if _, err := c.set.Known(versions); err != nil {
+			return nil, err
+		}
+	}
+	for _, v := range versions {
+		if v.Schema == "" || c.set.Prefix == "" || !writes && c.set.ID != 0 && v.ID != c.set.ID {
+			continue
+		}
+		s, err := Parse(v.Schema)
+		if err != nil && writes {
+			continue // then it is not the one of this step
+		}
+		if err != nil {
+			return nil, fmt.Errorf("schema %d of the stream: %w", v.ID, err)
+		}
+		all = append(all, writer{s, v.ID})
+	}
+	switch {
+	case c.set.Prefix == "":
+	case writes:
+		return &out, out.written(all)
+	case c.set.Prefix == prefix.SingleObject:
+		out.writers = append(out.writers, all...)
+	case c.set.ID == 0 && len(all) == 0:
+		return nil, prefix.ErrNoID
+	case len(all) > 0:
+		out.writers = all // a number's schema is what the registry has for it
+	}
+	return &out, nil
+}
+
+// written finds the number of the schema that is written by.
+func (c *Codec) written(all []writer) error {
+	if len(all) == 0 {
+		if c.set.ID == 0 {
+			return prefix.ErrNoID
+		}
+		return nil
+	}
+	var ids prefix.IDs
+	for _, w := range slices.Backward(all) {
+		if same := bytes.Equal(w.canonical, c.canonical); same && (c.set.ID == 0 || c.set.ID == w.id) {
+			c.writers[0].id = w.id
+			return nil
+		}
+		ids = append(ids, w.id)
+	}
+	slices.Reverse(ids)
+	if c.set.ID != 0 {
+		return fmt.Errorf("schema %d of the stream: expected the schema of this step, got another one", c.set.ID)
+	}
+	return fmt.Errorf("the schema: expected one that the stream has (%s), got another one", ids)
+}
+
+// Bare implements prefix.Bare.
+func (c *Codec) Bare() codec.Codec {
+	return &Codec{Schema: c.Schema, set: settings{Schema: c.set.Schema}, writers: []writer{{c.Schema, 0}}}
+}
 
 // Bind implements codec.Codec.
 func (c *Codec) Bind(t reflect.Type) (codec.Bound, error) {
@@ -73,7 +180,7 @@ func (c *Codec) Bind(t reflect.Type) (codec.Bound, error) {
 	if err != nil {
 		return nil, err
 	}
-	dec, err := frame.NewMsgpackDecoder(t, false)
+	dec, err := frame.NewMsgpackDecoder(t, c.set.Strict)
 	if err != nil {
 		return nil, err
 	}
@@ -94,21 +201,96 @@ func (c *Codec) Wire(l *frame.Layout) (frame.Wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &wire{n, l}, nil
+	return &wire{n, l, c.set.Strict}, nil
 }
 
-func (c *Codec) compile(t plan.Type, types map[string]plan.Type) (*node, error) {
-	if c.root == nil {
+// compiled is the codec for values of one type.
+type compiled struct {
+	node    *node // by which values are written
+	head    []byte
+	prefix  string
+	readers []reading
+	ids     prefix.IDs
+}
+
+// reading is how the messages of one writer are read.
+type reading struct {
+	head []byte // its prefix
+	node *node
+}
+
+func (c *Codec) compile(t plan.Type, types map[string]plan.Type) (*compiled, error) {
+	if c.Schema == nil {
 		return nil, errNoSchema
 	}
-	b := builder{codec: c, types: types, done: map[key]*node{}}
-	return b.node(c.root, t)
+	b := builder{reader: c.Schema, types: types, done: map[key]*node{}}
+	n, err := b.node(c.root, t)
+	if err != nil {
+		return nil, err
+	}
+	out := &compiled{node: n, prefix: c.set.Prefix}
+	switch {
+	case c.set.Prefix == prefix.SingleObject:
+		out.head = c.single()
+	case c.set.Prefix == prefix.Confluent && c.writers[0].id != 0:
+		out.head = prefix.Append(nil, c.writers[0].id)
+	}
+	for _, w := range c.writers {
+		r := reading{node: n}
+		if w.Schema != c.Schema {
+			if r.node, err = b.from(w.Schema, t); err != nil {
+				return nil, fmt.Errorf("%s: %w", w.named(), err)
+			}
+		}
+		switch c.set.Prefix {
+		case prefix.SingleObject:
+			r.head = w.single()
+		case prefix.Confluent:
+			r.head = prefix.Append(nil, w.id)
+			out.ids = append(out.ids, w.id)
+		}
+		out.readers = append(out.readers, r)
+	}
+	return out, nil
+}
+
+func (w writer) named() string {
+	if w.id == 0 {
+		return "the writer's schema"
+	}
+	return fmt.Sprintf("schema %d", w.id)
+}
+
+// reads finds the schema of a message and takes its prefix off.
+func (c *compiled) reads(src []byte) (*node, []byte, error) {
+	if src == nil {
+		return nil, nil, errors.New("$: expected an Avro value, got null (a tombstone)")
+	}
+	if c.prefix == "" {
+		return c.readers[0].node, src, nil
+	}
+	for i := range c.readers {
+		r := &c.readers[i]
+		if rest, ok := bytes.CutPrefix(src, r.head); ok {
+			return r.node, rest, nil
+		}
+	}
+	if c.prefix == prefix.Confluent {
+		if _, _, err := c.ids.Take(src); err != nil {
+			return nil, nil, err
+		}
+		return nil, nil, errors.New("BUG: avro codec: a message of a known schema was not found")
+	}
+	if len(src) < singleSize || src[0] != 0xc3 || src[1] != 1 {
+		return nil, nil, failed("expected c3 01 and the fingerprint of the schema before the message, got %x", src[:min(len(src), singleSize)])
+	}
+	return nil, nil, failed("expected a message of a schema that is known here, got one of the fingerprint %x", src[2:singleSize])
 }
 
 // scratch is what one conversion needs beside its result.
 type scratch struct {
 	text []byte
-	writer
+	converter
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
@@ -128,17 +310,20 @@ func (s *scratch) giveBack() {
 }
 
 type bound struct {
-	node *node
-	enc  *frame.MsgpackEncoder
-	dec  *frame.MsgpackDecoder
+	*compiled
+	enc *frame.MsgpackEncoder
+	dec *frame.MsgpackDecoder
 }
 
 // Decode implements codec.Bound. What is decoded does not alias src.
 func (b *bound) Decode(src []byte, dst any) error {
+	n, src, err := b.reads(src)
+	if err != nil {
+		return err
+	}
 	s := borrow()
 	defer s.giveBack()
-	var err error
-	if s.text, err = read(s.text, src, b.node); err != nil {
+	if s.text, err = read(s.text, src, n); err != nil {
 		return err
 	}
 	return b.dec.Value(s.text, pointer(dst))
@@ -152,56 +337,50 @@ func (b *bound) Append(buf []byte, v any) ([]byte, error) {
 	if s.text, err = b.enc.Append(s.text, pointer(v)); err != nil {
 		return buf, err
 	}
-	return s.write(buf, s.text, b.node)
+	return b.write(buf, s)
+}
+
+// write appends the prefix and the message of a value.
+func (c *compiled) write(buf []byte, s *scratch) ([]byte, error) {
+	if c.prefix != "" && c.head == nil {
+		return buf, prefix.ErrNoID
+	}
+	out, err := s.write(append(buf, c.head...), s.text, c.node)
+	if err != nil {
+		return buf, err
+	}
+	return out, nil
 }
 
 // pointer is where v, a *T, points to.
 func pointer(v any) unsafe.Pointer { return reflect.ValueOf(v).UnsafePointer() }
 
 type wire struct {
-	node   *node
+	*compiled
 	layout *frame.Layout
+	strict bool
 }
 
 // Read implements frame.Wire.
 func (w *wire) Read(messages [][]byte, fail func(i int, err error)) (*frame.Column, error) {
-	var bad []error // by element; they are told of in order
-	whole, at := make([][]byte, 0, len(messages)), make([]int, 0, len(messages))
 	size := 0
 	for _, m := range messages {
 		size += len(m)
 	}
 	buf := make([]byte, 0, 3*size)
-	told := func(i int, err error) {
-		if bad == nil {
-			bad = make([]error, len(messages))
-		}
-		bad[i] = err
-	}
-	for i, m := range messages {
-		if m == nil {
-			told(i, errors.New("$: expected an Avro value, got null (a tombstone)"))
-			continue
+	return prefix.Read(messages, w.layout.Msgpack(w.strict).Read, func(m []byte) ([]byte, error) {
+		n, m, err := w.reads(m)
+		if err != nil {
+			return nil, err
 		}
 		from := len(buf)
-		out, err := read(buf, m, w.node)
+		out, err := read(buf, m, n)
 		if err != nil {
-			told(i, err)
-			continue
+			return nil, err
 		}
 		buf = out
-		whole, at = append(whole, buf[from:]), append(at, i)
-	}
-	col, err := w.layout.Msgpack(false).Read(whole, func(k int, err error) { told(at[k], err) })
-	if err != nil {
-		return nil, err
-	}
-	for i, err := range bad {
-		if err != nil {
-			fail(i, err)
-		}
-	}
-	return col, nil
+		return buf[from:], nil
+	}, fail)
 }
 
 // Append implements frame.Wire.
@@ -212,5 +391,5 @@ func (w *wire) Append(dst, value []byte) ([]byte, error) {
 	if s.text, err = w.layout.AppendMsgpack(s.text, value); err != nil {
 		return dst, err
 	}
-	return s.write(dst, s.text, w.node)
+	return w.write(dst, s)
 }

@@ -89,6 +89,9 @@ func (r *reader) value(dst []byte, n *node) ([]byte, error) {
 			r.pos = from
 			err = r.malformed("expected an int of 32 bits, got %d", v)
 		}
+		if n.as == kFloat || n.as == kDouble {
+			return msgp.AppendFloat64(dst, float64(v)), err
+		}
 		return msgp.AppendInt64(dst, v), err
 	case kMillis, kMicros:
 		return r.time(dst, n)
@@ -96,6 +99,9 @@ func (r *reader) value(dst []byte, n *node) ([]byte, error) {
 		b, err := r.take(4)
 		if err != nil {
 			return dst, err
+		}
+		if n.as == kDouble {
+			return msgp.AppendFloat64(dst, float64(math.Float32frombits(binary.LittleEndian.Uint32(b)))), nil
 		}
 		return msgp.AppendFloat32(dst, math.Float32frombits(binary.LittleEndian.Uint32(b))), nil
 	case kDouble:
@@ -106,12 +112,18 @@ func (r *reader) value(dst []byte, n *node) ([]byte, error) {
 		return msgp.AppendFloat64(dst, math.Float64frombits(binary.LittleEndian.Uint64(b))), nil
 	case kBytes:
 		b, err := r.sized()
+		if n.as == kString {
+			return msgp.AppendStringFromBytes(dst, b), err
+		}
 		return msgp.AppendBytes(dst, b), err
 	case kFixed:
 		b, err := r.take(int64(n.size))
 		return msgp.AppendBytes(dst, b), err
 	case kString:
 		b, err := r.sized()
+		if n.as == kBytes {
+			return msgp.AppendBytes(dst, b), err
+		}
 		return msgp.AppendStringFromBytes(dst, b), err
 	case kEnum:
 		i, err := r.long()
@@ -122,7 +134,12 @@ func (r *reader) value(dst []byte, n *node) ([]byte, error) {
 			r.pos = from
 			return dst, r.malformed("expected one of %d symbols of %s, got number %d", len(n.symbols), n.name, i)
 		}
+		if n.wrote != nil && n.symbols[i] == "" {
+			return dst, failed("expected a symbol of %s, got %q, which the reader's schema has not", n.name, n.wrote[i])
+		}
 		return msgp.AppendString(dst, n.symbols[i]), nil
+	case kRefused:
+		return dst, failed("%s", n.why)
 	}
 	if r.depth++; r.depth > maxDepth {
 		return dst, failed("more than %d levels of nesting", maxDepth)
@@ -140,15 +157,23 @@ func (r *reader) value(dst []byte, n *node) ([]byte, error) {
 		}
 		return r.value(dst, n.branches[i])
 	case kRecord:
-		dst = msgp.AppendMapHeader(dst, uint32(len(n.fields)))
+		dst = msgp.AppendMapHeader(dst, uint32(n.kept+n.fills))
 		for i := range n.fields {
 			f := &n.fields[i]
 			var err error
+			if f.skip {
+				mark := len(dst)
+				if dst, err = r.value(dst, f.node); err != nil {
+					return dst, in(err, "."+f.name)
+				}
+				dst = dst[:mark]
+				continue
+			}
 			if dst, err = r.value(msgp.AppendString(dst, f.name), f.node); err != nil {
 				return dst, in(err, "."+f.name)
 			}
 		}
-		return dst, nil
+		return append(dst, n.filled...), nil
 	}
 	return r.blocks(dst, n)
 }

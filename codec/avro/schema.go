@@ -1,6 +1,7 @@
 package avro
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -30,6 +31,7 @@ const (
 	kFixed
 	kMillis // a long that is a time
 	kMicros
+	kRefused // a branch that the reader's schema has nothing for
 )
 
 var kinds = map[string]kind{
@@ -52,12 +54,55 @@ type node struct {
 	size     int
 	unit     string // in which the other side has a time; empty: as a time
 	least    int    // bytes that a value has at least
+
+	// What a node has that reads what another schema wrote:
+	as     kind     // what the value becomes; that of the node otherwise
+	filled []byte   // members, in MessagePack, that the writer's record has not
+	fills  int      // how many
+	kept   int      // fields that are not skipped
+	why    string   // of kRefused: what is wrong with a branch, said where a message has it
+	wrote  []string // the writer's symbols
 }
 
 type field struct {
 	name string
 	node *node
+	skip bool // whoever reads has no such field
 }
+
+// Schema is one that messages or values have.
+type Schema struct {
+	root        *library.SchemaNode
+	named       map[string]*library.SchemaNode
+	canonical   []byte
+	fingerprint []byte
+}
+
+// Parse reads a schema, a JSON text.
+//
+// # Errors
+//
+// A schema that is none, or that has a logical type whose values would not be what they
+// mean: decimal.
+func Parse(text string) (*Schema, error) {
+	parsed, err := library.Parse(text)
+	if err != nil {
+		return nil, errors.New(words(err))
+	}
+	s := &Schema{root: parsed.Root(), named: map[string]*library.SchemaNode{}, canonical: parsed.Canonical()}
+	hash := library.NewRabin()
+	_, _ = hash.Write(s.canonical) // it never fails
+	s.fingerprint = binary.LittleEndian.AppendUint64(nil, hash.Sum64())
+	if err := s.collect(s.root, "", "$"); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// singleSize is how many bytes stand before a message in single-object encoding.
+const singleSize = 10
+
+func (s *Schema) single() []byte { return append([]byte{0xc3, 1}, s.fingerprint...) }
 
 // words are what the library says, without its name.
 func words(err error) string { return strings.TrimPrefix(err.Error(), "avro: ") }
@@ -70,9 +115,9 @@ func fullName(s *library.SchemaNode) string {
 }
 
 // collect finds the named types of a schema, and spells references to them out.
-func (c *Codec) collect(s *library.SchemaNode, space, path string) error {
+func (c *Schema) collect(s *library.SchemaNode, space, path string) error {
 	if s.LogicalType == "decimal" {
-		return fmt.Errorf("the schema: %s: decimal is not supported: no type of a step holds it, take string or long", path)
+		return fmt.Errorf("%s: decimal is not supported: no type of a step holds it, take string or long", path)
 	}
 	switch _, known := kinds[s.Type]; {
 	case !known && c.named[s.Type] == nil && c.named[space+"."+s.Type] != nil:
@@ -103,7 +148,7 @@ func (c *Codec) collect(s *library.SchemaNode, space, path string) error {
 }
 
 // resolve follows the name of a type.
-func (c *Codec) resolve(s *library.SchemaNode) *library.SchemaNode {
+func (c *Schema) resolve(s *library.SchemaNode) *library.SchemaNode {
 	if named, ok := c.named[s.Type]; ok {
 		return named
 	}
@@ -120,19 +165,19 @@ func timeKind(s *library.SchemaNode) (kind, bool) {
 	return 0, false
 }
 
-type key struct{ schema, typ string }
+type key struct{ schema, from, typ string }
 
 type builder struct {
-	codec *Codec
-	types map[string]plan.Type
-	done  map[key]*node
+	reader *Schema // of the values
+	types  map[string]plan.Type
+	done   map[key]*node
 }
 
 // node compiles a place of the schema for values of a type. Whether they fit each other
 // is compared elsewhere; here the type says in which unit it has times.
 func (b *builder) node(s *library.SchemaNode, t plan.Type) (*node, error) {
-	s = b.codec.resolve(s)
-	k, named := key{fullName(s), t.Text()}, b.codec.named[fullName(s)] == s
+	s = b.reader.resolve(s)
+	k, named := key{schema: fullName(s), typ: t.Text()}, b.reader.named[fullName(s)] == s
 	if n, ok := b.done[k]; ok && named {
 		return n, nil
 	}
@@ -144,13 +189,13 @@ func (b *builder) node(s *library.SchemaNode, t plan.Type) (*node, error) {
 	if !ok {
 		return nil, fmt.Errorf("the schema: type %q is not known", s.Type)
 	}
-	n := &node{kind: kind, name: s.Type, null: -1, only: -1, symbols: s.Symbols, size: s.Size, least: 1}
+	n := &node{kind: kind, as: kind, name: s.Type, null: -1, only: -1, symbols: s.Symbols, size: s.Size, least: 1}
 	if named {
 		n.name = s.Name
 		b.done[k] = n
 	}
 	if timed, ok := timeKind(s); ok {
-		n.kind, n.name = timed, "time"
+		n.kind, n.as, n.name = timed, timed, "time"
 		if t.Kind == plan.TTime {
 			n.unit = t.Unit
 		}
@@ -205,36 +250,26 @@ func (b *builder) union(n *node, s *library.SchemaNode, t plan.Type) error {
 
 func (b *builder) record(n *node, s *library.SchemaNode, t plan.Type) error {
 	n.index = make(map[string]int, len(s.Fields))
-	members := map[string]plan.Type{}
-	for _, f := range t.Fields {
-		members[f.Name] = f.Type
-	}
+	typeOf := memberTypes(t)
 	n.least = 0
 	for i := range s.Fields {
 		f := &s.Fields[i]
-		typ, ok := members[f.Name]
-		switch {
-		case ok:
-		case t.Kind == plan.TMap:
-			typ = *t.Elem
-		default:
-			typ = plan.Type{Kind: plan.TAny}
-		}
-		one, err := b.node(&f.Type, typ)
+		one, err := b.node(&f.Type, typeOf(f.Name))
 		if err != nil {
 			return err
 		}
 		n.index[f.Name] = i
-		n.fields = append(n.fields, field{f.Name, one})
+		n.fields = append(n.fields, field{name: f.Name, node: one})
 		n.least = min(n.least+one.least, 1<<20)
 	}
+	n.kept = len(n.fields)
 	return nil
 }
 
 // Type is what the values of the schema are, with the table of its records. A field that
 // may be null is optional for who writes.
 func (c *Codec) Type() (plan.Type, map[string]plan.Type, error) {
-	if c.root == nil {
+	if c.Schema == nil {
 		return plan.Type{}, nil, errNoSchema
 	}
 	types := map[string]plan.Type{}
@@ -246,7 +281,7 @@ var planKinds = map[string]plan.TypeKind{
 	"bytes": plan.TBytes, "fixed": plan.TBytes, "string": plan.TString, "enum": plan.TString,
 }
 
-func (c *Codec) typeOf(s *library.SchemaNode, types map[string]plan.Type) plan.Type {
+func (c *Schema) typeOf(s *library.SchemaNode, types map[string]plan.Type) plan.Type {
 	s = c.resolve(s)
 	if _, ok := timeKind(s); ok {
 		return plan.Type{Kind: plan.TTime}
@@ -320,7 +355,7 @@ func (c *Codec) Lost(t plan.Type, types map[string]plan.Type) (string, error) {
 }
 
 func lost(t, to plan.Type, types map[string]plan.Type, path string, seen map[key]bool) string {
-	k := key{t.Text(), to.Text()}
+	k := key{schema: to.Text(), typ: t.Text()}
 	if seen[k] {
 		return ""
 	}

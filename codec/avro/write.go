@@ -8,13 +8,13 @@ import (
 	"github.com/tinylib/msgp/msgp"
 )
 
-// writer turns MessagePack into Avro.
-type writer struct {
+// converter turns MessagePack into Avro.
+type converter struct {
 	slots [][]byte // values of the records that are open, by field
 }
 
 // write appends the message of a value. On an error dst comes back as it was.
-func (w *writer) write(dst, src []byte, n *node) ([]byte, error) {
+func (w *converter) write(dst, src []byte, n *node) ([]byte, error) {
 	out, _, err := w.value(dst, src, n)
 	if err != nil {
 		return dst, err
@@ -65,7 +65,7 @@ func (n *node) wants(src []byte) bool {
 	return true
 }
 
-func (w *writer) value(dst, src []byte, n *node) (out, rest []byte, err error) {
+func (w *converter) value(dst, src []byte, n *node) (out, rest []byte, err error) {
 	if !n.wants(src) {
 		return dst, src, mismatch(n, src)
 	}
@@ -152,7 +152,7 @@ func real(src []byte) (float64, []byte, error) {
 	return msgp.ReadFloat64Bytes(src)
 }
 
-func (w *writer) time(dst, src []byte, n *node) ([]byte, []byte, error) {
+func (w *converter) time(dst, src []byte, n *node) ([]byte, []byte, error) {
 	var micros int64
 	var rest []byte
 	if t := msgp.NextType(src); isTime(t) {
@@ -186,7 +186,7 @@ func (w *writer) time(dst, src []byte, n *node) ([]byte, []byte, error) {
 	return binary.AppendVarint(dst, micros), rest, nil
 }
 
-func (w *writer) list(dst, src []byte, n *node) ([]byte, []byte, error) {
+func (w *converter) list(dst, src []byte, n *node) ([]byte, []byte, error) {
 	count, rest, err := msgp.ReadArrayHeaderBytes(src)
 	if err != nil {
 		return dst, src, err
@@ -202,7 +202,7 @@ func (w *writer) list(dst, src []byte, n *node) ([]byte, []byte, error) {
 	return append(dst, 0), rest, nil
 }
 
-func (w *writer) object(dst, src []byte, n *node) ([]byte, []byte, error) {
+func (w *converter) object(dst, src []byte, n *node) ([]byte, []byte, error) {
 	count, rest, err := msgp.ReadMapHeaderBytes(src)
 	if err != nil {
 		return dst, src, err
@@ -225,7 +225,7 @@ func (w *writer) object(dst, src []byte, n *node) ([]byte, []byte, error) {
 
 // record writes the fields in the order of the schema; members in that order, as those
 // of most types are, are written as they come.
-func (w *writer) record(dst, src []byte, n *node) ([]byte, []byte, error) {
+func (w *converter) record(dst, src []byte, n *node) ([]byte, []byte, error) {
 	count, rest, err := msgp.ReadMapHeaderBytes(src)
 	if err != nil {
 		return dst, src, err

@@ -15,6 +15,7 @@ import (
 	"unsafe"
 
 	"github.com/levada-io/levada/codec"
+	"github.com/levada-io/levada/codec/prefix"
 	"github.com/levada-io/levada/internal/frame"
 )
 
@@ -30,13 +31,24 @@ var _ codec.Adjustable = (*Codec)(nil)
 // New returns the codec that is not strict.
 func New() *Codec { return &Codec{} }
 
+type options struct {
+	Codec
+	prefix.Settings
+}
+
 // With implements codec.Adjustable.
 func (c *Codec) With(settings []byte) (codec.Codec, error) {
-	out := *c
-	if err := json.Unmarshal(settings, &out, json.RejectUnknownMembers(true)); err != nil {
-		return nil, fmt.Errorf("expected a setting strict that is true or false: %w", err)
+	s := options{Codec: *c}
+	if err := json.Unmarshal(settings, &s, json.RejectUnknownMembers(true)); err != nil {
+		return nil, fmt.Errorf("expected the settings strict (true or false), prefix and id: %w", err)
 	}
-	return &out, nil
+	if err := s.Check(prefix.Confluent); err != nil {
+		return nil, err
+	}
+	if s.Prefix != "" {
+		return prefix.Of(&s.Codec, s.Settings), nil
+	}
+	return &s.Codec, nil
 }
 
 // Bind implements codec.Codec.

@@ -10,6 +10,7 @@
 package protobuf
 
 import (
+	"encoding/json/v2"
 	"errors"
 	"fmt"
 	"reflect"
@@ -22,6 +23,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/levada-io/levada/codec"
+	"github.com/levada-io/levada/codec/prefix"
 )
 
 // maxDepth is how deep messages may lie in each other, as in the other codecs.
@@ -33,12 +35,52 @@ var (
 )
 
 // Codec is the codec. The zero value is ready.
-type Codec struct{}
+type Codec struct {
+	set options
+	ids prefix.IDs // that messages may have
+	id  int        // of what is written
+}
 
-var _ codec.Codec = (*Codec)(nil)
+type options struct {
+	// Strict refuses fields that the type does not know, and text that is no UTF-8 in
+	// types that have methods of their own to read with.
+	Strict bool `json:"strict"`
+	prefix.Settings
+}
 
-// New returns the codec.
+var (
+	_ codec.Adjustable = (*Codec)(nil)
+	_ codec.Registered = (*Codec)(nil)
+)
+
+// New returns the codec of messages with nothing before them, which is not strict.
 func New() *Codec { return &Codec{} }
+
+// With implements codec.Adjustable.
+func (*Codec) With(settings []byte) (codec.Codec, error) {
+	c := &Codec{}
+	if err := json.Unmarshal(settings, &c.set, json.RejectUnknownMembers(true)); err != nil {
+		return nil, fmt.Errorf("expected the settings strict (true or false), prefix and id: %w", err)
+	}
+	if err := c.set.Check(prefix.Confluent); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Registered implements codec.Registered.
+func (c *Codec) Registered(versions []codec.Version, writes bool) (codec.Codec, error) {
+	out := *c
+	var err error
+	switch {
+	case c.set.Prefix == "":
+	case writes:
+		out.id, err = c.set.Written(versions)
+	default:
+		out.ids, err = c.set.Known(versions)
+	}
+	return &out, err
+}
 
 // The methods that vtprotobuf generates.
 type (
@@ -60,7 +102,7 @@ var (
 // # Errors
 //
 // A type that is no message.
-func (*Codec) Bind(t reflect.Type) (codec.Bound, error) {
+func (c *Codec) Bind(t reflect.Type) (codec.Bound, error) {
 	b := &bound{elem: t}
 	if t.Kind() == reflect.Pointer {
 		b.elem, b.pointer = t.Elem(), true
@@ -74,8 +116,12 @@ func (*Codec) Bind(t reflect.Type) (codec.Bound, error) {
 		return nil, fmt.Errorf("%s is no message of protobuf: it has the methods of one, but no descriptor", t)
 	}
 	loops, maps := shape(b.desc)
-	b.read = p.Implements(readerType) && !loops
+	b.read = p.Implements(readerType) && !loops && !c.set.Strict
 	b.write = p.Implements(writerType) && !maps
+	b.strict = c.set.Strict
+	if c.set.Prefix != "" {
+		return &prefixed{b, indexes(b.desc), c.ids, c.id}, nil
+	}
 	return b, nil
 }
 
@@ -120,6 +166,7 @@ type bound struct {
 	pointer     bool         // values are pointers to it
 	desc        protoreflect.MessageDescriptor
 	read, write bool // by the methods of the type
+	strict      bool
 }
 
 // Decode implements codec.Bound. What is decoded does not alias src.
@@ -146,6 +193,9 @@ func (b *bound) Decode(src []byte, dst any) error {
 	}
 	if err := unmarshal.Unmarshal(src, m); err != nil {
 		return b.explain(src, err)
+	}
+	if b.strict {
+		return unknown(m.ProtoReflect(), "$")
 	}
 	return nil
 }

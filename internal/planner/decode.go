@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	jsoncodec "github.com/levada-io/levada/codec/json"
+	"github.com/levada-io/levada/codec/prefix"
 	"github.com/levada-io/levada/internal/frame"
 	"github.com/levada-io/levada/internal/program"
 	"github.com/levada-io/levada/plan"
@@ -208,9 +209,17 @@ func (l *lowering) dumped(n *node) framing {
 		by[m.Name] = m
 	}
 	for m := by[n.Input]; m != nil; m = by[m.Input] {
-		if c, ok := m.impl.(framing); ok && m.lang == decode {
-			return c
+		c, ok := m.impl.(framing)
+		if !ok || m.lang != decode {
+			continue
 		}
+		// A value that several messages became has no schema in a registry.
+		if b, ok := m.impl.(prefix.Bare); ok {
+			if bare, ok := b.Bare().(framing); ok {
+				return bare
+			}
+		}
+		return c
 	}
 	return jsoncodec.New()
 }

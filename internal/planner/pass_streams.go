@@ -12,7 +12,7 @@ func streams(pl *Planned) (ps Problems) {
 		switch {
 		case n.lang == decode && maker(n.prev) == pl.root:
 			s, ok := pl.cat.Streams[pl.root.Stream]
-			if !ok || n.codec == "raw" {
+			if !ok || s.Type.Kind == "" || n.codec == "raw" {
 				continue
 			}
 			if miss := typing.FitsBytes(s.Type, n.out, s.Types, pl.types); miss != nil {
@@ -22,7 +22,7 @@ func streams(pl *Planned) (ps Problems) {
 		case n.Kind == plan.Sink:
 			s, ok := pl.cat.Streams[n.Stream]
 			e := maker(n.prev)
-			if !ok || e.lang != encode || e.codec == "raw" {
+			if !ok || s.Type.Kind == "" || e.lang != encode || e.codec == "raw" {
 				continue
 			}
 			if miss := typing.FitsBytes(e.in, s.Type, pl.types, s.Types); miss != nil {

@@ -43,9 +43,11 @@ type Catalog struct {
 
 // Stream is what a schema says of the messages of a stream.
 type Stream struct {
-	Type   plan.Type
+	Type   plan.Type            // its zero value: the versions are all that is known
 	Types  map[string]plan.Type // that Type refers to
 	Origin string               // where the schema stands
+	// Versions are the schemas that a registry has for the stream, oldest first.
+	Versions []codec.Version
 }
 
 // Planned is a plan that was found right, as far as that can be seen without a broker.
@@ -107,6 +109,7 @@ func Plan(p *plan.Plan, cat *Catalog) (*Planned, error) {
 	for _, pass := range []func(*Planned) Problems{
 		validate,
 		resolve,
+		versions,
 		types,
 		streams,
 		place,

@@ -14,10 +14,14 @@ import (
 func TestSettingsOfCodecs(t *testing.T) {
 	for name, c := range map[string]codec.Codec{"json": jsoncodec.New(), "msgpack": msgpack.New()} {
 		for settings, want := range map[string]string{
-			`{"strict":true}`:  "",
-			`{"strict":false}`: "",
-			`{"strict":1}`:     `step "p" (t.py:2): codec ` + name + `: expected a setting strict that is true or false`,
-			`{"strikt":true}`:  `step "p" (t.py:2): codec ` + name + `: expected a setting strict that is true or false`,
+			`{"strict":true}`:                "",
+			`{"strict":false}`:               "",
+			`{"strict":1}`:                   `step "p" (t.py:2): codec ` + name + `: expected the settings strict (true or false), prefix and id: json: `,
+			`{"prefix":"confluent","id":7}`:  "",
+			`{"prefix":"confluence"}`:        `step "p" (t.py:2): codec ` + name + `: prefix: expected confluent, got "confluence"`,
+			`{"id":7}`:                       `step "p" (t.py:2): codec ` + name + `: id: expected prefix confluent beside it, got ""`,
+			`{"prefix":"confluent","id":-1}`: `step "p" (t.py:2): codec ` + name + `: id: expected the number of a schema, 1 to 2147483647, got -1`,
+			`{"strikt":true}`:                `step "p" (t.py:2): codec ` + name + `: expected the settings strict (true or false), prefix and id: json: `,
 		} {
 			p := steps(t, "source in\nparse p T\nserialize s\nsink out")
 			p.Steps[1].Function.Name, p.Steps[1].Function.Settings = "builtin:"+name+".decode", jsontext.Value(settings)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -36,6 +37,33 @@ type Registry struct {
 	URL string `json:"url"`
 	// Subjects have the version of each subject.
 	Subjects map[string]int `json:"subjects"`
+	// Versions have what the registry knows of each topic, oldest first: messages may be
+	// behind the number of any of them.
+	Versions map[string][]Version `json:"versions,omitempty"`
+}
+
+// Version is one of the schemas that a topic had.
+type Version struct {
+	ID      int `json:"id"` // in the registry
+	Version int `json:"version"`
+	// File is the schema, where messages can not be read without it.
+	File string `json:"file,omitempty"`
+}
+
+// VersionsFolder is where the schemas of earlier versions are, which are no topics.
+const VersionsFolder = ".versions"
+
+// ReadLock reads a lock file.
+func ReadLock(file string) (*Lock, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	l, err := ParseLock(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return l, nil
 }
 
 // ParseLock reads a lock file.
@@ -72,7 +100,17 @@ func (l *Lock) Sync(fsys fs.FS) error {
 	if err != nil {
 		return err
 	}
-	l.Files, err = hashes(fsys, g.Files)
+	names := g.Files
+	if l.Registry != nil {
+		for _, versions := range l.Registry.Versions {
+			for _, v := range versions {
+				if v.File != "" && !slices.Contains(names, v.File) {
+					names = append(names, v.File)
+				}
+			}
+		}
+	}
+	l.Files, err = hashes(fsys, names)
 	return err
 }
 
@@ -189,6 +227,9 @@ func scan(fsys fs.FS) (map[string]string, error) {
 		return topics, nil
 	}
 	err = fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && name == VersionsFolder {
+			return fs.SkipDir
+		}
 		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".json") && !isAvro(name) {
 			return err
 		}

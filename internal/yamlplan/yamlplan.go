@@ -233,14 +233,14 @@ var kinds = []struct {
 	beside []string
 }{
 	{"source", plan.Source, nil},
-	{"decode", plan.Map, []string{"type", "strict", "schema"}},
+	{"decode", plan.Map, []string{"type", "strict", "schema", "writer_schema", "prefix", "schema_id"}},
 	{"map", plan.Map, []string{"with"}},
 	{"filter", plan.Filter, []string{"with"}},
 	{"flat_map", plan.FlatMap, []string{"with"}},
 	{"batch", plan.Batch, nil},
 	{"route", plan.Route, []string{"with", "cases", "otherwise"}},
 	{"broadcast", plan.Broadcast, nil},
-	{"encode", plan.Map, []string{"schema"}},
+	{"encode", plan.Map, []string{"schema", "prefix", "schema_id"}},
 	{"sink", plan.Sink, nil},
 }
 
@@ -298,12 +298,9 @@ func (r *reader) step(name, body *yamldoc.Node, input, branch string) *plan.Step
 		r.endpoint(s, v, in)
 	case "decode", "encode":
 		r.codec(s, v, in, k.key)
-		r.schema(s, v, body.Get("schema"), place)
+		r.settings(s, v, body, place)
 		if t := body.Get("type"); t != nil {
 			r.typeOf(s, t, place+": type")
-		}
-		if v := body.Get("strict"); v != nil {
-			r.strict(s, v, place+": strict")
 		}
 	case "map", "filter", "flat_map":
 		r.function(s, v, body.Get("with"), in, place+": with")
@@ -383,42 +380,76 @@ func (r *reader) codec(s *plan.Step, n *yamldoc.Node, place, verb string) {
 	s.Function = &plan.Function{Name: "builtin:" + c + "." + verb}
 }
 
-// strict reads whether a parse refuses what is only just right.
-func (r *reader) strict(s *plan.Step, n *yamldoc.Node, place string) {
-	on, ok := r.Boolean(n, place)
-	switch {
-	case !ok || s.Function == nil:
-	case s.Function.Name == "builtin:raw.decode":
-		r.Problem(n, "bad-settings", "", "%s: the codec raw has no settings", place)
-	case s.Function.Name == "builtin:avro.decode":
-		r.Problem(n, "bad-settings", "", "%s: the codec avro has no such setting", place)
-	case on:
-		s.Function.Settings = jsontext.Value(`{"strict":true}`)
+// settings are those of a codec, in the order that plans have them.
+type settings struct {
+	Schema string `json:"schema,omitempty"`
+	Writer string `json:"writer,omitempty"`
+	Strict bool   `json:"strict,omitzero"`
+	Prefix string `json:"prefix,omitempty"`
+	ID     int64  `json:"id,omitzero"`
+}
+
+// settings reads what stands beside the name of a codec.
+func (r *reader) settings(s *plan.Step, codec, body *yamldoc.Node, place string) {
+	if s.Function == nil {
+		return
 	}
+	name, _, _ := strings.Cut(strings.TrimPrefix(s.Function.Name, "builtin:"), ".")
+	var out settings
+	for _, of := range []struct {
+		key  string
+		into *string
+	}{{"schema", &out.Schema}, {"writer_schema", &out.Writer}} {
+		n := body.Get(of.key)
+		switch {
+		case name != "avro" && n != nil:
+			r.Problem(n, "bad-settings", "", "%s: %s: only the codec avro has one", place, of.key)
+		case n != nil:
+			*of.into = r.schema(n, place+": "+of.key)
+		case name == "avro" && of.key == "schema":
+			r.Problem(codec, "bad-settings", "schema: visits.avsc, a path from the folder of this file", "%s: expected the schema of avro, got none", place)
+		}
+	}
+	raw := func(n *yamldoc.Node, key string) bool {
+		if name == "raw" {
+			r.Problem(n, "bad-settings", "", "%s: %s: the codec raw has no settings", place, key)
+		}
+		return name == "raw"
+	}
+	if n := body.Get("strict"); n != nil {
+		if on, ok := r.Boolean(n, place+": strict"); ok && !raw(n, "strict") {
+			out.Strict = on
+		}
+	}
+	if n := body.Get("prefix"); n != nil {
+		if text, ok := r.String(n, place+": prefix"); ok && !raw(n, "prefix") {
+			out.Prefix = text
+		}
+	}
+	if n := body.Get("schema_id"); n != nil {
+		if id, ok := r.Integer(n, place+": schema_id", 1); ok && !raw(n, "schema_id") {
+			out.ID = id
+		}
+	}
+	if out == (settings{}) {
+		return
+	}
+	text, err := json.Marshal(out)
+	if err != nil {
+		r.Problem(codec, "bad-settings", "", "%s: schema: expected UTF-8, got something else", place)
+		return
+	}
+	s.Function.Settings = text
 }
 
 // maxSchema is how many bytes of a schema are read: its text goes into the plan.
 const maxSchema = 1 << 20
 
 // schema reads the file that a codec's messages are described by.
-func (r *reader) schema(s *plan.Step, codec, n *yamldoc.Node, place string) {
-	if s.Function == nil {
-		return
-	}
-	needs := strings.HasPrefix(s.Function.Name, "builtin:avro.")
-	switch {
-	case !needs && n != nil:
-		r.Problem(n, "bad-settings", "", "%s: schema: only the codec avro has one", place)
-		return
-	case !needs:
-		return
-	case n == nil:
-		r.Problem(codec, "bad-settings", "schema: visits.avsc, a path from the folder of this file", "%s: expected the schema of avro, got none", place)
-		return
-	}
-	name, ok := r.String(n, place+": schema")
+func (r *reader) schema(n *yamldoc.Node, place string) string {
+	name, ok := r.String(n, place)
 	if !ok || r.scan {
-		return
+		return ""
 	}
 	file := name
 	if !filepath.IsAbs(file) {
@@ -426,15 +457,10 @@ func (r *reader) schema(s *plan.Step, codec, n *yamldoc.Node, place string) {
 	}
 	text, err := readSchema(file)
 	if err != nil {
-		r.Problem(n, "bad-settings", "", "%s: schema: %s: %v", place, name, err)
-		return
+		r.Problem(n, "bad-settings", "", "%s: %s: %v", place, name, err)
+		return ""
 	}
-	settings, err := json.Marshal(map[string]string{"schema": text})
-	if err != nil {
-		r.Problem(n, "bad-settings", "", "%s: schema: %s: expected UTF-8, got something else", place, name)
-		return
-	}
-	s.Function.Settings = settings
+	return text
 }
 
 func readSchema(file string) (string, error) {

@@ -214,7 +214,7 @@ class _Builder:
     def _function(self, node: Node, payload: object) -> dict[str, Any] | None:
         match node:
             case Parser():
-                return self._codec(node, "decode", strict=node.strict)
+                return self._codec(node, "decode", strict=node.strict, writer=node.writer_schema)
             case Serializer():
                 return self._codec(node, "encode")
             case Calling() | Route():
@@ -225,7 +225,12 @@ class _Builder:
         return None
 
     def _codec(
-        self, node: Parser[Any] | Serializer, verb: str, *, strict: bool = False
+        self,
+        node: Parser[Any] | Serializer,
+        verb: str,
+        *,
+        strict: bool = False,
+        writer: str = "",
     ) -> dict[str, Any]:
         settings: dict[str, Any] = {}
         if node.schema and node.codec != "avro":
@@ -235,8 +240,16 @@ class _Builder:
             self._wrong(node, "expected the text of a schema for avro, got none", hint)
         elif node.schema:
             settings["schema"] = node.schema
+        if writer and node.codec != "avro":
+            self._wrong(node, f"writer_schema: only the codec avro has one, {node.codec} does not")
+        elif writer:
+            settings["writer"] = writer
         if strict:
             settings["strict"] = True
+        if node.prefix:
+            settings["prefix"] = node.prefix
+        if node.schema_id:
+            settings["id"] = node.schema_id
         out: dict[str, Any] = {"name": f"builtin:{node.codec}.{verb}"}
         return out | {"settings": settings} if settings else out
 

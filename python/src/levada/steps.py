@@ -294,11 +294,21 @@ class Parser(Step[bytes, T_parsed]):
             ``Path(__file__).with_name("visits.avsc").read_text()``.
         strict: refuses text that is no UTF-8, and one name twice in an object; the message
             fails. Otherwise a byte that is none reads as U+FFFD, and the last member counts.
+        prefix: what stands before a message: ``confluent`` is a zero byte and the number that
+            the schema has in a registry, ``single_object`` (Avro) the schema's fingerprint.
+        schema_id: the number of the only schema that is read with ``confluent``. Without it
+            the lock of schemas (``--schemas``) has the numbers.
+        writer_schema: the schema that messages of Avro are written by, where that is another
+            one: fields that ``schema`` does not have are passed over, those that only it has
+            are their defaults.
     """
 
     codec: str = "json"
     schema: str = option(default="", kw_only=True)
     strict: bool = option(default=False, kw_only=True)
+    prefix: str = option(default="", kw_only=True)
+    schema_id: int = option(default=0, kw_only=True)
+    writer_schema: str = option(default="", kw_only=True)
     declared: Any = option(default=Any, kw_only=True)
     """What stands in the brackets; it belongs there and nowhere else."""
 
@@ -306,6 +316,7 @@ class Parser(Step[bytes, T_parsed]):
         Node.__post_init__(self)
         if not isinstance(self.strict, bool):
             raise self.mistake(f"expected strict to be True or False, got {self.strict!r}")
+        _check_prefix(self)
 
     if not TYPE_CHECKING:
 
@@ -315,6 +326,13 @@ class Parser(Step[bytes, T_parsed]):
             return _ParserOf(item)
 
 
+def _check_prefix(node: Parser[Any] | Serializer) -> None:
+    if not isinstance(node.prefix, str):
+        raise node.mistake(f"expected prefix to be text, got {node.prefix!r}")
+    if isinstance(node.schema_id, bool) or not isinstance(node.schema_id, int):
+        raise node.mistake(f"expected schema_id to be a number, got {node.schema_id!r}")
+
+
 class Serializer(Step[object, bytes]):
     """Encodes the payload into the bytes that a sink takes.
 
@@ -322,10 +340,19 @@ class Serializer(Step[object, bytes]):
         codec: ``json``, ``msgpack``, ``protobuf``, ``avro`` or ``raw``.
         schema: the text of the schema, which ``avro`` needs:
             ``Path(__file__).with_name("visits.avsc").read_text()``.
+        prefix: what stands before a message, as with ``Parser``.
+        schema_id: the number of the schema that is written with ``confluent``. Without it
+            the lock of schemas (``--schemas``) has it.
     """
 
     codec: str = "json"
     schema: str = option(default="", kw_only=True)
+    prefix: str = option(default="", kw_only=True)
+    schema_id: int = option(default=0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        Node.__post_init__(self)
+        _check_prefix(self)
 
 
 class Batch(Step[T, list[T]]):
