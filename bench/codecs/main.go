@@ -55,9 +55,13 @@ func bench(rounds int, each time.Duration, result string) error {
 	if err != nil {
 		return err
 	}
+	ruled, err := checked()
+	if err != nil {
+		return err
+	}
 	var text, last strings.Builder
 	fmt.Fprintf(&text, "JSON to a struct and back, process CPU, medians of %d interleaved rounds\n%s, %d CPUs\n\n", rounds, runtime.Version(), runtime.NumCPU())
-	for _, j := range append(metric, span...) {
+	for _, j := range slices.Concat(metric, span, ruled) {
 		ns := map[string][]float64{}
 		times := make([]int, len(j.all))
 		for i, c := range j.all {
@@ -74,7 +78,7 @@ func bench(rounds int, each time.Duration, result string) error {
 				ns[c.name] = append(ns[c.name], float64(took)/float64(times[i]))
 			}
 		}
-		fmt.Fprintf(&text, "%-14s", j.name)
+		fmt.Fprintf(&text, "%-20s", j.name)
 		for _, c := range j.all {
 			fmt.Fprintf(&text, "  %s %6.0f ns", c.name, median(ns[c.name]))
 		}
@@ -171,6 +175,95 @@ func jobs[T any](name string, v T) ([]job, error) {
 			encode("goccy", func(_ []byte, v *T) ([]byte, error) { return goccy.Marshal(v) }),
 		}},
 	}, nil
+}
+
+// ruledMetric is a Metric with rules at every member that could have some.
+type ruledMetric struct {
+	OrgID         uint64            `json:"org_id" levada:"min=1"`
+	ProjectID     uint64            `json:"project_id" levada:"min=1"`
+	Name          string            `json:"name" levada:"minlen=1,maxlen=200,pattern=^[a-z]:[a-z]+/[a-z_]+@[a-z]+$"`
+	Tags          map[string]string `json:"tags" levada:"maxlen=50"`
+	Timestamp     int64             `json:"timestamp" levada:"min=0,max=4102444800"`
+	RetentionDays int64             `json:"retention_days" levada:"enum=30|60|90"`
+	Type          string            `json:"type" levada:"enum=c|d|g|s"`
+	Value         float64           `json:"value" levada:"min=-1e300,max=1e300"`
+	Transformed   bool              `json:"transformed,omitzero"`
+}
+
+type ruledAttribute struct {
+	Type  string `json:"type" levada:"enum=boolean|double|integer|string"`
+	Value any    `json:"value"`
+}
+
+type ruledLink struct {
+	TraceID    string         `json:"trace_id" levada:"pattern=^[0-9a-f]{32}$"`
+	SpanID     string         `json:"span_id" levada:"pattern=^[0-9a-f]{16}$"`
+	Sampled    bool           `json:"sampled"`
+	Attributes map[string]any `json:"attributes" levada:"maxlen=100"`
+}
+
+// ruledSpan is a Span with rules.
+type ruledSpan struct {
+	OrganizationID uint64                    `json:"organization_id" levada:"min=1"`
+	ProjectID      uint64                    `json:"project_id" levada:"min=1"`
+	TraceID        string                    `json:"trace_id" levada:"pattern=^[0-9a-f]{32}$"`
+	SpanID         string                    `json:"span_id" levada:"pattern=^[0-9a-f]{16}$"`
+	ParentSpanID   *string                   `json:"parent_span_id" levada:"pattern=^[0-9a-f]{16}$"`
+	Name           string                    `json:"name" levada:"minlen=1,maxlen=1000"`
+	Status         string                    `json:"status" levada:"enum=error|ok"`
+	IsRemote       bool                      `json:"is_remote"`
+	StartTimestamp float64                   `json:"start_timestamp" levada:"min=0"`
+	EndTimestamp   float64                   `json:"end_timestamp" levada:"min=0"`
+	RetentionDays  int64                     `json:"retention_days" levada:"min=1,max=90"`
+	Received       float64                   `json:"received" levada:"min=0"`
+	Attributes     map[string]ruledAttribute `json:"attributes" levada:"maxlen=1000"`
+	Links          []ruledLink               `json:"links" levada:"maxlen=100"`
+	Meta           map[string]string         `json:"meta" levada:"maxlen=100"`
+}
+
+// checked are the types with rules against the same ones without.
+func checked() ([]job, error) {
+	frame.RegisterMap[ruledAttribute]()
+	metric, err := against[ruledMetric]("metric rules", metric())
+	if err != nil {
+		return nil, err
+	}
+	span, err := against[ruledSpan]("span rules", span())
+	return append(metric, span...), err
+}
+
+// against compares the type R with the type of v, whose JSON it reads.
+func against[R, T any](name string, v T) ([]job, error) {
+	free, err := jobs(name, v)
+	if err != nil {
+		return nil, err
+	}
+	b, err := json.New().Bind(reflect.TypeFor[T]())
+	if err != nil {
+		return nil, err
+	}
+	text, err := b.Append(nil, &v)
+	if err != nil {
+		return nil, err
+	}
+	with, err := json.New().Bind(reflect.TypeFor[R]())
+	if err != nil {
+		return nil, err
+	}
+	var r R
+	if err := with.Decode(text, &r); err != nil {
+		return nil, err
+	}
+	ruled, err := jobs(name, r)
+	if err != nil {
+		return nil, err
+	}
+	for i := range ruled {
+		plain := free[i].all[0]
+		plain.name = "without"
+		ruled[i].all = []contestant{ruled[i].all[0], plain}
+	}
+	return ruled, nil
 }
 
 // The records are those of the crossing.

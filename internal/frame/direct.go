@@ -408,7 +408,11 @@ func (p *parser) goList(t *memType, q unsafe.Pointer) error {
 // growSlice doubles the room of the slice at q.
 func growSlice(t *memType, q unsafe.Pointer) {
 	v := reflect.NewAt(t.rtype, q).Elem()
-	v.Grow(max(4, v.Len()))
+	some := 4
+	if t.elem.width > 32 {
+		some = 1 // a single one is frequent, and three more would be large
+	}
+	v.Grow(max(some, v.Len()))
 }
 
 func (p *parser) goMap(t *memType, q unsafe.Pointer) error {
@@ -540,15 +544,18 @@ func goEntry[V any](p *parser, m map[string]V, value func() (V, error)) (bool, e
 }
 
 func (p *parser) goReflectMap(t *memType, q unsafe.Pointer, more bool) error {
+	if t.typed != nil {
+		return t.typed.parse(p, t, q, more)
+	}
 	m := reflect.MakeMap(t.rtype)
 	reflect.NewAt(t.rtype, q).Elem().Set(m)
-	name := reflect.New(t.rtype.Key()).Elem()
+	name, v := reflect.New(t.rtype.Key()).Elem(), reflect.New(t.rtype.Elem())
 	for more {
 		key, err := p.goName()
 		if err != nil {
 			return err
 		}
-		v := reflect.New(t.rtype.Elem())
+		v.Elem().SetZero() // the map has its copy of the last one
 		if err := p.goValue(t.elem, v.UnsafePointer()); err != nil {
 			return inMember(err, key)
 		}
@@ -564,11 +571,33 @@ func (p *parser) goReflectMap(t *memType, q unsafe.Pointer, more bool) error {
 	return nil
 }
 
+// anyText is goText as an any.
+func (p *parser) anyText() (any, error) {
+	s, err := p.goText()
+	if err != nil {
+		return nil, err
+	}
+	return p.boxed(s), nil
+}
+
+// boxed is s as an any. The strings of one message lie beside each other, and so not each
+// needs memory of its own.
+func (p *parser) boxed(s string) (v any) {
+	if len(p.texts) == 0 {
+		p.slab = min(max(2*p.slab, 1), 64)
+		p.texts = make([]string, p.slab)
+	}
+	p.texts[0] = s
+	*(*emptyInterface)(unsafe.Pointer(&v)) = emptyInterface{stringWord, unsafe.Pointer(&p.texts[0])}
+	p.texts = p.texts[1:]
+	return v
+}
+
 // goAny reads a value without a declared type, as reader.any does.
 func (p *parser) goAny() (any, error) {
 	switch c := p.peek(); {
 	case c == '"':
-		return p.goText()
+		return p.anyText()
 	case c == '{':
 		if err := p.enter(); err != nil {
 			return nil, err

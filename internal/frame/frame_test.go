@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json/jsontext"
 	"encoding/json/v2"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -73,6 +74,91 @@ func TestAllocations(t *testing.T) {
 			}
 		})
 		if got > c.most && (poolsKeep || c.name != "parse") {
+			t.Errorf("%s: %v allocations, at most %v", c.name, got, c.most)
+		}
+	}
+}
+
+// attributed is a span with its attributes as most have them: a map of structs with an any.
+type attributed struct {
+	TraceID    string               `json:"trace_id"`
+	Parent     *string              `json:"parent"`
+	Attributes map[string]attribute `json:"attributes"`
+	Links      []attributedLink     `json:"links"`
+	Meta       map[string]string    `json:"meta"`
+}
+
+type attribute struct {
+	Type  string `json:"type"`
+	Value any    `json:"value"`
+}
+
+type attributedLink struct {
+	TraceID string         `json:"trace_id"`
+	SpanID  string         `json:"span_id"`
+	Rest    map[string]any `json:"rest"`
+}
+
+// TestAllocationsOfASpan holds how many allocations a record with maps costs: two for a map
+// of up to eight entries, four for a larger one, one for all strings, and one for every few
+// texts in any.
+func TestAllocationsOfASpan(t *testing.T) {
+	RegisterMap[attribute]()
+	v := attributed{
+		TraceID: "6cf173d587eb48568a9b2e12dcfbea52", Attributes: map[string]attribute{},
+		Links: []attributedLink{{"627a2885119dcc8184fae7eef09438cb", "6c71fc6b09b8b716", map[string]any{"type": "parent", "n": int64(4)}}},
+		Meta:  map[string]string{"origin": "auto.http", "version": "2.1"},
+	}
+	for i := range 17 {
+		v.Attributes[fmt.Sprintf("attribute.number.%d", i)] = attribute{"string", fmt.Sprintf("the value of number %d", i)}
+	}
+	typ := reflect.TypeFor[attributed]()
+	frame, l := encode(t, v)
+	text, err := l.AppendJSON(nil, frame)
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed, err := l.AppendMsgpack(nil, frame)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dec := decoder[attributed](t, l)
+	direct, err := NewTextDecoder(typ, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unpack, err := NewMsgpackDecoder(typ, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	print, err := NewTextEncoder(typ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pack, err := NewMsgpackEncoder(typ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 0, 8192)
+	var out attributed
+	for _, c := range []struct {
+		name string
+		most float64
+		f    func() error
+	}{
+		{"a frame into a struct", 16, func() error { out = attributed{}; return dec.Value(frame, unsafe.Pointer(&out)) }},
+		{"JSON into a struct", 15, func() error { out = attributed{}; return direct.Value(text, unsafe.Pointer(&out)) }},
+		{"msgpack into a struct", 16, func() error { out = attributed{}; return unpack.Value(packed, unsafe.Pointer(&out)) }},
+		{"a struct as JSON", 0, func() error { _, err := print.Append(buf, unsafe.Pointer(&v)); return err }},
+		{"a struct as msgpack", 1, func() error { _, err := pack.Append(buf, unsafe.Pointer(&v)); return err }},
+		{"a frame as JSON", 0, func() error { _, err := l.AppendJSON(buf, frame); return err }},
+	} {
+		got := testing.AllocsPerRun(100, func() {
+			if err := c.f(); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if got > c.most && poolsKeep {
 			t.Errorf("%s: %v allocations, at most %v", c.name, got, c.most)
 		}
 	}

@@ -60,6 +60,8 @@ type parser struct {
 	strings []entry[string]
 	anys    []entry[any]
 	seed    maphash.Seed
+	texts   []string // not used yet, for strings in any
+	slab    int      // how many were allocated last
 }
 
 // slot is where the value of a member stands in dst; from < 0: nowhere.
@@ -89,6 +91,7 @@ func (p *pool) put(v *parser) {
 	v.strict = false
 	clear(v.strings) // what an error has left
 	clear(v.anys)
+	v.texts, v.slab = nil, 0 // messages share no memory
 	v.strings, v.anys = v.strings[:0], v.anys[:0]
 	if cap(v.scratch)+cap(v.key)+cap(v.spare) > 1<<20 {
 		v.scratch, v.key, v.spare = nil, nil, nil

@@ -212,23 +212,23 @@ func oneOf[V any](list []V, text func(V) string) string {
 	return "one of " + strings.Join(parts, ", ")
 }
 
+// length holds a length against the rules; the words say what of what.
 func (r *rules) length(n int, what, unit string) error {
-	many := func(n int) string {
-		if n == 1 {
-			return "1 " + unit
-		}
-		if unit == "entry" {
-			return strconv.Itoa(n) + " entries"
-		}
-		return strconv.Itoa(n) + " " + unit + "s"
+	if n >= r.minLen && n <= r.maxLen {
+		return nil
+	}
+	bound, most := "at least", r.minLen
+	if n > r.maxLen {
+		bound, most = "at most", r.maxLen
 	}
 	switch {
-	case n < r.minLen:
-		return errorf("expected %s at least %s, got %d", what, many(r.minLen), n)
-	case n > r.maxLen:
-		return errorf("expected %s at most %s, got %d", what, many(r.maxLen), n)
+	case most == 1:
+	case unit == "entry":
+		unit = "entries"
+	default:
+		unit += "s"
 	}
-	return nil
+	return errorf("expected %s %s %d %s, got %d", what, bound, most, unit, n)
 }
 
 // value holds the frame of a value against the rules; b is all of it, without its
@@ -431,6 +431,9 @@ func (r *rules) inMemory(t reflect.Type, n *node) holds {
 	var check holds
 	if r.elem != nil {
 		check = r.elem.inMemory(t.Elem(), n.elem)
+	}
+	if check == nil && t.Elem().Kind() == reflect.String {
+		return func(p unsafe.Pointer) error { return r.length(len(*(*map[string]string)(p)), "a map of", "entry") }
 	}
 	return func(p unsafe.Pointer) error {
 		m := reflect.NewAt(t, p).Elem()

@@ -23,6 +23,9 @@ type typedMap interface {
 	write(e *memType, buf []byte, p unsafe.Pointer, depth int) ([]byte, error)
 	// print is memType.print; false: not by this way.
 	print(e *memType, dst []byte, p unsafe.Pointer, depth int) ([]byte, bool, error)
+	// parse reads the entries of a JSON object, unpack the n of a MessagePack map.
+	parse(ps *parser, e *memType, p unsafe.Pointer, more bool) error
+	unpack(u unpacker, e *memType, p unsafe.Pointer, n int) error
 }
 
 // typedMapOf is nil where nothing is registered.
@@ -109,12 +112,90 @@ func (t *mapOf[V]) print(e *memType, dst []byte, p unsafe.Pointer, depth int) ([
 	return append(dst, '}'), true, err
 }
 
-// entries lists a map by key.
-func (t *mapOf[V]) entries(m map[string]V) *mapEntries[V] {
+// parse reads the entries first, so that the map is made in its size.
+func (t *mapOf[V]) parse(ps *parser, e *memType, p unsafe.Pointer, more bool) error {
+	s := t.room()
+	whole, err := s.parse(ps, e, more)
+	err = s.into((*map[string]V)(p), whole, err, ps.strict)
+	t.done(s)
+	return err
+}
+
+// parse tells how many entries are whole.
+func (s *mapEntries[V]) parse(ps *parser, e *memType, more bool) (whole int, err error) {
+	for ; more; whole++ {
+		key, err := ps.goName()
+		if err != nil {
+			return whole, err
+		}
+		if err = ps.goValue(e.elem, s.next(key)); err != nil {
+			return whole, inMember(err, key)
+		}
+		if more, err = ps.more('}'); err != nil {
+			return whole + 1, err
+		}
+	}
+	return whole, nil
+}
+
+func (t *mapOf[V]) unpack(u unpacker, e *memType, p unsafe.Pointer, n int) error {
+	s := t.room()
+	whole, err := s.unpack(u, e, n)
+	err = s.into((*map[string]V)(p), whole, err, u.strict)
+	t.done(s)
+	return err
+}
+
+func (s *mapEntries[V]) unpack(u unpacker, e *memType, n int) (whole int, err error) {
+	for i := range n {
+		key, err := u.goName()
+		if err != nil {
+			return i, err
+		}
+		if err = u.goValue(e.elem, s.next(key)); err != nil {
+			return i, inMember(err, key)
+		}
+	}
+	return n, nil
+}
+
+// next is the room for the value of another entry; until the next call.
+func (s *mapEntries[V]) next(key string) unsafe.Pointer {
+	i := len(s.values)
+	s.keys = append(s.keys, entry[int]{key, i})
+	s.values = append(s.values, *new(V))
+	return unsafe.Pointer(&s.values[i])
+}
+
+// into makes the map of the entries; of several with one key the last counts, or the first
+// of them is what is wrong, unless something before it is: err came behind those that are
+// whole.
+func (s *mapEntries[V]) into(p *map[string]V, whole int, err error, strict bool) error {
+	if err != nil && !strict {
+		return err
+	}
+	m := make(map[string]V, whole)
+	*p = m
+	for i := range s.keys[:whole] {
+		m[s.keys[i].key] = s.values[i]
+		if strict && len(m) <= i {
+			return inMember(errorf("member comes twice"), s.keys[i].key)
+		}
+	}
+	return err
+}
+
+func (t *mapOf[V]) room() *mapEntries[V] {
 	s, ok := t.spare.Get().(*mapEntries[V])
 	if !ok {
 		s = new(mapEntries[V])
 	}
+	return s
+}
+
+// entries lists a map by key.
+func (t *mapOf[V]) entries(m map[string]V) *mapEntries[V] {
+	s := t.room()
 	for key, v := range m {
 		s.keys = append(s.keys, entry[int]{key, len(s.values)})
 		s.values = append(s.values, v)

@@ -88,7 +88,55 @@ func TestTypedMaps(t *testing.T) {
 				t.Fatalf("registered %+v\nreflected %+v", got, other)
 			}
 		}
+		text, err := enc.Layout().AppendJSON(nil, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		packed, err := enc.Layout().AppendMsgpack(nil, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A name that comes twice, where there is one.
+		twice := bytes.Replace(text, []byte("{\"plain\":{"), []byte("{\"plain\":{\"a\":{\"text\":\"1\",\"any\":2},\"a\":{\"text\":\"\",\"any\":null},"), 1)
+		for _, src := range [][]byte{text, text[:min(cut, len(text))], twice} {
+			sameText(t, src)
+		}
+		for _, src := range [][]byte{packed, packed[:min(cut, len(packed))]} {
+			sameText(t, src)
+		}
 	})
+}
+
+// sameText reads a text, or a message of MessagePack, by maps that are registered and by
+// those that are not.
+func sameText(t *rapid.T, src []byte) {
+	for _, strict := range []bool{false, true} {
+		for _, packed := range []bool{false, true} {
+			var a maps
+			var b reflectedMaps
+			read := func(typ reflect.Type, p unsafe.Pointer) error {
+				if packed {
+					d, err := NewMsgpackDecoder(typ, strict)
+					if err != nil {
+						t.Fatal(err)
+					}
+					return d.Value(src, p)
+				}
+				d, err := NewTextDecoder(typ, strict)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return d.Value(src, p)
+			}
+			err, err2 := read(reflect.TypeFor[maps](), unsafe.Pointer(&a)), read(reflect.TypeFor[reflectedMaps](), unsafe.Pointer(&b))
+			if spell := func(err error) string { return strings.ReplaceAll(fmt.Sprint(err), "registered", "reflected") }; spell(err) != spell(err2) {
+				t.Fatalf("%q, strict %t: registered %v, reflected %v", src, strict, err, err2)
+			}
+			if err == nil && !sameMaps(a, b) {
+				t.Fatalf("%q, strict %t: registered %+v\nreflected %+v", src, strict, a, b)
+			}
+		}
+	}
 }
 
 func sameMaps(a maps, b reflectedMaps) bool {

@@ -486,6 +486,9 @@ func unpackMap[V any](u unpacker, n int, value func() (V, error)) (map[string]V,
 }
 
 func (u unpacker) goReflectMap(t *memType, q unsafe.Pointer, n int) error {
+	if t.typed != nil {
+		return t.typed.unpack(u, t, q, n)
+	}
 	m := reflect.MakeMapWithSize(t.rtype, room(n, 64))
 	reflect.NewAt(t.rtype, q).Elem().Set(m)
 	name, v := reflect.New(t.rtype.Key()).Elem(), reflect.New(t.rtype.Elem())
@@ -520,7 +523,11 @@ func (u unpacker) goAny() (any, error) {
 	case msgp.BoolType:
 		return u.bool()
 	case msgp.StrType:
-		return u.goText()
+		s, err := u.goText()
+		if err != nil {
+			return nil, err
+		}
+		return u.boxed(s), nil
 	case msgp.BinType:
 		b, err := u.bin()
 		return slices.Clip(b), err
