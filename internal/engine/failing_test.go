@@ -983,3 +983,50 @@ func TestFailDuringRetryBuriesOnce(t *testing.T) {
 		}
 	})
 }
+
+// A stop while two steps wait, the later one with the earlier messages: what stands before
+// the message of the first step does not come out before those.
+func TestStopDuringTwoRetries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mended atomic.Bool
+		var first *calls
+		first = called("first", func(v string) error {
+			if v == "2" && first.made[v] == 1 {
+				return errors.New("not now")
+			}
+			return nil
+		})
+		down := func(at string) func(string) error {
+			return func(v string) error {
+				if v == at && !mended.Load() {
+					return errors.New("not now")
+				}
+				return nil
+			}
+		}
+		p := pipeline(1, func(int) *program.Stage {
+			return &program.Stage{Ops: []program.Op{first, called("second", down("5"))}, Batch: &program.BatchExit{
+				Step: "collect", Limit: program.Limit{Count: 2}, Next: toSink(0, join("join"), called("third", down("[0 1]"))),
+			}}
+		})
+		for _, step := range []string{"first", "second", "third"} {
+			policy(p, step, program.Policy{Times: 9, Backoff: time.Minute})
+		}
+		w := newWorld(t, 1, p)
+		w.produce([]int32{0}, 6)
+		r := w.start()
+		time.Sleep(90 * time.Second)
+		if s := r.engine.Status(); s.Partitions[0].Retrying != "second" {
+			t.Fatalf("%+v", s.Partitions)
+		}
+		if err := r.term(); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "before the stop", w.out(0), nil)
+		mended.Store(true)
+		if err := w.start(drained).wait(); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "out", w.out(0), []string{"[0 1]", "[2 3]", "[4 5]"})
+	})
+}

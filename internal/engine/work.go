@@ -197,18 +197,9 @@ func (w *work) drop() bool {
 }
 
 // truncate takes out what lies at or behind the ends of its partitions, and answers for
-// it no more: their frontiers will stay there. What a batch has made lies where its last
-// record does.
+// it no more: their frontiers will stay there.
 func (w *work) truncate(ends stops) {
 	if len(ends) == 0 {
-		return
-	}
-	if w.batch != nil && slices.ContainsFunc(w.Spans, func(s record.Span) bool { return ends.behind(w.parts[0], s.Hi-1) }) {
-		for _, p := range w.parts {
-			p.frontier.abandon()
-		}
-		w.Spans, w.parts = nil, nil
-		w.keep(nil)
 		return
 	}
 	idx := make([]int32, 0, w.Len())
