@@ -52,6 +52,7 @@ import (
 	"github.com/levada-io/levada/plan/testdata/corpus/steps"
 	"github.com/levada-io/levada/plan/testdata/corpus/strict"
 	"github.com/levada-io/levada/plan/testdata/corpus/strict_not"
+	"github.com/levada-io/levada/plan/testdata/corpus/union"
 	"github.com/levada-io/levada/plan/testdata/corpus/untyped"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_batch"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_iterator"
@@ -111,6 +112,7 @@ var inGo = map[string]func() *levada.Pipeline{
 	"settings":          settings.Pipeline,
 	"strict":            strict.Pipeline,
 	"strict_not":        strict_not.Pipeline,
+	"union":             union.Pipeline,
 	"untyped":           untyped.Pipeline,
 }
 
@@ -157,6 +159,7 @@ func registered() map[string]*program.Function {
 		program.Of(name("Names"), plain(steps.Names)),
 		program.Of(name("Above"), withSettings((*steps.Above).Apply)),
 		program.Of(name("Tagged"), withSettings((*steps.Tagged).Apply)),
+		program.Of(name("Grow"), plain(steps.Grow)),
 		program.Of(name("Touch"), plain(steps.Touch)),
 		program.Of(name("Positive"), plain(steps.Positive)),
 		program.Of(name("Slow"), plain(steps.Slow)),

@@ -91,6 +91,8 @@ const (
 	decPointer // of a field only
 	decOpt     // of a field only
 	decUnion   // of elems
+	decVariant // of elem, which is no union, into an interface
+	decOneOf   // of elems, into a type that is no interface
 	decConst   // of elem, and held against the constant of one side
 )
 
@@ -181,6 +183,10 @@ func (c *decCompiler) fill(d *decType, t reflect.Type) error {
 	case from.kind == kAny:
 		d.op = decDynamic
 		return c.dynamic(d, t)
+	case want.kind == kUnion && from.kind != kUnion:
+		return c.variant(d, t)
+	case from.kind == kUnion && want.kind != kUnion:
+		return c.oneOf(d, t)
 	}
 	switch k := want.kind; {
 	case k.integer():
@@ -422,6 +428,10 @@ func (d *decType) bare(r *reader, p unsafe.Pointer) error {
 		return d.constant(r, p)
 	case decUnion:
 		return d.union(r, p)
+	case decVariant:
+		return d.variant(r, p)
+	case decOneOf:
+		return d.oneOf(r, p)
 	}
 	if err := r.enter(); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tinylib/msgp/msgp"
 
+	"github.com/levada-io/levada/plan"
 	"github.com/levada-io/levada/record"
 )
 
@@ -444,34 +445,102 @@ func (c *decCompiler) union(d *decType, t reflect.Type) error {
 		return err
 	}
 	for _, from := range d.from.elems {
-		var found *decType
-		order := make([]int, 0, 2*len(variants))
-		for i, want := range d.want.elems {
-			if want == from || want.name != "" && want.name == from.name {
-				order = append(order, i)
-			}
-		}
-		for i := range variants {
-			order = append(order, i)
-		}
-		for _, i := range order {
-			done := make(map[decKey]*decType, len(c.done))
-			for k, v := range c.done {
-				done[k] = v
-			}
-			e, err := c.compile(from, variants[i], d.want.elems[i])
-			if err == nil {
-				found = e
-				break
-			}
-			c.done = done
-		}
+		found := c.first(d, from, variants)
 		if found == nil {
 			return errorf("expected %s, got %s", d.want.describe(), from.describe())
 		}
 		d.elems = append(d.elems, found)
 	}
 	return nil
+}
+
+// first compiles from into the variant that is meant, or else into the first that takes it;
+// nil: none does. A struct that keeps what it does not name would be taken by almost any.
+func (c *decCompiler) first(d *decType, from *node, variants []reflect.Type) *decType {
+	order := make([]int, 0, 4*len(variants))
+	for _, meant := range []func(want *node) bool{
+		func(want *node) bool { return want == from || want.name != "" && want.name == from.name },
+		func(want *node) bool { return want.name != "" && shortName(want.name) == shortName(from.name) },
+		func(want *node) bool { return from.hasAll(want) },
+		func(*node) bool { return true },
+	} {
+		for i, want := range d.want.elems {
+			if meant(want) {
+				order = append(order, i)
+			}
+		}
+	}
+	for _, i := range order {
+		done := make(map[decKey]*decType, len(c.done))
+		for k, v := range c.done {
+			done[k] = v
+		}
+		e, err := c.compile(from, variants[i], d.want.elems[i])
+		if err == nil {
+			return e
+		}
+		c.done = done
+	}
+	return nil
+}
+
+// shortName is a name without its package or module.
+func shortName(name string) string { return plan.Type{Kind: plan.TRef, Name: name}.String() }
+
+// hasAll says that n names every required member of want.
+func (n *node) hasAll(want *node) bool {
+	for i := range want.fields {
+		if _, ok := n.byName[want.fields[i].name]; !ok && !want.fields[i].optional {
+			return false
+		}
+	}
+	return true
+}
+
+// variant compiles what reads a value that is no union into an interface.
+func (c *decCompiler) variant(d *decType, t reflect.Type) error {
+	d.op = decVariant
+	variants, err := record.Variants(t)
+	if err != nil {
+		return err
+	}
+	if d.elem = c.first(d, d.from, variants); d.elem == nil {
+		return errorf("expected %s, got %s", d.want.describe(), d.from.describe())
+	}
+	return nil
+}
+
+// oneOf compiles what reads a union into a type that takes each of its variants: a struct
+// that has less members than they, say.
+func (c *decCompiler) oneOf(d *decType, t reflect.Type) error {
+	d.op = decOneOf
+	for _, from := range d.from.elems {
+		e, err := c.compile(from, t, d.want)
+		if err != nil {
+			return err
+		}
+		d.elems = append(d.elems, e)
+	}
+	return nil
+}
+
+//go:noinline
+func (d *decType) variant(r *reader, p unsafe.Pointer) error {
+	v := reflect.New(d.elem.rtype)
+	if err := d.elem.bare(r, v.UnsafePointer()); err != nil { // the presence byte is read
+		return err
+	}
+	reflect.NewAt(d.rtype, p).Elem().Set(v.Elem())
+	return nil
+}
+
+//go:noinline
+func (d *decType) oneOf(r *reader, p unsafe.Pointer) error {
+	_, at, err := r.variant(d.from)
+	if err != nil {
+		return err
+	}
+	return d.elems[at].bare(r, p)
 }
 
 //go:noinline

@@ -398,6 +398,107 @@ func TestUnionsOfAnother(t *testing.T) {
 	}
 }
 
+// TestUnionsAndOthers: a value that is no union is read as one that has it among its
+// variants, and a union as a type that takes all of them.
+func TestUnionsAndOthers(t *testing.T) {
+	type single struct {
+		V Solid  `json:"v"`
+		P *Solid `json:"p"`
+		O *Solid `json:"o,omitempty"`
+		T string `json:"t"`
+		C string `json:"c" levada:"const=c"`
+	}
+	type union struct {
+		V Wide             `json:"v"`
+		P *Wide            `json:"p"`
+		O record.Opt[Wide] `json:"o"`
+		T Wide             `json:"t"`
+		C Wide             `json:"c"`
+	}
+	solid := Solid{X: 1, Y: 2, Z: 3}
+	for _, p := range []*Solid{nil, &solid} {
+		frame, l := encode(t, single{solid, p, p, "t", ""})
+		var u union
+		if err := decoder[union](t, l).Value(frame, unsafe.Pointer(&u)); err != nil {
+			t.Fatal(err)
+		}
+		o, some := u.O.Get()
+		if u.V != Wide(solid) || u.T != Wide(Words("t")) || u.C != Wide(Words("c")) || (p == nil) != (u.P == nil) || (p != nil) != some {
+			t.Errorf("got %+v", u)
+		}
+		if p != nil && (*u.P != Wide(solid) || o != Wide(solid)) {
+			t.Errorf("got %+v", u)
+		}
+	}
+	if _, err := NewDecoder(mustOf(t, reflect.TypeFor[int64]()), reflect.TypeFor[Wide]()); err == nil || err.Error() != "$: expected string or Solid or Flat, got int64" {
+		t.Errorf("got %v", err)
+	}
+
+	type part struct {
+		X int64 `json:"x"`
+	}
+	var v Points = Solid{X: 7, Y: 8, Z: 9}
+	for _, p := range []*Points{nil, &v} {
+		frame, l := encode(t, p)
+		var got *part
+		if err := decoder[*part](t, l).Value(frame, unsafe.Pointer(&got)); err != nil || (p == nil) != (got == nil) || p != nil && got.X != 7 {
+			t.Errorf("got %+v, %v", got, err)
+		}
+		var m map[string]any
+		if _, err := NewDecoder(l, reflect.TypeFor[map[string]any]()); err != nil {
+			t.Errorf("got %v", err)
+		} else if err := decoder[map[string]any](t, l).Value(frame, unsafe.Pointer(&m)); p != nil && (err != nil || m["z"] != int64(9)) {
+			t.Errorf("got %+v, %v", m, err)
+		}
+		for cut := range frame {
+			if err := decoder[*part](t, l).Value(frame[:cut], unsafe.Pointer(&got)); err == nil {
+				t.Errorf("%d of %d bytes are taken", cut, len(frame))
+			}
+		}
+	}
+	if _, err := NewDecoder(mustOf(t, reflect.TypeFor[Points]()), reflect.TypeFor[Solid]()); err == nil || err.Error() != "$.v: expected 2, got 1" {
+		t.Errorf("got %v", err)
+	}
+	if _, err := NewDecoder(mustOf(t, reflect.TypeFor[Wide]()), reflect.TypeFor[part]()); err == nil || err.Error() != "$: expected part, got string" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestVariantsOfPython: a TypedDict may hold what it does not name, so that by itself it
+// could be any variant; it is the one of its name, or the one whose members it names.
+func TestVariantsOfPython(t *testing.T) {
+	open := func(fields ...plan.Field) plan.Type {
+		return plan.Type{Kind: plan.TStruct, Extra: true, Fields: fields}
+	}
+	types := map[string]plan.Type{
+		"py:m:Name":  open(plan.Field{Name: "first", Type: plan.Type{Kind: plan.TString}}),
+		"py:m:Dot":   open(plan.Field{Name: "x", Type: plan.Type{Kind: plan.TInt64}}),
+		"py:m:Point": open(plan.Field{Name: "y", Type: plan.Type{Kind: plan.TInt64}}),
+	}
+	ref := func(name string) plan.Type { return plan.Type{Kind: plan.TRef, Name: name} }
+	for _, c := range []struct {
+		typ  plan.Type
+		text string
+		want Scalar
+	}{
+		{plan.Type{Kind: plan.TUnion, Elems: []plan.Type{ref("py:m:Dot"), ref("py:m:Name"), {Kind: plan.TInt64}}}, `{"x":3,"more":1}`, Point{X: 3}},
+		{plan.Type{Kind: plan.TUnion, Elems: []plan.Type{ref("py:m:Dot"), ref("py:m:Name"), {Kind: plan.TInt64}}}, `{"first":"f"}`, Name{First: "f"}},
+		{plan.Type{Kind: plan.TUnion, Elems: []plan.Type{ref("py:m:Dot"), ref("py:m:Name"), {Kind: plan.TInt64}}}, `7`, Count(7)},
+		{ref("py:m:Dot"), `{"x":3}`, Point{X: 3}},
+		{ref("py:m:Point"), `{"x":3,"y":4}`, Point{X: 3, Y: 4}},
+	} {
+		l := must(Compile(c.typ, types))
+		frame, err := l.ParseJSON(nil, []byte(c.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got Scalar
+		if err := decoder[Scalar](t, l).Value(frame, unsafe.Pointer(&got)); err != nil || got != c.want {
+			t.Errorf("%s: got %+v, %v", c.text, got, err)
+		}
+	}
+}
+
 // Wide has a variant more than Points, and the others in another order.
 type Wide interface{ isWide() }
 

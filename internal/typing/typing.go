@@ -164,6 +164,8 @@ func (c *comparison) resolved(from, to, f, t plan.Type, path string) {
 	switch {
 	case c.text && (f.Kind == plan.TUnion || t.Kind == plan.TUnion):
 		c.variants(from, to, f, t, path)
+	case f.Kind == plan.TUnion || t.Kind == plan.TUnion:
+		c.oneOf(from, to, f, t, path)
 	case f.Kind == plan.TStruct && t.Kind == plan.TStruct:
 		c.members(f, t, path)
 	case c.fixed && f.Kind == plan.TStruct && t.Kind == plan.TMap && t.Elem.Kind != plan.TAny,
@@ -199,15 +201,57 @@ func (c *comparison) resolved(from, to, f, t plan.Type, path string) {
 		for i := range t.Elems {
 			c.walk(f.Elems[i], t.Elems[i], fmt.Sprintf("%s[%d]", path, i))
 		}
-	case f.Kind == plan.TUnion:
-		for _, v := range f.Elems {
-			if !slices.ContainsFunc(t.Elems, func(w plan.Type) bool { return c.quietly(v, w) }) {
-				c.report(path, OtherKind, to.String(), v.String())
-			}
-		}
 	case c.text && f.Unit != t.Unit:
 		c.report(path, OtherKind, unit(t), unit(f))
 	}
+}
+
+// oneOf compares where at least one of the two is a union: each variant must be one that
+// is taken. A type that is none is a union of itself.
+func (c *comparison) oneOf(from, to, f, t plan.Type, path string) {
+	into := []plan.Type{to}
+	if t.Kind == plan.TUnion {
+		into = t.Elems
+	}
+	have := f.Elems
+	if f.Kind != plan.TUnion {
+		from.Nullable = false // that has been told
+		have = []plan.Type{from}
+	}
+	for _, v := range have {
+		if slices.ContainsFunc(into, func(w plan.Type) bool { return c.quietly(v, w) }) {
+			continue
+		}
+		i := slices.IndexFunc(into, func(w plan.Type) bool { return len(into) == 1 || c.meant(v, w) })
+		if i < 0 {
+			c.report(path, OtherKind, to.String(), v.String())
+			continue
+		}
+		at := path
+		if f.Kind == plan.TUnion {
+			at += "(" + v.String() + ")"
+		}
+		c.walk(v, into[i], at)
+	}
+}
+
+// meant says that a variant that does not fit is another form of this one, so that its
+// members are told: structs with a constant that is the same, or the same container.
+func (c *comparison) meant(v, w plan.Type) bool {
+	f, err := v.Resolve(c.from)
+	if err != nil {
+		return false
+	}
+	t, err := w.Resolve(c.to)
+	if err != nil || f.Kind != t.Kind {
+		return false
+	}
+	if f.Kind != plan.TStruct {
+		return true
+	}
+	return slices.ContainsFunc(f.Fields, func(m plan.Field) bool {
+		return m.Const != "" && slices.ContainsFunc(t.Fields, func(n plan.Field) bool { return n.Name == m.Name && n.Const == m.Const })
+	})
 }
 
 // quietly says whether one type fits another, for the choice among variants.

@@ -155,10 +155,14 @@ var scalars = []plan.TypeKind{
 }
 
 // typ finds a type by the name that a file has for it: "Metric", "pkg.Metric",
-// "pkg.module:Metric", a scalar of the plan, list[...] or map[string, ...] of these.
+// "pkg.module:Metric", a scalar of the plan, list[...], map[string, ...] or
+// union[..., ...] of these.
 func (o offer) typ(text string) (t plan.Type, wrong, hint string) {
 	if slices.Contains(scalars, plan.TypeKind(text)) {
 		return plan.Type{Kind: plan.TypeKind(text)}, "", ""
+	}
+	if rest, ok := strings.CutPrefix(text, "union["); ok {
+		return o.union(rest, text)
 	}
 	kind, inner := plan.TList, ""
 	if rest, ok := strings.CutPrefix(text, "list["); ok {
@@ -195,4 +199,33 @@ func (o offer) typ(text string) (t plan.Type, wrong, hint string) {
 		return t, fmt.Sprintf("unknown type %q", text), near(text, known, "known are ")
 	}
 	return t, fmt.Sprintf("expected one type of the name %q, got %s", text, strings.Join(found, " and ")), "write the package before it"
+}
+
+// union finds the variants of a union; rest is the text behind the bracket.
+func (o offer) union(rest, text string) (t plan.Type, wrong, hint string) {
+	list, ok := strings.CutSuffix(rest, "]")
+	if !ok {
+		return t, fmt.Sprintf("expected a ] at the end, got %q", text), ""
+	}
+	t.Kind = plan.TUnion
+	depth, from := 0, 0
+	for i, c := range list + "," {
+		switch {
+		case c == '[':
+			depth++
+		case c == ']':
+			depth--
+		case c == ',' && depth == 0:
+			v, wrong, hint := o.typ(strings.TrimSpace(list[from:i]))
+			if wrong != "" {
+				return t, wrong, hint
+			}
+			t.Elems = append(t.Elems, v)
+			from = i + 1
+		}
+	}
+	if depth != 0 {
+		return t, fmt.Sprintf("expected as many [ as ], got %q", text), ""
+	}
+	return t, "", ""
 }

@@ -206,14 +206,16 @@ flow:
 
 func TestTypesByName(t *testing.T) {
 	for text, want := range map[string]string{
-		"IngestMetric":               steps + "IngestMetric",
-		"metric_steps.Row":           steps + "Row",
-		"example.com/acme/steps.Row": steps + "Row",
-		"team.transforms:Row":        "py:team.transforms:Row",
-		"any":                        "",
-		"float64":                    "float64",
-		"list[list[Tag]]":            "list[list[" + steps + "Tag]]",
-		"map[string, steps.Row]":     "map[string, " + steps + "Row]",
+		"IngestMetric":                       steps + "IngestMetric",
+		"metric_steps.Row":                   steps + "Row",
+		"example.com/acme/steps.Row":         steps + "Row",
+		"team.transforms:Row":                "py:team.transforms:Row",
+		"any":                                "",
+		"float64":                            "float64",
+		"list[list[Tag]]":                    "list[list[" + steps + "Tag]]",
+		"map[string, steps.Row]":             "map[string, " + steps + "Row]",
+		"union[steps.Row, string,list[Tag]]": "union[" + steps + "Row, string, list[" + steps + "Tag]]",
+		"list[union[bool, map[string, union[int8, string]], float32]]": "list[union[bool, map[string, union[int8, string]], float32]]",
 	} {
 		p, err := load("p.yaml", fmt.Sprintf("pipeline: p\nflow: [{in: {source: {kafka: a}}}, {parse: {decode: json, type: %q}}, {print: {encode: json}}, {out: {sink: {kafka: b}}}]", text))
 		if err != nil {
@@ -225,6 +227,25 @@ func TestTypesByName(t *testing.T) {
 		}
 		if _, ok := p.Types[want]; !ok && want != "" {
 			t.Errorf("%s: not in the table", text)
+		}
+	}
+}
+
+func TestWrongUnionsByName(t *testing.T) {
+	for text, want := range map[string]string{
+		"union[Tag, string":       `expected a ] at the end, got "union[Tag, string"`,
+		"union[Tag]]":             `expected as many [ as ], got "union[Tag]]"`,
+		"union[Tag, Nothing]":     `unknown type "Nothing"`,
+		"union[]":                 `unknown type ""`,
+		"union[int8, float64]":    "expected variants that can be told apart, int8 and float64 are both a JSON number",
+		"union[Tag, string, any]": "expected variants that have a kind of their own and are not null, got any",
+	} {
+		p, err := load("p.yaml", fmt.Sprintf("pipeline: p\nflow: [{in: {source: {kafka: a}}}, {parse: {decode: json, type: %q}}, {print: {encode: json}}, {out: {sink: {kafka: b}}}]", text))
+		if err == nil {
+			err = fmt.Errorf("%v", plan.Validate(p))
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", text, err)
 		}
 	}
 }

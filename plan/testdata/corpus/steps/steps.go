@@ -258,35 +258,84 @@ type Node struct {
 	Side *Node  `json:"side,omitempty"`
 }
 
+// Page is a part of a list.
+type Page[T any] struct {
+	Items []T      `json:"items"`
+	Next  *Page[T] `json:"next,omitempty"`
+}
+
+// Figure is a disc, a box with figures in it, or the name of one.
+type Figure interface{ isFigure() }
+
+// Disc is told by its kind.
+type Disc struct {
+	Kind   string  `json:"kind" levada:"const=disc"`
+	Radius float64 `json:"radius"`
+}
+
+// Box is told by its kind, too.
+type Box struct {
+	Kind  string   `json:"kind" levada:"const=box"`
+	Inner []Figure `json:"inner"`
+}
+
+// Label is a text, which no other figure is.
+type Label string
+
+func (Disc) isFigure()  {}
+func (Box) isFigure()   {}
+func (Label) isFigure() {}
+
+var _ = levada.Union[Figure](Disc{}, Box{}, Label(""))
+
+// Grow doubles a disc, puts a label into a box, and names a label after itself.
+func Grow(m levada.Message[Figure]) (Figure, error) {
+	switch f := m.Payload().(type) {
+	case Disc:
+		return Disc{Radius: 2 * f.Radius}, nil
+	case Box:
+		return Box{Inner: append(f.Inner, Label("grown"))}, nil
+	case Label:
+		return f + "+" + f, nil
+	}
+	return nil, fmt.Errorf("expected a figure, got %T", m.Payload())
+}
+
 // Everything has a member of every type that crosses the border.
 type Everything struct {
 	Base
-	I16   int16              `json:"i16"`
-	I32   int32              `json:"i32"`
-	I64   int64              `json:"i64"`
-	U8    uint8              `json:"u8"`
-	U16   uint16             `json:"u16"`
-	U32   uint32             `json:"u32"`
-	U64   uint64             `json:"u64"`
-	F32   float32            `json:"f32"`
-	F64   float64            `json:"f64"`
-	Text  string             `json:"text"`
-	Bytes []byte             `json:"bytes"`
-	Time  time.Time          `json:"time"`
-	Unit  Unit               `json:"unit"`
-	List  []int32            `json:"list"`
-	Lists [][]string         `json:"lists"`
-	Map   map[string]float64 `json:"map"`
-	Node  Node               `json:"node"`
-	Maybe *int64             `json:"maybe"`
-	Empty string             `json:"empty,omitempty"`
-	Zero  int                `json:"zero,omitzero"`
-	Any   any                `json:"any"`
-	Wait  time.Duration      `json:"wait"`
-	Since *time.Time         `json:"since" levada:"unit=unix_ms"`
-	Pair  [2]float64         `json:"pair"`
-	Three levada.Opt[string] `json:"three"`
-	Form  string             `json:"form" levada:"const=every"`
+	I16    int16              `json:"i16"`
+	I32    int32              `json:"i32"`
+	I64    int64              `json:"i64"`
+	U8     uint8              `json:"u8"`
+	U16    uint16             `json:"u16"`
+	U32    uint32             `json:"u32"`
+	U64    uint64             `json:"u64"`
+	F32    float32            `json:"f32"`
+	F64    float64            `json:"f64"`
+	Text   string             `json:"text"`
+	Bytes  []byte             `json:"bytes"`
+	Time   time.Time          `json:"time"`
+	Unit   Unit               `json:"unit"`
+	List   []int32            `json:"list"`
+	Lists  [][]string         `json:"lists"`
+	Map    map[string]float64 `json:"map"`
+	Node   Node               `json:"node"`
+	Maybe  *int64             `json:"maybe"`
+	Empty  string             `json:"empty,omitempty"`
+	Zero   int                `json:"zero,omitzero"`
+	Any    any                `json:"any"`
+	Wait   time.Duration      `json:"wait"`
+	Since  *time.Time         `json:"since" levada:"unit=unix_ms"`
+	Pair   [2]float64         `json:"pair"`
+	Three  levada.Opt[string] `json:"three"`
+	Form   string             `json:"form" levada:"const=every"`
+	Page   Page[Node]         `json:"page"`
+	Shape  Figure             `json:"shape"`
+	Shapes []Figure           `json:"shapes"`
+	Named  map[string]Figure  `json:"named,omitempty"`
+	Blank  *Figure            `json:"blank"`
+	Extra  levada.Extra       `json:",embed"`
 }
 
 // Touch changes a little of everything.
@@ -296,6 +345,8 @@ func Touch(m levada.Message[Everything]) (Everything, error) {
 	e.Form = "touched" // a constant stays what it is
 	e.Time = e.Time.Add(time.Second)
 	e.Node.Down = append(e.Node.Down, Node{Name: fmt.Sprint(len(e.Node.Down))})
+	e.Page.Items = append(e.Page.Items, Node{Name: "new"})
+	e.Shapes = append(e.Shapes, e.Shape)
 	return e, nil
 }
 
