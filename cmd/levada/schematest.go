@@ -73,7 +73,11 @@ func (c *schemaTestCmd) Run(e *env) error {
 		}
 		if err != nil {
 			rejected++
-			fmt.Fprintf(e.stdout, "%s: expected what %s allows: %v\n", x.File, x.Schema, err)
+			taken := ""
+			if problem == "" {
+				taken = "; the types take it"
+			}
+			fmt.Fprintf(e.stdout, "%s: expected what %s allows%s: %v\n", x.File, x.Schema, taken, err)
 			continue
 		}
 		if problem == "" {

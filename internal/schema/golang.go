@@ -71,6 +71,9 @@ func goTypes(fsys fs.FS, pkg string, schemas []string, locked map[string]string,
 			comment(&aliases, stays+t.note+".")
 		}
 		fmt.Fprintf(&aliases, "type %s = %s\n\n", name, w.ref(t))
+		if r, _ := t.ruled(); !r.Empty() && t.note == "" {
+			w.notes = append(w.notes, Note{t.place, "its rules are not checked: they stand in tags of members only"})
+		}
 	}
 	slices.SortStableFunc(l.named, func(a, b *typ) int { return cmp.Compare(a.name, b.name) })
 	for _, t := range l.named {
@@ -248,6 +251,9 @@ func (w *writer) object(t *typ) {
 		tags := "json:" + strconv.Quote(f.name+option)
 		if t.closed {
 			tags += " " + f.tag()
+		}
+		if s != value && !t.closed { // the codec of Avro holds what its schema says
+			tags += w.ruleTag(f.t)
 		}
 		if c := f.t.only(); c != nil {
 			if text, ok := constTag(c); ok {

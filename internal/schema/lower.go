@@ -8,6 +8,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/levada-io/levada/plan"
 )
 
 // kind is what a Type is.
@@ -51,9 +53,10 @@ type typ struct {
 	konst    *node  // the only value, of a const
 	values   []*node
 	fields   []field
-	some     bool     // what stays JSON is not null
-	min, max *big.Rat // of integers; nil where there is none
-	note     string   // why it is not more precise than it is
+	some     bool        // what stays JSON is not null
+	min, max *big.Rat    // of integers; nil where there is none
+	rules    *plan.Rules // nil: none
+	note     string      // why it is not more precise than it is
 }
 
 type field struct {
@@ -313,6 +316,7 @@ func (n *node) types() ([]string, error) {
 
 func (l *lowering) single(n *node, what, hint string) (*typ, error) {
 	t := &typ{place: n.place()}
+	defer func() { t.rules = l.rulesOf(n, t) }()
 	switch what {
 	case "null":
 		t.kind = nullKind
@@ -411,6 +415,7 @@ func (l *lowering) array(n *node, hint string) (*typ, error) {
 		l.note(n.get("prefixItems"), "has no effect before draft 2020-12")
 	}
 	t := &typ{kind: listKind, place: n.place(), elem: &typ{}}
+	t.rules = l.rulesOf(n, t)
 	if items != nil {
 		var err error
 		if t.elem, err = l.lower(items, hint+"_item"); err != nil {
@@ -448,6 +453,7 @@ func (l *lowering) object(n *node, hint string) (*typ, error) {
 	props, extra, patterns := n.get("properties"), n.get("additionalProperties"), n.get("patternProperties")
 	if props == nil || len(props.vals) == 0 {
 		t := &typ{kind: mapKind, place: n.place(), elem: &typ{}}
+		t.rules = l.rulesOf(n, t)
 		var err error
 		switch {
 		case n.has("required"):
@@ -680,8 +686,16 @@ func (l *lowering) union(n, alt *node, hint string) (*typ, error) {
 		if e.kind == unionKind && e.nullable && len(e.elems) == 1 {
 			t.nullable, e = true, e.elems[0]
 		}
-		if !slices.ContainsFunc(t.elems, func(o *typ) bool { return same(o, e) }) {
+		at := slices.IndexFunc(t.elems, func(o *typ) bool { return same(o, e) })
+		switch {
+		case at < 0:
 			t.elems = append(t.elems, e)
+		case t.elems[at] != e && !sameRules(t.elems[at], e):
+			// A value keeps to the one or to the other.
+			either := *t.elems[at]
+			either.rules = nil
+			t.elems[at] = &either
+			l.note(v, "several rules for one type: they are not checked")
 		}
 	}
 	switch {

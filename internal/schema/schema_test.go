@@ -38,6 +38,7 @@ var roots = map[string]reflect.Type{
 	"anything":       reflect.TypeFor[types.AnythingMessage](),
 	"soundings":      reflect.TypeFor[types.Sounding](),
 	"stamps":         reflect.TypeFor[types.StampsMessage](),
+	"weirs":          reflect.TypeFor[types.Weir](),
 }
 
 func TestGoldenTypes(t *testing.T) {
@@ -256,7 +257,19 @@ func TestWhatBecomesOfIt(t *testing.T) {
 		{member(`{"anyOf":[{"const":"x"},{"type":"null"}]}`), "M levada.Opt[TM_1] `json:\"m,omitzero\" levada:\"const=x\"`", ""},
 		{member(`{"anyOf":[{"const":true},{"type":"null"}]}`), "M levada.Opt[bool] `json:\"m,omitzero\" levada:\"const=true\"`", ""},
 		{member(`{"type":"string","allOf":[{"const":"x"}]}`), "M *TM `json:\"m,omitzero\" levada:\"const=x\"`", ""},
-		{member(`{"enum":["x"]}`), "M *TM `json:\"m,omitzero\"`", ""},
+		{member(`{"enum":["x"]}`), "M *TM `json:\"m,omitzero\" levada:\"enum=x\"`", ""},
+
+		// Rules.
+		{member(`{"type":"integer","minimum":0.5}`), "M *uint64 `json:\"m,omitzero\" levada:\"min=1\"`", ""},
+		{member(`{"type":"integer","minimum":0}`), "M *uint64 `json:\"m,omitzero\"`", ""},
+		{member(`{"type":"integer","minimum":3,"maximum":2}`), "M *uint64 `json:\"m,omitzero\"`", "no number is in between"},
+		{member(`{"type":"number","minimum":1,"exclusiveMinimum":0}`), "M *float64 `json:\"m,omitzero\" levada:\"min=1\"`", ""},
+		{member(`{"type":"string","pattern":"(?=a)"}`), "M *string `json:\"m,omitzero\"`", "a pattern that RE2 does not have: it is not checked"},
+		{member("{\"type\":\"string\",\"pattern\":\"`\"}"), "M *string `json:\"m,omitzero\"`", "a backquote, which no tag can hold"},
+		{member(`{"type":"array","maxItems":2,"items":{"type":"string","minLength":1}}`), "M []string `json:\"m,omitzero\" levada:\"maxlen=2\"`", "the length of its elements is not checked"},
+		{member(`{"type":"integer","anyOf":[{"maximum":1},{"minimum":9}]}`), "M *int64 `json:\"m,omitzero\"`", "is a constraint"},
+		{member(`{"anyOf":[{"type":"string","maxLength":1},{"type":"string","pattern":"^a"}]}`), "M *string `json:\"m,omitzero\"`", "several rules for one type: they are not checked"},
+		{`{"title":"t","type":"string","maxLength":1}`, "type T = string", "its rules are not checked: they stand in tags of members only"},
 		{member(`{"items":{"const":"x"}}`), "M []TMItem `json:\"m,omitzero\"`", ""},
 		{member("{\"const\":\"`\"}"), "M *TM `json:\"m,omitzero\"`", "the constant \"`\" can not stand in a tag"},
 		{member(`{"const":-0}`), "M *TM `json:\"m,omitzero\"`", "the constant -0 can not stand in a tag"},
@@ -305,6 +318,62 @@ func TestConstantsAreHeld(t *testing.T) {
 	out, err := bound.Append(nil, &types.Open{By: 1})
 	if err != nil || string(out) != `{"kind":"open","by":1}` {
 		t.Errorf("got %s, %v", out, err)
+	}
+}
+
+// TestRulesAreTheOracles: values that the types refuse are those that the oracle refuses,
+// but for what a note says.
+func TestRulesAreTheOracles(t *testing.T) {
+	folder, err := filepath.Abs("testdata/repo/schemas")
+	if err != nil {
+		t.Fatal(err)
+	}
+	oracle, err := compile(folder, "weirs.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bound, err := json.New().Bind(reflect.TypeFor[types.Weir]())
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	for member, values := range map[string]string{
+		"code":   `"AB-1, left"; "AB-12345, left"; "ab-1, left"; "AB-1, up"; ""; "AB-1, left\n"`,
+		"name":   `"ab"; "abcde"; "a"; "abcdef"; "äöüßé"; "ä"; ""`,
+		"gates":  `0; 12; 13; -1`,
+		"offset": `-2; 3; -3; 4`,
+		"big":    `1; 18446744073709551614; 0; 18446744073709551615`,
+		"level":  `-1.5; 1.999; -1.6; 2; 2e0`,
+		"share":  `null; 1; 1e-9; 0; -0; 1.5`,
+		"state":  `"open"; "sh|ut"; "sh"; "ut"; "a\\b"; "a\\\\b"; ""`,
+		"grade":  `null; 1; 2; 3; 0`,
+		"series": `[1]; []; [1,2,3]; [1,2,3,4]; [0]`,
+		"words":  `[]; ["a"]; ["A"]; ["a","b","c","d"]`,
+		"flags":  `{"a":"y"}; {}; {"a":"y","b":"n","c":"n"}; {"a":"x"}`,
+		"span":   `[0,0]; [0,-1]; [-1,0]`,
+	} {
+		for _, value := range strings.Split(values, "; ") {
+			text := `{"code":"AB-1, left","gates":1,"` + member + `":` + value + `}`
+			if member == "code" || member == "gates" {
+				text = strings.Replace(strings.Replace(text, `"code":"AB-1, left",`, "", 1), `"gates":1,`, "", 1)
+				text = strings.Replace(text, "{", map[string]string{"code": `{"gates":1,`, "gates": `{"code":"AB-1, left",`}[member], 1)
+			}
+			doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+			if err != nil {
+				t.Fatalf("%s: %v", text, err)
+			}
+			want := oracle.Validate(doc)
+			got := bound.Decode([]byte(text), new(types.Weir))
+			if (want == nil) != (got == nil) {
+				t.Errorf("%s: the oracle says %v, the type %v", text, want, got)
+			}
+			if got != nil {
+				refused++
+			}
+		}
+	}
+	if refused < 25 {
+		t.Errorf("expected about half of the values refused, got %d", refused)
 	}
 }
 

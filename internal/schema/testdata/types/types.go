@@ -87,7 +87,7 @@ const (
 //
 // What a gauge on a canal says.
 type GaugeReading struct {
-	Gauge         string              `json:"gauge"`
+	Gauge         string              `json:"gauge" levada:"minlen=1"`
 	At            string              `json:"at"`
 	Level         float64             `json:"level"`
 	Serial        uint64              `json:"serial"`
@@ -98,9 +98,9 @@ type GaugeReading struct {
 	SiteRiverName *string             `json:"site.river.name,omitzero"`
 	Tags          map[string]string   `json:"tags,omitzero"`
 	// The member "raw" (anything) may be absent and may be null: it stands in Extra, where both survive.
-	State   *GaugeReadingState `json:"state,omitzero"`
+	State   *GaugeReadingState `json:"state,omitzero" levada:"enum=open|half open|closed"`
 	Kind    *GaugeReadingKind  `json:"kind,omitzero" levada:"const=reading"`
-	Grade   *GaugeReadingGrade `json:"grade,omitzero"`
+	Grade   *GaugeReadingGrade `json:"grade,omitzero" levada:"enum=-1|0|1"`
 	Samples []Sample           `json:"samples,omitzero"`
 	Units   map[string]string  `json:"units,omitzero"`
 	// Stays JSON: one of string, integer.
@@ -214,8 +214,8 @@ type Sluice struct {
 	OpenPair jsontext.Value `json:"open_pair,omitzero"`
 	// Stays JSON: nothing is valid here.
 	Never jsontext.Value         `json:"never,omitzero"`
-	Mood  levada.Opt[SluiceMood] `json:"mood,omitzero"`
-	Last  *SluiceLast            `json:"last"`
+	Mood  levada.Opt[SluiceMood] `json:"mood,omitzero" levada:"enum=dry|wet"`
+	Last  *SluiceLast            `json:"last" levada:"enum=up|down"`
 	Level levada.Opt[int64]      `json:"level,omitzero"`
 	// Stays JSON: integers of more than 64 bits.
 	Huge jsontext.Value `json:"huge,omitzero"`
@@ -227,7 +227,7 @@ type Sluice struct {
 	AB_3    *string                        `json:"a b,omitzero"`
 	Extra_2 *string                        `json:"Extra,omitzero"`
 	Extra_3 levada.Opt[string]             `json:"extra,omitzero"`
-	Grade   *SluiceGrade                   `json:"grade,omitzero"`
+	Grade   *SluiceGrade                   `json:"grade,omitzero" levada:"enum=a b|a-b|A b|"`
 	Owner   *Owner                         `json:"owner,omitzero"`
 	Keeper  *Owner_2                       `json:"keeper,omitzero"`
 	Sides   *[]string                      `json:"sides"`
@@ -322,4 +322,54 @@ type State string
 const (
 	StateCALM  State = "CALM"
 	StateROUGH State = "ROUGH"
+)
+
+// Weir is weirs.schema.json#.
+type Weir struct {
+	Code   string                    `json:"code" levada:"pattern=^[A-Z]{2}-\\d{1,4}, (?:left|right)$"`
+	Name   *string                   `json:"name,omitzero" levada:"minlen=2,maxlen=5"`
+	Gates  uint64                    `json:"gates" levada:"max=12"`
+	Offset *int64                    `json:"offset,omitzero" levada:"min=-2,max=3"`
+	Big    *uint64                   `json:"big,omitzero" levada:"min=1,max=18446744073709551614"`
+	Level  *float64                  `json:"level,omitzero" levada:"min=-1.5,below=2"`
+	Share  levada.Opt[float64]       `json:"share,omitzero" levada:"above=0,max=1"`
+	State  *WeirState                `json:"state,omitzero" levada:"enum=open|sh\\|ut|a\\\\b"`
+	Grade  levada.Opt[WeirGrade]     `json:"grade,omitzero" levada:"enum=1|2"`
+	Series []uint64                  `json:"series,omitzero" levada:"min=1,minlen=1,maxlen=3"`
+	Words  []string                  `json:"words,omitzero" levada:"maxlen=3,pattern=^[a-z]*$"`
+	Flags  map[string]WeirFlagsValue `json:"flags,omitzero" levada:"minlen=1,maxlen=2,enum=y|n"`
+	Span   *[2]float64               `json:"span,omitzero" levada:"min=0"`
+	Range  *[2]float64               `json:"range,omitzero"`
+	// Stays JSON: one of integer, integer >= 0.
+	Either jsontext.Value `json:"either,omitzero"`
+	// Extra are the members that are not named above.
+	Extra jsontext.Value `json:",embed"`
+}
+
+// WeirFlagsValue is weirs.schema.json#/properties/flags/additionalProperties.
+type WeirFlagsValue string
+
+// The values of WeirFlagsValue.
+const (
+	WeirFlagsValueY WeirFlagsValue = "y"
+	WeirFlagsValueN WeirFlagsValue = "n"
+)
+
+// WeirGrade is weirs.schema.json#/properties/grade.
+type WeirGrade int64
+
+// The values of WeirGrade.
+const (
+	WeirGrade1 WeirGrade = 1
+	WeirGrade2 WeirGrade = 2
+)
+
+// WeirState is weirs.schema.json#/properties/state.
+type WeirState string
+
+// The values of WeirState.
+const (
+	WeirStateOpen WeirState = "open"
+	WeirStateShUt WeirState = "sh|ut"
+	WeirStateAB   WeirState = "a\\b"
 )
