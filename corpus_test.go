@@ -29,6 +29,7 @@ import (
 	avro_steps "github.com/levada-io/levada/plan/testdata/corpus/avro"
 	"github.com/levada-io/levada/plan/testdata/corpus/batch_go"
 	"github.com/levada-io/levada/plan/testdata/corpus/broadcast"
+	"github.com/levada-io/levada/plan/testdata/corpus/crossing_frame"
 	"github.com/levada-io/levada/plan/testdata/corpus/every_type"
 	"github.com/levada-io/levada/plan/testdata/corpus/flat_map_iterator"
 	"github.com/levada-io/levada/plan/testdata/corpus/flat_map_slice"
@@ -55,6 +56,8 @@ import (
 	"github.com/levada-io/levada/plan/testdata/corpus/union"
 	"github.com/levada-io/levada/plan/testdata/corpus/untyped"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_batch"
+	"github.com/levada-io/levada/plan/testdata/corpus/wrong_crossing"
+	"github.com/levada-io/levada/plan/testdata/corpus/wrong_crossing_word"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_iterator"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_name_twice"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_no_dead_letters"
@@ -90,6 +93,7 @@ var inGo = map[string]func() *levada.Pipeline{
 	"avro":              avro_steps.Pipeline,
 	"batch_go":          batch_go.Pipeline,
 	"broadcast":         broadcast.Pipeline,
+	"crossing_frame":    crossing_frame.Pipeline,
 	"every_type":        every_type.Pipeline,
 	"flat_map_iterator": flat_map_iterator.Pipeline,
 	"flat_map_slice":    flat_map_slice.Pipeline,
@@ -119,6 +123,8 @@ var inGo = map[string]func() *levada.Pipeline{
 // wrongInGo are those that compile.
 var wrongInGo = map[string]func() *levada.Pipeline{
 	"wrong_batch":             wrong_batch.Pipeline,
+	"wrong_crossing":          wrong_crossing.Pipeline,
+	"wrong_crossing_word":     wrong_crossing_word.Pipeline,
 	"wrong_iterator":          wrong_iterator.Pipeline,
 	"wrong_name_twice":        wrong_name_twice.Pipeline,
 	"wrong_open_end":          wrong_open_end.Pipeline,
@@ -163,6 +169,8 @@ func registered() map[string]*program.Function {
 		program.Of(name("Touch"), plain(steps.Touch)),
 		program.Of(name("Positive"), plain(steps.Positive)),
 		program.Of(name("Slow"), plain(steps.Slow)),
+		program.Of(name("PriceOf"), plain(steps.PriceOf)),
+		program.Of(name("Rounded"), plain(steps.Rounded)),
 		program.Of(name("Anonymous"), plain(steps.Anonymous)),
 		program.Of(name("Stubborn"), withSettings((*steps.Stubborn).Apply)),
 	} {
@@ -803,5 +811,23 @@ func TestCorpusWrongSaysTheSame(t *testing.T) {
 	}
 	if several < 24 {
 		t.Errorf("expected 24 wrong pipelines or more that the planner refuses in several spellings, got %d", several)
+	}
+}
+
+// What the text says that crosses is what the frame says: the pipelines with a word write
+// the same as the one without.
+func TestCorpusCrossesTheSame(t *testing.T) {
+	want, err := os.ReadFile(filepath.Join(corpus, "every_type_python", "want.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"crossing_types", "crossing_msgpack"} {
+		got, err := os.ReadFile(filepath.Join(corpus, name, "want.jsonl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s: %s", name, differ(string(got), string(want)))
+		}
 	}
 }

@@ -48,6 +48,13 @@ func retry(times int, backoff time.Duration) *plan.Retry {
 	return &plan.Retry{Times: times, BackoffMS: backoff.Milliseconds()}
 }
 
+// Crossing says how payloads cross between Go and Python at a step: frame, json, msgpack,
+// protobuf, raw or custom. It counts where a step in Python is beside the step; frame is
+// what counts without it.
+func Crossing(word string) Option {
+	return Option{func(s *plan.Step, _ *settings) { s.Crossing = word }}
+}
+
 // Retry marks an error of a function: another call may do, as where a service did not
 // answer. Its step repeats the call as [WithRetry] says, and three times from 100 ms on
 // where it says nothing. Nil stays nil.

@@ -49,6 +49,19 @@ const (
 	DeadLetter = "dead_letter"
 )
 
+// The words for how payloads cross the border between Go and Python at a step.
+const (
+	CrossFrame    = "frame"    // by the layout of the type, abi/frame.md
+	CrossJSON     = "json"     // as JSON text
+	CrossMsgpack  = "msgpack"  // as MessagePack
+	CrossProtobuf = "protobuf" // as the serialized message that the Go type is
+	CrossRaw      = "raw"      // payloads are bytes, and stay what they are
+	CrossCustom   = "custom"   // as what the Go type itself writes and reads
+)
+
+// Crossings are all words, in the order of the documentation.
+var Crossings = []string{CrossFrame, CrossJSON, CrossMsgpack, CrossProtobuf, CrossRaw, CrossCustom}
+
 // Plan is a pipeline as its author wrote it.
 type Plan struct {
 	Version  int      `json:"version"`
@@ -103,6 +116,10 @@ type Step struct {
 	OnError string `json:"on_error,omitempty"`
 	// Retry stands at a map, filter, flat_map or route with a function in Go or Python.
 	Retry *Retry `json:"retry,omitempty"`
+	// Crossing is how payloads cross between Go and Python at the step, one of Crossings:
+	// map, filter, flat_map, route with a function in Go or Python. Empty: that of the step on
+	// the other side of the border, and without one frame.
+	Crossing string `json:"crossing,omitempty"`
 }
 
 // Function refers to code by its one canonical name: "go:<import path>.<Func>",
@@ -165,6 +182,9 @@ func (s *Step) CanRetry() bool {
 	}
 	return false
 }
+
+// CanCross says whether payloads may cross the border between Go and Python at the step.
+func (s *Step) CanCross() bool { return s.CanRetry() }
 
 // Encode returns the JSON form: two-space indentation, a newline at the end, members
 // in the order of the struct, map keys sorted.

@@ -27,6 +27,7 @@ var narrow = map[string]map[string]any{
 	"Step.name":         {"pattern": validName.String()},
 	"Step.kind":         {"enum": Kinds},
 	"Step.on_error":     {"enum": []string{Fail, Skip, DeadLetter}},
+	"Step.crossing":     {"enum": Crossings},
 	"Origin.line":       {"minimum": 0},
 	"Function.name":     {"pattern": validFunction.String()},
 	"Function.settings": {"type": "object"},

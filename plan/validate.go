@@ -71,6 +71,9 @@ func Requires(p *Plan) []string {
 			out = append(out, "kind:"+string(s.Kind))
 		}
 		policy(s.OnError, s.Retry)
+		if s.Crossing != "" && s.Crossing != CrossFrame {
+			out = append(out, "crossing:"+s.Crossing)
+		}
 		if s.Function == nil {
 			continue
 		}
@@ -243,6 +246,7 @@ func (v *validation) step(s *Step) {
 	}
 	v.input(s)
 	v.policy(s)
+	v.crossing(s)
 	v.function(s)
 	v.members(s)
 	if s.Kind == Route || s.Kind == Broadcast {
@@ -351,6 +355,27 @@ func (v *validation) words(s *Step, place, onError string, retry *Retry) {
 	if retry.BackoffMS < 0 || retry.BackoffMS > MaxBackoffMS {
 		v.add(s, "bad-retry", "", "%sretry: expected a backoff from 0 to %d ms, got %d ms", place, MaxBackoffMS, retry.BackoffMS)
 	}
+}
+
+// crossing checks the word for how payloads cross, and whether it may stand here.
+func (v *validation) crossing(s *Step) {
+	const hint = "crossing stands at a map, filter, flat_map or route with a function in Go or Python"
+	switch {
+	case s.Crossing == "":
+	case !slices.Contains(Crossings, s.Crossing):
+		v.add(s, "unknown-crossing", "", "expected crossing to be %s, got %q", oneOf(Crossings), s.Crossing)
+	case s.CanCross():
+	case s.Kind == Map:
+		v.add(s, "bad-crossing", hint, "a codec calls no function, expected no crossing, got %q", s.Crossing)
+	default:
+		v.add(s, "bad-crossing", hint, "a %s calls no function, expected no crossing, got %q", s.Kind, s.Crossing)
+	}
+}
+
+// oneOf is a list of words as a sentence has it.
+func oneOf(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 func (v *validation) function(s *Step) {

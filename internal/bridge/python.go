@@ -129,7 +129,7 @@ func (p *Python) layout(l *frame.Layout) (cpython.Layout, error) { return p.in.L
 
 // Run implements program.Python.
 func (p *Python) Run(calls []program.Call, out program.Form) (program.Op, error) {
-	o, err := p.newRun(calls)
+	o, err := p.newRun(calls, out.Out)
 	if err != nil {
 		return nil, err
 	}
@@ -137,6 +137,10 @@ func (p *Python) Run(calls []program.Call, out program.Form) (program.Op, error)
 	filter := func(c program.Call) bool { return c.Kind == program.CallFilter }
 	if len(calls) > 0 && !slices.ContainsFunc(calls, func(c program.Call) bool { return !filter(c) }) {
 		o.form = cpython.Keep
+		return o, nil
+	}
+	if out.Out != nil {
+		o.form = cpython.Raw
 		return o, nil
 	}
 	switch out.Kind {
@@ -166,9 +170,21 @@ func (p *Python) Run(calls []program.Call, out program.Form) (program.Op, error)
 	return o, nil
 }
 
-func (p *Python) newRun(calls []program.Call) (*run, error) {
-	o := &run{py: p}
+// newRun makes a run whose results come back by a carriage, where there is one.
+func (p *Python) newRun(calls []program.Call, back *program.Carriage) (*run, error) {
+	o := &run{py: p, back: back}
+	if len(calls) > 0 {
+		o.in = calls[0].In
+	}
+	var err error
+	if o.wishes, err = wishes(calls, back); err != nil {
+		return nil, err
+	}
 	for _, c := range calls {
+		if c.Function == "" { // a conversion: its function is one that is wished for
+			o.names, o.steps = append(o.names, c.Step), append(o.steps, cpython.Step{Kind: cpython.Map})
+			continue
+		}
 		fn, ok := p.functions[c.Function]
 		if !ok {
 			return nil, fmt.Errorf("function %s: not among those that Python has brought", c.Function)

@@ -28,12 +28,13 @@ var (
 // Router implements program.Python.
 func (p *Python) Router(call program.Call, cases [][]byte, otherwise int) (program.Router, error) {
 	call.Kind = program.CallMap
-	o, err := p.newRun([]program.Call{call})
+	o, err := p.newRun([]program.Call{call}, nil)
 	if err != nil {
 		return nil, err
 	}
 	r := &router{any: frame.Any(), cases: make(map[string]int32, len(cases)), otherwise: int32(otherwise)}
 	r.py, r.names, r.steps, r.form = p, o.names, o.steps, cpython.Route
+	r.in, r.wishes = o.in, o.wishes
 	for i, c := range cases {
 		if c == nil {
 			continue

@@ -28,6 +28,12 @@ type run struct {
 	native    cpython.Layout
 	decoder   *frame.Decoder // of GoValues
 
+	// in and back are how payloads cross that do not as frames. Their functions are wished
+	// for, and held while the crossing is open.
+	in, back *program.Carriage
+	wishes   [][]byte // by step; nil: the function is called as it is
+	held     []uintptr
+
 	cx     *cpython.Crossing
 	cancel canceller
 
@@ -61,6 +67,9 @@ func (o *run) Start(lane int) error {
 
 func (o *run) open() (err error) {
 	if o.cx == nil {
+		if err := o.fulfil(); err != nil {
+			return err
+		}
 		o.cx, err = o.py.in.NewCrossing(o, o.steps, o.form, o.native)
 		o.cancel.set(o.cx)
 	}
@@ -75,6 +84,8 @@ func (o *run) Stop() {
 	o.cancel.set(nil)
 	o.cx.Free()
 	o.cx = nil
+	o.py.waste.add(o.held...)
+	o.held = o.held[:0]
 }
 
 // canceller pauses a crossing when the context of the lane ends. The contexts of a
@@ -239,6 +250,11 @@ func (o *run) stopped(r cpython.Results) error {
 func (o *run) input(c *record.Chunk) (cpython.Input, error) {
 	in := cpython.Input{N: c.Len(), Release: o.py.waste.take()}
 	var err error
+	if o.in != nil {
+		in.Layout = o.py.in.Bytes()
+		o.payload, err = o.carried(c.Col)
+		return in, err
+	}
 	switch col := c.Col.(type) {
 	case record.Bytes:
 		in.Layout = o.py.in.Bytes()
@@ -334,7 +350,7 @@ func (o *run) take(c *record.Chunk, r cpython.Results) error {
 		}
 		return nil
 	}
-	var lost []int32 // results that the decoder refused
+	var lost []int32 // results that were refused on the way
 	col, err := o.column(r, func(i int, err error) {
 		c.Fail(int(from[i]), o.name(len(o.names)-1), err)
 		lost = append(lost, int32(i))
@@ -353,7 +369,9 @@ func (o *run) take(c *record.Chunk, r cpython.Results) error {
 				good = append(good, i)
 			}
 		}
-		col = col.Select(good)
+		if o.back == nil { // a carriage has left them out
+			col = col.Select(good)
+		}
 		kept := make([]int32, len(good))
 		left := map[int]record.Record{}
 		for k, i := range good {
@@ -420,6 +438,9 @@ func (o *run) column(r cpython.Results, fail func(i int, err error)) (record.Col
 				out[i] = values[from+1 : to : to]
 			}
 			from = to
+		}
+		if o.back != nil && o.back.Values != nil {
+			return o.back.Values(out, fail)
 		}
 		return out, nil
 	}

@@ -140,14 +140,14 @@ func (l *lowering) encode(n *node, f form) (program.Op, error) {
 		if f.kind == raw {
 			return nil, nil
 		}
-		return l.convert(n.Name, f, form{kind: raw})
+		return l.convert(n, f, form{kind: raw})
 	}
 	if k := l.kitOf(f.typ); f.kind == values && k != nil {
 		return l.encodeOp(n, k)
 	}
 	if k := l.kitFor(n.in); k != nil && !l.frames(n) {
 		// What Python made of the type is made of it again, by the kit that run chose.
-		to, err := l.convert(n.Name, f, form{values, k.Type()})
+		to, err := l.convert(n, f, form{values, k.Type()})
 		if err != nil {
 			return nil, err
 		}
@@ -160,7 +160,7 @@ func (l *lowering) encode(n *node, f form) (program.Op, error) {
 	}
 	print := &printOp{step: n.Name, result: l.result(n), wires: wires{codec: c}}
 	if f.kind == objects {
-		op, err := l.cat.Python.Run(nil, program.Form{Kind: program.Dynamic})
+		op, err := l.comeBack(n, program.Form{Kind: program.Dynamic})
 		return &pair{op, print}, err
 	}
 	return print, nil
@@ -248,17 +248,17 @@ func (l *lowering) kitOf(t reflect.Type) program.Kit {
 }
 
 // convert changes the representation of a column where no step does.
-func (l *lowering) convert(step string, from, to form) (program.Op, error) {
+func (l *lowering) convert(n *node, from, to form) (program.Op, error) {
 	if from.kind == objects {
 		pf := program.Form{Kind: program.Raw}
 		if to.kind == values {
 			pf = program.Form{Kind: program.GoValues, Kit: l.kitOf(to.typ)}
 		}
-		return l.cat.Python.Run(nil, pf)
+		return l.comeBack(n, pf)
 	}
 	k := l.kitOf(to.typ)
 	if to.kind == raw {
 		k = program.KitOf[[]byte]()
 	}
-	return &valuesOp{step: step, kit: k}, nil
+	return &valuesOp{step: n.Name, kit: k}, nil
 }

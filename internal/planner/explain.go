@@ -11,7 +11,7 @@ import (
 
 // Explain writes what would run, a line each step in the order of the flow: kind,
 // function, payload type, what runs together, where the GIL is taken, which step
-// forces a decode, and what becomes of a failing message where it does not end the run.
+// forces a decode, as what payloads cross where that is no frame, and what becomes of a failing message where it does not end the run.
 func (pl *Planned) Explain(w io.Writer) error {
 	fmt.Fprintf(w, "pipeline %s\n", pl.plan.Name)
 	tw := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)
@@ -37,6 +37,12 @@ func (pl *Planned) Explain(w io.Writer) error {
 			}
 		case python:
 			how = fmt.Sprintf("crossing %d, takes the GIL once per chunk", n.crossing)
+		}
+		if n.word != "" && n.word != plan.CrossFrame {
+			if how != "" {
+				how += "; "
+			}
+			how += "payloads come as " + n.word
 		}
 		if text := policyText(n.policy); text != "" {
 			if how != "" {

@@ -97,7 +97,7 @@ func (l *lowering) stage(n *node, f form) (*program.Stage, error) {
 		case plan.Sink:
 			st.Sink = &program.SinkExit{Step: n.Name, Index: l.sinks[n.Name]}
 			if f.kind != raw {
-				if err := add(l.convert(n.Name, f, form{kind: raw})); err != nil {
+				if err := add(l.convert(n, f, form{kind: raw})); err != nil {
 					return nil, err
 				}
 			}
@@ -141,7 +141,7 @@ func (l *lowering) stage(n *node, f form) (*program.Stage, error) {
 		case golang:
 			want := valuesOf(n.fn.In.Type())
 			if f != want {
-				if err := add(l.convert(n.Name, f, want)); err != nil {
+				if err := add(l.convert(n, f, want)); err != nil {
 					return nil, err
 				}
 			}
@@ -230,6 +230,13 @@ func (l *lowering) run(st *program.Stage, n **node, in form) (form, error) {
 		changes = changes || kind != program.CallFilter
 		calls = append(calls, program.Call{Step: (*n).Name, Kind: kind, Function: (*n).Function.Name})
 	}
+	if first.wrapped() {
+		in, err := l.into(first, in)
+		if err != nil {
+			return form{}, err
+		}
+		calls[0].In = in
+	}
 	behind := *n
 	out, pf := in, program.Form{Kind: program.Objects}
 	if changes {
@@ -248,6 +255,14 @@ func (l *lowering) run(st *program.Stage, n **node, in form) (form, error) {
 			}
 		case behind.Kind == plan.Sink, behind.lang == encode, behind.lang == decode:
 			out, pf = form{kind: raw}, program.Form{Kind: program.Raw}
+		}
+	}
+	if changes && behind.wrapped() && behind.lang != python {
+		if calls[len(calls)-1].Kind == program.CallFilter {
+			// It passes on what the function before it left; the conversion comes behind it.
+			out, pf = form{kind: objects}, program.Form{Kind: program.Objects}
+		} else if err := l.outOf(behind, &pf); err != nil {
+			return form{}, err
 		}
 	}
 	op, err := l.cat.Python.Run(calls, pf)
@@ -282,11 +297,17 @@ func (l *lowering) route(st *program.Stage, n *node, f form) error {
 	var r program.Router
 	var err error
 	if n.lang == python {
-		r, err = l.cat.Python.Router(program.Call{Step: n.Name, Function: n.Function.Name}, cases, otherwise)
+		call := program.Call{Step: n.Name, Function: n.Function.Name}
+		if n.wrapped() {
+			if call.In, err = l.into(n, f); err != nil {
+				return err
+			}
+		}
+		r, err = l.cat.Python.Router(call, cases, otherwise)
 	} else {
 		want := valuesOf(n.fn.In.Type())
 		if f != want {
-			op, err := l.convert(n.Name, f, want)
+			op, err := l.convert(n, f, want)
 			if err != nil {
 				return err
 			}

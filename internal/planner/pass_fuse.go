@@ -20,6 +20,10 @@ func fuse(pl *Planned) Problems {
 			// of its first step only; and nothing behind it has been called for them yet.
 			runs++
 			n.crossing, run = runs, 0
+		case n.wrapped():
+			// Its message has bytes where those of the others have the value.
+			runs++
+			n.crossing, run = runs, 0
 		default:
 			if run == 0 {
 				runs++
@@ -33,4 +37,9 @@ func fuse(pl *Planned) Problems {
 	}
 	walk(pl.root, 0)
 	return nil
+}
+
+// wrapped says that payloads come to a Python step in another way than by frames.
+func (n *node) wrapped() bool {
+	return n.word != "" && n.word != plan.CrossFrame && n.word != plan.CrossRaw
 }

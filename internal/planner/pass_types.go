@@ -52,6 +52,10 @@ func types(pl *Planned) (ps Problems) {
 			next.in, next.out = in, out
 			if bad != nil {
 				ps = append(ps, *bad)
+			} else if bad = pl.carried(next, n.out, in); bad != nil {
+				ps = append(ps, *bad)
+			} else if next.asBytes() {
+				// What the types say of the two sides is not what crosses.
 			} else if miss := fits(maker(n), next)(n.out, in, pl.types); miss != nil {
 				ps = append(ps, next.problem("type-mismatch", pl.mismatchHint(n, next, miss),
 					"takes %s, but step %q (%s) yields %s: %s", in, n.Name, n.Origin, n.out, miss))

@@ -75,6 +75,10 @@ type node struct {
 	in, out  plan.Type
 	policy   program.Policy
 	crossing int // number of the Python run that the step belongs to, from 1
+	// Where payloads cross between Go and Python in front of the step: by which word, and
+	// the step that they come from, which is in the other language.
+	word  string
+	giver *node
 }
 
 type lang int
@@ -110,6 +114,7 @@ func Plan(p *plan.Plan, cat *Catalog) (*Planned, error) {
 		validate,
 		resolve,
 		versions,
+		cross,
 		types,
 		streams,
 		place,

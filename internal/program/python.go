@@ -16,7 +16,10 @@ type Python interface {
 type Call struct {
 	Step     string
 	Kind     CallKind
-	Function string // canonical: "py:<module>:<name>"
+	Function string // canonical: "py:<module>:<name>"; empty, with Form.Out: payloads as they are
+	// In is how payloads come to the function, of the first call of a run; nil: as what the
+	// column has.
+	In *Carriage
 }
 
 // CallKind says what a Python function's result means.
@@ -33,6 +36,9 @@ const (
 type Form struct {
 	Kind FormKind
 	Kit  Kit // of GoValues
+	// Out is how results come back, into a column of the form; nil: as frames. The last call
+	// of the run is no filter.
+	Out *Carriage
 }
 
 // FormKind is the kind of a Form.

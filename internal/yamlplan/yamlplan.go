@@ -22,8 +22,8 @@
 //	          rest: [...]
 //
 // The settings of a step stand beside its function, under "with". A step that can fail
-// may have on_error, and one that calls a function retry: {times: 3, backoff: 1s};
-// beside flow both count for all steps that do not say so themselves. A branch of a route is called like its
+// may have on_error, and one that calls a function retry: {times: 3, backoff: 1s} and
+// crossing: json; beside flow the first two count for all steps that do not say so themselves. A branch of a route is called like its
 // key, that of an empty key "empty", the last one "otherwise".
 package yamlplan
 
@@ -134,14 +134,17 @@ func (r *reader) load(manifests []*plan.Manifest) (*plan.Plan, error) {
 				n, prefix = r.at[i], fmt.Sprintf("step %q: ", s.Name)
 			}
 		}
-		onError := p.OnError
+		onError, crossing := p.OnError, ""
 		if problem.Step == "" {
 			n = r.pipelineNode(problem.Code)
 		} else if s, ok := p.Step(problem.Step); ok {
-			onError = s.OnError
+			onError, crossing = s.OnError, s.Crossing
 		}
 		if problem.Code == "unknown-policy" && problem.Hint == "" {
 			problem.Hint = diag.DidYouMean(onError, policies)
+		}
+		if problem.Code == "unknown-crossing" {
+			problem.Hint = diag.DidYouMean(crossing, plan.Crossings)
 		}
 		r.Problem(n, problem.Code, problem.Hint, "%s%s", prefix, problem.Text)
 	}
@@ -234,11 +237,11 @@ var kinds = []struct {
 }{
 	{"source", plan.Source, nil},
 	{"decode", plan.Map, []string{"type", "strict", "schema", "writer_schema", "prefix", "schema_id"}},
-	{"map", plan.Map, []string{"with"}},
-	{"filter", plan.Filter, []string{"with"}},
-	{"flat_map", plan.FlatMap, []string{"with"}},
+	{"map", plan.Map, []string{"with", "crossing"}},
+	{"filter", plan.Filter, []string{"with", "crossing"}},
+	{"flat_map", plan.FlatMap, []string{"with", "crossing"}},
 	{"batch", plan.Batch, nil},
-	{"route", plan.Route, []string{"with", "cases", "otherwise"}},
+	{"route", plan.Route, []string{"with", "cases", "otherwise", "crossing"}},
 	{"broadcast", plan.Broadcast, nil},
 	{"encode", plan.Map, []string{"schema", "prefix", "schema_id"}},
 	{"sink", plan.Sink, nil},
@@ -322,6 +325,9 @@ func (r *reader) options(s *plan.Step, body *yamldoc.Node, place string) {
 	}
 	if v := body.Get("retry"); v != nil {
 		s.Retry = r.retry(v, place+": retry")
+	}
+	if v := body.Get("crossing"); v != nil {
+		s.Crossing, _ = r.String(v, place+": crossing")
 	}
 }
 

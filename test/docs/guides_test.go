@@ -163,3 +163,11 @@ func TestFailingMessagesGuide(t *testing.T) {
 		"exit code 78\n",
 	})
 }
+
+func TestCrossingsGuide(t *testing.T) {
+	says(t, follow(t, "docs/guides/crossings.md"), []string{
+		"takes the GIL once per chunk; payloads come as json\n",
+		"drained, 1 records in, 1 out\n",
+		`{"user":"ada","day":"Monday"}`,
+	})
+}

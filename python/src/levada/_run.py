@@ -15,6 +15,7 @@ from typing import Any
 
 from levada import _extension, _names
 from levada._adapt import adapted
+from levada._crossing import converters
 from levada._manifest import Manifest
 from levada._types import read_annotations
 from levada.errors import InvalidPipelineError, LevadaError, Violation
@@ -142,7 +143,7 @@ def _arguments(config: str | os.PathLike[str] | None, flags: dict[str, Any]) -> 
 
 def _start(plan: Plan, package: str, argv: list[str]) -> int:
     native = _extension.load(package)
-    return int(native.main(argv, plan.text, plan.manifest, plan.functions))
+    return int(native.main(argv, plan.text, plan.manifest, converters(plan.functions)))
 
 
 def _plan_of_file(file: str) -> Plan:
@@ -265,7 +266,7 @@ def _start_yaml(file: str, argv: list[str], package: str | None) -> int:
         by_enum = isinstance(said.returns, type) and issubclass(said.returns, Enum)
         callee = adapted(function, said.takes, said, by_enum=by_enum)
         manifest.add(f"py:{name}", function, callee, said)
-    return int(native.main(argv, "", manifest.text(), manifest.functions))
+    return int(native.main(argv, "", manifest.text(), converters(manifest.functions)))
 
 
 def _extension_of_yaml(file: str) -> str:

@@ -10,18 +10,20 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from levada._frozen import Frozen
+from levada._frozen import Frozen, option
 from levada.errors import InvalidPipelineError, Origin, Violation
 from levada.function import GoFunction
 from levada.message import Message
 from levada.steps import (
     AnyFunction,
+    Crossing,
     Node,
     Policy,
     Retry,
     Step,
     StreamSink,
     StreamSource,
+    check_crossing,
     check_function,
 )
 
@@ -57,9 +59,12 @@ class Route(Fork):
     """Keys were members of an Enum, and so is what the function returns: the plan and
     the engine know their values only."""
 
+    crossing: Crossing | None = option(default=None, kw_only=True)
+
     def __post_init__(self) -> None:
         super().__post_init__()
         check_function(self, self.function)
+        check_crossing(self, self.crossing)
 
 
 class Broadcast(Fork):
@@ -95,6 +100,7 @@ class Chain(tuple[Node, ...]):
         otherwise: Branch[Any] | None,
         on_error: Policy | None,
         retry: Retry | None,
+        crossing: Crossing | None,
     ) -> Chain:
         """The chain with a route at its end."""
         if not isinstance(cases, Mapping):
@@ -105,7 +111,9 @@ class Chain(tuple[Node, ...]):
         keys = tuple(k.value if isinstance(k, Enum) else k for k in cases)
         by_enum = any(isinstance(k, Enum) for k in cases)
         arms = self._branches(name, branches)
-        fork = Route(name, arms, function, keys, by_enum, on_error=on_error, retry=retry)
+        fork = Route(
+            name, arms, function, keys, by_enum, on_error=on_error, retry=retry, crossing=crossing
+        )
         for key in keys:
             if not isinstance(key, str | int):
                 raise fork.mistake(f"expected keys that are str, int or bool, got {key!r}")
@@ -204,11 +212,12 @@ class Stream(Frozen, Generic[T]):
         *,
         on_error: Policy | None = None,
         retry: Retry | None = None,
+        crossing: Crossing | None = None,
     ) -> Pipeline:
         """Ends the stream in branches; each message goes into the one whose key the
         function returns, or into ``otherwise``."""
         steps = self.steps.route(
-            name, cast("AnyFunction", function), cases, otherwise, on_error, retry
+            name, cast("AnyFunction", function), cases, otherwise, on_error, retry, crossing
         )
         return Pipeline(self.name, steps)
 
@@ -256,10 +265,11 @@ class OpenBranch(Frozen, Generic[T, T_in]):
         *,
         on_error: Policy | None = None,
         retry: Retry | None = None,
+        crossing: Crossing | None = None,
     ) -> Branch[T_in]:
         """As ``Stream.route``, within a branch."""
         steps = self.steps.route(
-            name, cast("AnyFunction", function), cases, otherwise, on_error, retry
+            name, cast("AnyFunction", function), cases, otherwise, on_error, retry, crossing
         )
         return Branch(self.name, steps, self.origin)
 

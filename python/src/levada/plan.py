@@ -192,6 +192,10 @@ class _Builder:
             step["branches"] = self._branches(node)
         if not isinstance(node, StreamSource):  # what it says counts for the pipeline
             step |= self._policy(node)
+        if isinstance(node, Calling | Route) and node.crossing:
+            step["crossing"] = node.crossing
+            if node.crossing != "frame":
+                self._requires.add(f"crossing:{node.crossing}")
         if kind in _CAPABILITIES:
             self._requires.add(f"kind:{kind}")
         return step

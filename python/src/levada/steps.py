@@ -44,6 +44,9 @@ T = TypeVar("T")
 Policy = Literal["fail", "skip", "dead_letter"]
 """What becomes of a message that a step fails on, after its retries."""
 
+Crossing = Literal["frame", "json", "msgpack", "protobuf", "raw", "custom"]
+"""How payloads cross between Go and Python at a step; without a word as frames."""
+
 
 # The bounds of a Retry, which are those of the plan.
 _MAX_RETRIES = 1000
@@ -118,11 +121,27 @@ class Calling(Step[In, Out]):
     """A step that calls a function of the user."""
 
     function: AnyFunction
+    crossing: Crossing | None = option(default=None, kw_only=True)
 
-    def _init(self, name: str, function: Any, on_error: Policy | None, retry: Retry | None) -> None:
+    def _init(
+        self,
+        name: str,
+        function: Any,
+        on_error: Policy | None,
+        retry: Retry | None,
+        crossing: Crossing | None,
+    ) -> None:
         # The subclasses have overloads instead of the __init__ of their fields.
-        Frozen.__init__(self, name, function, on_error=on_error, retry=retry)
+        Frozen.__init__(self, name, function, on_error=on_error, retry=retry, crossing=crossing)
         check_function(self, function)
+        check_crossing(self, crossing)
+
+
+def check_crossing(node: Node, crossing: object) -> None:
+    """Refuses what is no word for a crossing."""
+    if crossing is not None and crossing not in _CROSSINGS:
+        known = f"{', '.join(_CROSSINGS[:-1])} or {_CROSSINGS[-1]}"
+        raise node.mistake(f"expected crossing to be {known}, got {_quoted(crossing)}")
 
 
 def check_function(node: Node, function: object) -> None:
@@ -183,6 +202,7 @@ class Map(Calling[In, Out]):
         *,
         on_error: Policy | None = None,
         retry: Retry | None = None,
+        crossing: Crossing | None = None,
     ) -> None: ...
     @overload
     def __init__(  # type: ignore[overload-cannot-match] # pyright: ignore[reportOverlappingOverload]
@@ -192,6 +212,7 @@ class Map(Calling[In, Out]):
         *,
         on_error: Policy | None = None,
         retry: Retry | None = None,
+        crossing: Crossing | None = None,
     ) -> None: ...
     @overload
     def __init__(
@@ -201,6 +222,7 @@ class Map(Calling[In, Out]):
         *,
         on_error: Policy | None = None,
         retry: Retry | None = None,
+        crossing: Crossing | None = None,
     ) -> None: ...
     def __init__(
         self,
@@ -209,8 +231,9 @@ class Map(Calling[In, Out]):
         *,
         on_error: Policy | None = None,
         retry: Retry | None = None,
+        crossing: Crossing | None = None,
     ) -> None:
-        self._init(name, function, on_error, retry)
+        self._init(name, function, on_error, retry, crossing)
 
 
 class Filter(Calling[T, T]):
@@ -223,8 +246,9 @@ class Filter(Calling[T, T]):
         *,
         on_error: Policy | None = None,
         retry: Retry | None = None,
+        crossing: Crossing | None = None,
     ) -> None:
-        self._init(name, function, on_error, retry)
+        self._init(name, function, on_error, retry, crossing)
 
 
 class FlatMap(Calling[In, Out]):
@@ -238,6 +262,7 @@ class FlatMap(Calling[In, Out]):
         *,
         on_error: Policy | None = None,
         retry: Retry | None = None,
+        crossing: Crossing | None = None,
     ) -> None: ...
     @overload
     def __init__(
@@ -247,6 +272,7 @@ class FlatMap(Calling[In, Out]):
         *,
         on_error: Policy | None = None,
         retry: Retry | None = None,
+        crossing: Crossing | None = None,
     ) -> None: ...
     @overload
     def __init__(
@@ -256,6 +282,7 @@ class FlatMap(Calling[In, Out]):
         *,
         on_error: Policy | None = None,
         retry: Retry | None = None,
+        crossing: Crossing | None = None,
     ) -> None: ...
     def __init__(
         self,
@@ -264,8 +291,9 @@ class FlatMap(Calling[In, Out]):
         *,
         on_error: Policy | None = None,
         retry: Retry | None = None,
+        crossing: Crossing | None = None,
     ) -> None:
-        self._init(name, function, on_error, retry)
+        self._init(name, function, on_error, retry, crossing)
 
 
 class _ParserOf:
@@ -402,6 +430,7 @@ def milliseconds(duration: timedelta) -> int:
 
 
 _POLICIES = get_args(Policy)
+_CROSSINGS = get_args(Crossing)
 # The names that policies have elsewhere: as package plan of the Go side knows them.
 _OTHER_POLICIES = {
     **dict.fromkeys(("stop", "abort", "raise", "error"), "fail"),

@@ -387,3 +387,39 @@ func Anonymous(m levada.Message[*visitpb.Visit]) (*visitpb.Visit, error) {
 	v.User = ""
 	return v, nil
 }
+
+// Price is an amount of money that crosses in its own way: as text, "EUR 12.50".
+type Price struct {
+	Currency string `json:"currency"`
+	Cents    int64  `json:"cents"`
+}
+
+// AppendFrame is what Python gets.
+func (p Price) AppendFrame(b []byte) ([]byte, error) {
+	if p.Cents < 0 {
+		return b, fmt.Errorf("expected a price of 0 or more, got %d cents", p.Cents)
+	}
+	return fmt.Appendf(b, "%s %d.%02d", p.Currency, p.Cents/100, p.Cents%100), nil
+}
+
+// ReadFrame reads what Python returns.
+func (p *Price) ReadFrame(b []byte) ([]byte, error) {
+	var whole, cents int64
+	if _, err := fmt.Sscanf(string(b), "%s %d.%d", &p.Currency, &whole, &cents); err != nil {
+		return b, fmt.Errorf("expected a price such as EUR 12.50, got %q", b)
+	}
+	p.Cents = whole*100 + cents
+	return nil, nil
+}
+
+// PriceOf asks one cent for each unit of the value.
+func PriceOf(m levada.Message[Reading]) (Price, error) {
+	return Price{"EUR", int64(m.Payload().Value)}, nil
+}
+
+// Rounded drops the cents.
+func Rounded(m levada.Message[Price]) (Price, error) {
+	p := m.Payload()
+	p.Cents -= p.Cents % 100
+	return p, nil
+}
