@@ -18,6 +18,7 @@ import pytest
 
 import levada
 from levada import ExtensionError, Map, Message, StreamSink, _extension, streaming_source
+from levada._crossing import CARRIER
 from levada._run import main
 
 SRC = Path(__file__).parent.parent.parent / "src"
@@ -157,7 +158,8 @@ class TestMain:
         assert argv == ["run", "--config", "d.yaml", "--drain"]
         assert [s["name"] for s in json.loads(plan)["steps"]] == ["in", "local", "transform", "out"]
         assert [f["name"] for f in json.loads(manifest)["functions"]] == ["py:app:local"]
-        assert functions == {"py:app:local": sys.modules["app"].local}
+        assert set(functions) == {"py:app:local", CARRIER}
+        assert functions["py:app:local"] is sys.modules["app"].local
 
     @pytest.mark.parametrize("verb", ["check", "explain"])
     def test_other_verbs_too(self, package: Package, tmp_path: Path, verb: str) -> None:
@@ -540,7 +542,8 @@ class TestYAML:
         assert main(["run", file, "--drain"]) == 65
         ((argv, plan, manifest, functions),) = calls("steps_a")
         assert (argv, plan) == (["run", file, "--drain"], "")
-        assert functions == {"py:own:small": sys.modules["own"].small}
+        assert set(functions) == {"py:own:small", CARRIER}
+        assert functions["py:own:small"] is sys.modules["own"].small
         (signature,) = json.loads(manifest)["functions"]
         assert signature["name"] == "py:own:small"
         assert signature["out"] == {"kind": "bool"}
