@@ -15,6 +15,7 @@ import (
 	"github.com/levada-io/levada/codec"
 	"github.com/levada-io/levada/codec/avro"
 	"github.com/levada-io/levada/internal/frame"
+	"github.com/levada-io/levada/plan"
 )
 
 const schema = `{"type": "record", "name": "Visit", "namespace": "test", "fields": [
@@ -314,7 +315,7 @@ func FuzzAvro(f *testing.F) {
 	const loose = `{"type": "record", "name": "T", "fields": [{"name": "down", "type": ["null", "T", "string", "double"]}, {"name": "list", "type": {"type": "array", "items": ["null", "bytes", {"type": "map", "values": "T"}]}}, {"name": "none", "type": {"type": "array", "items": "null"}}]}`
 	free := bind[any](f, loose)
 	ours, theirs := of(f, loose), library.MustParse(loose)
-	if _, _, err := ours.Type(); err != nil {
+	if _, _, err := ours.Type(plan.Type{Kind: plan.TAny}, nil); err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {

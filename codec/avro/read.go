@@ -93,8 +93,10 @@ func (r *reader) value(dst []byte, n *node) ([]byte, error) {
 			return msgp.AppendFloat64(dst, float64(v)), err
 		}
 		return msgp.AppendInt64(dst, v), err
-	case kMillis, kMicros:
+	case kMillis, kMicros, kDays:
 		return r.time(dst, n)
+	case kLongMillis, kLongMicros:
+		return r.duration(dst, n)
 	case kFloat:
 		b, err := r.take(4)
 		if err != nil {
@@ -185,31 +187,51 @@ func (r *reader) time(dst []byte, n *node) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	at, ok := v, true
-	if n.kind == kMillis {
-		at, ok = v*1000, v >= math.MinInt64/1000 && v <= math.MaxInt64/1000
-	}
+	by := n.kind.micros()
+	at, ok := v*by, v >= math.MinInt64/by && v <= math.MaxInt64/by
 	if second := floor(at, 1_000_000); !ok || second < -62_167_219_200 || second > 253_402_300_799 {
 		r.pos = from
 		return dst, r.malformed("expected a time in the years 0 to 9999, got %d", v)
 	}
-	switch scale := scales[n.unit]; {
-	case n.unit == "":
+	if n.unit == "" {
 		return appendTime(dst, at), nil
-	case n.unit == "unix_ns":
-		if at > math.MaxInt64/1000 || at < math.MinInt64/1000 {
-			return msgp.AppendFloat64(dst, float64(at)*1000), nil
-		}
-		return msgp.AppendInt64(dst, at*1000), nil
-	case at%scale == 0:
-		return msgp.AppendInt64(dst, at/scale), nil
-	default:
-		return msgp.AppendFloat64(dst, float64(at)/float64(scale)), nil
 	}
+	return appendScaled(dst, at, n.unit), nil
+}
+
+// duration reads a duration, in the unit that the type of the values has.
+func (r *reader) duration(dst []byte, n *node) ([]byte, error) {
+	from := r.pos
+	v, err := r.long()
+	if err != nil {
+		return dst, err
+	}
+	const most = 24 * 3600 * 1_000_000 // it is the time of a day
+	by := n.kind.micros()
+	if v < 0 || v >= most/by {
+		r.pos = from
+		return dst, r.malformed("expected a time of the day, 0 to %d, got %d", most/by-1, v)
+	}
+	return appendScaled(dst, v*by, n.unit), nil
+}
+
+// appendScaled appends microseconds as a number of a unit.
+func appendScaled(dst []byte, micros int64, unit string) []byte {
+	if unit == "unix_ns" || unit == "ns" {
+		if micros > math.MaxInt64/1000 || micros < math.MinInt64/1000 {
+			return msgp.AppendFloat64(dst, float64(micros)*1000)
+		}
+		return msgp.AppendInt64(dst, micros*1000)
+	}
+	scale := scales[unit]
+	if micros%scale == 0 {
+		return msgp.AppendInt64(dst, micros/scale)
+	}
+	return msgp.AppendFloat64(dst, float64(micros)/float64(scale))
 }
 
 // scales are the microseconds of a unit.
-var scales = map[string]int64{"unix": 1_000_000, "unix_ms": 1000, "unix_us": 1}
+var scales = map[string]int64{"unix": 1_000_000, "unix_ms": 1000, "unix_us": 1, "s": 1_000_000, "ms": 1000, "us": 1}
 
 func floor(v, by int64) int64 {
 	q := v / by

@@ -60,15 +60,12 @@ func (r *resolver) node(ws, rs *library.SchemaNode, t plan.Type) (*node, error) 
 	if err != nil {
 		return nil, err
 	}
-	if as, ok := timeKind(rs); ok && (from == kLong || from == kInt) {
+	if as, ok := timeKind(rs, resolved); ok && (from == to || from == kInt) {
 		// The unit is that of who wrote; a number that says nothing has the reader's.
-		n.kind, n.name = as, "time"
-		if wrote, ok := timeKind(ws); ok {
-			n.kind = wrote
+		if wrote, ok := timeKind(ws, resolved); ok && wrote.isLong() == as.isLong() {
+			as = wrote
 		}
-		if resolved.Kind == plan.TTime {
-			n.unit = resolved.Unit
-		}
+		n.timed(as, resolved)
 		return n, nil
 	}
 	elem := plan.Type{Kind: plan.TAny}

@@ -5,9 +5,11 @@ import (
 	"encoding/hex"
 	"encoding/json/v2"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 	"unsafe"
 
 	library "github.com/twmb/avro"
@@ -16,6 +18,8 @@ import (
 	"github.com/levada-io/levada/codec/avro"
 	"github.com/levada-io/levada/codec/prefix"
 	"github.com/levada-io/levada/internal/frame"
+	"github.com/levada-io/levada/internal/typing"
+	"github.com/levada-io/levada/plan"
 )
 
 // with is the codec with settings; the schemas of a stream are told to it.
@@ -367,4 +371,96 @@ func FuzzResolve(f *testing.F) {
 			t.Errorf("%x was read, the library leaves %d bytes, %v", src, len(rest), err)
 		}
 	})
+}
+
+// Numbers with a meaning are what the type beside them says: a time, a duration, or the
+// number.
+func TestTimes(t *testing.T) {
+	const s = `{"type": "record", "name": "R", "fields": [
+		{"name": "day", "type": {"type": "int", "logicalType": "date"}},
+		{"name": "ms", "type": {"type": "int", "logicalType": "time-millis"}},
+		{"name": "us", "type": {"type": "long", "logicalType": "time-micros"}},
+		{"name": "local_ms", "type": {"type": "long", "logicalType": "local-timestamp-millis"}},
+		{"name": "local_us", "type": ["null", {"type": "long", "logicalType": "local-timestamp-micros"}]}
+	]}`
+	type numbers struct {
+		Day     int32  `json:"day"`
+		MS      int32  `json:"ms"`
+		US      int64  `json:"us"`
+		LocalMS int64  `json:"local_ms"`
+		LocalUS *int64 `json:"local_us"`
+	}
+	type times struct {
+		Day     time.Time     `json:"day"`
+		MS      time.Duration `json:"ms"`
+		US      time.Duration `json:"us" levada:"unit=ns"`
+		LocalMS time.Time     `json:"local_ms" levada:"unit=unix"`
+		LocalUS *time.Time    `json:"local_us"`
+	}
+	us := int64(1_500_001)
+	in := numbers{-1, 86_399_999, 86_399_999_999, -1500, &us}
+	message, err := bind[numbers](t, s).Append(nil, &in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want, err := library.MustParse(s).Encode(map[string]any{"day": -1, "ms": 86_399_999, "us": int64(86_399_999_999), "local_ms": -1500, "local_us": us}); err != nil || !bytes.Equal(message, want) {
+		t.Fatalf("%x, the library writes %x, %v", message, want, err)
+	}
+	local := time.UnixMicro(us).UTC()
+	want := times{time.Date(1969, 12, 31, 0, 0, 0, 0, time.UTC), 24*time.Hour - time.Millisecond, 24*time.Hour - time.Microsecond, time.UnixMilli(-1500).UTC(), &local}
+	var got times
+	b := bind[times](t, s)
+	if err := b.Decode(message, &got); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("read %+v, %v\nwant %+v", got, err, want)
+	}
+	if back, err := b.Append(nil, &want); err != nil || !bytes.Equal(back, message) {
+		t.Errorf("%x, %v, want %x", back, err, message)
+	}
+	var back numbers
+	if err := bind[numbers](t, s).Decode(message, &back); err != nil || !reflect.DeepEqual(back, in) {
+		t.Errorf("read %+v, %v", back, err)
+	}
+	// What is cut, and what can not be.
+	want.Day, want.MS = want.Day.Add(time.Hour), want.MS+time.Microsecond
+	if back, err := b.Append(nil, &want); err != nil || !bytes.Equal(back, message) {
+		t.Errorf("%x, %v, want %x", back, err, message)
+	}
+	want.MS = 24 * time.Hour
+	if _, err := b.Append(nil, &want); err == nil || err.Error() != "$.ms: expected the time of a day, got 24h0m0s" {
+		t.Errorf("got %v", err)
+	}
+	const late = "\x00\x80\xb0\xb4\xa4\x05"
+	if err := b.Decode([]byte(late), &got); err == nil || !strings.HasPrefix(err.Error(), "$.ms: malformed avro at byte 1: expected a time of the day, 0 to 86399999, got ") {
+		t.Errorf("got %v", err)
+	}
+	// A type with numbers and one with times fit the schema, each as it is.
+	for _, typ := range []reflect.Type{reflect.TypeFor[numbers](), reflect.TypeFor[times]()} {
+		of, table, err := frame.TypeOf(typ)
+		if err != nil {
+			t.Fatal(err)
+		}
+		is, own, err := must(avro.Of(s)).Type(of, table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		maps.Copy(own, table)
+		if miss := typing.Fits(is, of, own); miss != nil {
+			t.Errorf("%s: %s", typ, miss)
+		}
+	}
+	if miss := fits(t, `{"type": "int", "logicalType": "date"}`, plan.Type{Kind: plan.TDuration}); miss == nil {
+		t.Error("a date is a duration")
+	}
+	if miss := fits(t, `"long"`, plan.Type{Kind: plan.TTime}); miss == nil {
+		t.Error("a number is a time")
+	}
+}
+
+func fits(t *testing.T, schema string, typ plan.Type) *typing.Difference {
+	t.Helper()
+	is, own, err := of(t, schema).Type(typ, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return typing.Fits(is, typ, own)
 }

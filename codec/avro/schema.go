@@ -29,8 +29,11 @@ const (
 	kMap
 	kUnion
 	kFixed
-	kMillis // a long that is a time
+	kMillis // a number that is a time
 	kMicros
+	kDays
+	kLongMillis // a number that is a duration
+	kLongMicros
 	kRefused // a branch that the reader's schema has nothing for
 )
 
@@ -155,14 +158,39 @@ func (c *Schema) resolve(s *library.SchemaNode) *library.SchemaNode {
 	return s
 }
 
-func timeKind(s *library.SchemaNode) (kind, bool) {
+// timeKind says which number of a schema is a time or a duration. Some are that only for
+// a type that says so, and numbers for others: they are of no zone, or of no day.
+func timeKind(s *library.SchemaNode, t plan.Type) (kind, bool) {
+	k, ok := timeKinds[s.Type+" "+s.LogicalType]
 	switch {
-	case s.Type == "long" && s.LogicalType == "timestamp-millis":
-		return kMillis, true
-	case s.Type == "long" && s.LogicalType == "timestamp-micros":
-		return kMicros, true
+	case !ok:
+		return 0, false
+	case k == kLongMillis || k == kLongMicros:
+		return k, t.Kind == plan.TDuration
+	case k == kDays || strings.HasPrefix(s.LogicalType, "local-"):
+		return k, t.Kind == plan.TTime
 	}
-	return 0, false
+	return k, true
+}
+
+var timeKinds = map[string]kind{
+	"long timestamp-millis": kMillis, "long timestamp-micros": kMicros,
+	"long local-timestamp-millis": kMillis, "long local-timestamp-micros": kMicros,
+	"int date": kDays, "int time-millis": kLongMillis, "long time-micros": kLongMicros,
+}
+
+// isLong says that a kind is a duration.
+func (k kind) isLong() bool { return k == kLongMillis || k == kLongMicros }
+
+// micros are the microseconds of one of a number that is a time or a duration.
+func (k kind) micros() int64 {
+	switch k {
+	case kMillis, kLongMillis:
+		return 1000
+	case kDays:
+		return 24 * 3600 * 1_000_000
+	}
+	return 1
 }
 
 type key struct{ schema, from, typ string }
@@ -194,11 +222,8 @@ func (b *builder) node(s *library.SchemaNode, t plan.Type) (*node, error) {
 		n.name = s.Name
 		b.done[k] = n
 	}
-	if timed, ok := timeKind(s); ok {
-		n.kind, n.as, n.name = timed, timed, "time"
-		if t.Kind == plan.TTime {
-			n.unit = t.Unit
-		}
+	if timed, ok := timeKind(s, t); ok {
+		n.timed(timed, t)
 	}
 	elem := plan.Type{Kind: plan.TAny}
 	if t.Elem != nil {
@@ -228,6 +253,19 @@ func (b *builder) node(s *library.SchemaNode, t plan.Type) (*node, error) {
 		err = b.record(n, s, t)
 	}
 	return n, err
+}
+
+// timed makes a number a time, in the unit that the type of the values has.
+func (n *node) timed(k kind, t plan.Type) {
+	n.kind, n.as, n.name = k, k, "time"
+	switch {
+	case k.isLong():
+		if n.name, n.unit = "duration", t.Unit; n.unit == "" {
+			n.unit = "ms"
+		}
+	case t.Kind == plan.TTime:
+		n.unit = t.Unit
+	}
 }
 
 func (b *builder) union(n *node, s *library.SchemaNode, t plan.Type) error {
@@ -266,14 +304,23 @@ func (b *builder) record(n *node, s *library.SchemaNode, t plan.Type) error {
 	return nil
 }
 
-// Type is what the values of the schema are, with the table of its records. A field that
-// may be null is optional for who writes.
-func (c *Codec) Type() (plan.Type, map[string]plan.Type, error) {
+// Type is what the values of the schema are, with the table of its records. Where t, the
+// type beside it, says that a number is a time, it is one. A field that may be null is
+// optional for who writes.
+func (c *Codec) Type(t plan.Type, table map[string]plan.Type) (plan.Type, map[string]plan.Type, error) {
 	if c.Schema == nil {
 		return plan.Type{}, nil, errNoSchema
 	}
-	types := map[string]plan.Type{}
-	return c.typeOf(c.root, types), types, nil
+	y := typer{c.Schema, table, map[key]string{}, map[string]plan.Type{}}
+	return y.of(c.root, t), y.types, nil
+}
+
+// typer makes types of a schema beside those of a table.
+type typer struct {
+	*Schema
+	table map[string]plan.Type
+	names map[key]string // of records
+	types map[string]plan.Type
 }
 
 var planKinds = map[string]plan.TypeKind{
@@ -281,9 +328,19 @@ var planKinds = map[string]plan.TypeKind{
 	"bytes": plan.TBytes, "fixed": plan.TBytes, "string": plan.TString, "enum": plan.TString,
 }
 
-func (c *Schema) typeOf(s *library.SchemaNode, types map[string]plan.Type) plan.Type {
-	s = c.resolve(s)
-	if _, ok := timeKind(s); ok {
+func (y *typer) of(s *library.SchemaNode, t plan.Type) plan.Type {
+	s = y.resolve(s)
+	whole := t
+	whole.Nullable = false
+	k := key{schema: fullName(s), typ: whole.Text()}
+	t, err := t.Resolve(y.table)
+	if err != nil {
+		t = plan.Type{Kind: plan.TAny} // which is told of where the table is read
+	}
+	if timed, ok := timeKind(s, t); ok {
+		if timed.isLong() {
+			return plan.Type{Kind: plan.TDuration, Unit: t.Unit}
+		}
 		return plan.Type{Kind: plan.TTime}
 	}
 	switch kinds[s.Type] {
@@ -294,13 +351,17 @@ func (c *Schema) typeOf(s *library.SchemaNode, types map[string]plan.Type) plan.
 		if s.Type == "map" {
 			k, of = plan.TMap, s.Values
 		}
-		elem := c.typeOf(of, types)
+		elem := plan.Type{Kind: plan.TAny}
+		if t.Elem != nil {
+			elem = *t.Elem
+		}
+		elem = y.of(of, elem)
 		return plan.Type{Kind: k, Elem: &elem}
 	case kUnion:
 		var some []plan.Type
 		for i := range s.Branches {
 			if s.Branches[i].Type != "null" {
-				some = append(some, c.typeOf(&s.Branches[i], types))
+				some = append(some, y.of(&s.Branches[i], whole))
 			}
 		}
 		if len(some) != 1 {
@@ -311,15 +372,21 @@ func (c *Schema) typeOf(s *library.SchemaNode, types map[string]plan.Type) plan.
 		}
 		return some[0]
 	case kRecord:
-		name := "avro:" + fullName(s)
-		if _, ok := types[name]; !ok {
-			t := plan.Type{Kind: plan.TStruct}
-			types[name] = t
-			for i := range s.Fields {
-				f := c.typeOf(&s.Fields[i].Type, types)
-				t.Fields = append(t.Fields, plan.Field{Name: s.Fields[i].Name, Type: f})
+		name, ok := y.names[k]
+		if !ok {
+			name = "avro:" + fullName(s)
+			for n := 2; y.types[name].Kind != ""; n++ {
+				name = fmt.Sprintf("avro:%s_%d", fullName(s), n)
 			}
-			types[name] = t
+			y.names[k] = name
+			typeOf := memberTypes(t)
+			r := plan.Type{Kind: plan.TStruct}
+			y.types[name] = r
+			for i := range s.Fields {
+				f := y.of(&s.Fields[i].Type, typeOf(s.Fields[i].Name))
+				r.Fields = append(r.Fields, plan.Field{Name: s.Fields[i].Name, Type: f})
+			}
+			y.types[name] = r
 		}
 		return plan.Type{Kind: plan.TRef, Name: name}
 	}
@@ -327,8 +394,8 @@ func (c *Schema) typeOf(s *library.SchemaNode, types map[string]plan.Type) plan.
 }
 
 // Writable is Type for who writes: a field that may be null may be missing.
-func (c *Codec) Writable() (plan.Type, map[string]plan.Type, error) {
-	t, types, err := c.Type()
+func (c *Codec) Writable(t plan.Type, table map[string]plan.Type) (plan.Type, map[string]plan.Type, error) {
+	t, types, err := c.Type(t, table)
 	for name, s := range types {
 		s.Fields = slices.Clone(s.Fields)
 		for i := range s.Fields {
@@ -342,7 +409,7 @@ func (c *Codec) Writable() (plan.Type, map[string]plan.Type, error) {
 // Lost is the first member of a type that the schema has no field for; empty: there is
 // none.
 func (c *Codec) Lost(t plan.Type, types map[string]plan.Type) (string, error) {
-	to, own, err := c.Type()
+	to, own, err := c.Type(t, types)
 	if err != nil {
 		return "", err
 	}

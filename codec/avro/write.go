@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/tinylib/msgp/msgp"
 )
@@ -49,7 +50,9 @@ func (n *node) wants(src []byte) bool {
 		return t == msgp.BoolType
 	case kInt, kLong:
 		return isInteger(t)
-	case kMillis, kMicros:
+	case kLongMillis, kLongMicros:
+		return isInteger(t) || t == msgp.Float64Type
+	case kMillis, kMicros, kDays:
 		return isTime(t) || n.unit != "" && (isInteger(t) || t == msgp.Float64Type)
 	case kFloat, kDouble:
 		return t == msgp.Float32Type || t == msgp.Float64Type || isInteger(t)
@@ -87,7 +90,7 @@ func (w *converter) value(dst, src []byte, n *node) (out, rest []byte, err error
 			return dst, src, failed("expected an int of 32 bits, got %d", v)
 		}
 		return binary.AppendVarint(dst, v), rest, nil
-	case kMillis, kMicros:
+	case kMillis, kMicros, kDays, kLongMillis, kLongMicros:
 		return w.time(dst, src, n)
 	case kFloat, kDouble:
 		v, rest, err := real(src)
@@ -166,7 +169,10 @@ func (w *converter) time(dst, src []byte, n *node) ([]byte, []byte, error) {
 		if err != nil {
 			return dst, src, err
 		}
-		if micros, rest = v/1000, after; n.unit != "unix_ns" {
+		if micros, rest = v/1000, after; !nanos(n.unit) {
+			if scale := scales[n.unit]; v > math.MaxInt64/scale || v < math.MinInt64/scale {
+				return dst, src, failed("expected a %s of 64 bits in microseconds, got %d", n.name, v)
+			}
 			micros = v * scales[n.unit]
 		}
 	} else {
@@ -174,17 +180,19 @@ func (w *converter) time(dst, src []byte, n *node) ([]byte, []byte, error) {
 		if err != nil {
 			return dst, src, err
 		}
-		if rest = after; n.unit == "unix_ns" {
+		if rest = after; nanos(n.unit) {
 			micros = int64(math.Round(v / 1000))
 		} else {
 			micros = int64(math.Round(v * float64(scales[n.unit])))
 		}
 	}
-	if n.kind == kMillis {
-		micros = floor(micros, 1000)
+	if n.kind.isLong() && (micros < 0 || micros >= 24*3600*1_000_000) {
+		return dst, src, failed("expected the time of a day, got %s", time.Duration(micros)*time.Microsecond)
 	}
-	return binary.AppendVarint(dst, micros), rest, nil
+	return binary.AppendVarint(dst, floor(micros, n.kind.micros())), rest, nil
 }
+
+func nanos(unit string) bool { return unit == "unix_ns" || unit == "ns" }
 
 func (w *converter) list(dst, src []byte, n *node) ([]byte, []byte, error) {
 	count, rest, err := msgp.ReadArrayHeaderBytes(src)

@@ -80,9 +80,9 @@ func types(pl *Planned) (ps Problems) {
 
 // schemed is a codec whose messages have a schema.
 type schemed interface {
-	// Type is what is read by it, Writable what may be written.
-	Type() (plan.Type, map[string]plan.Type, error)
-	Writable() (plan.Type, map[string]plan.Type, error)
+	// Type is what is read by it, Writable what may be written, beside the type t.
+	Type(t plan.Type, types map[string]plan.Type) (plan.Type, map[string]plan.Type, error)
+	Writable(t plan.Type, types map[string]plan.Type) (plan.Type, map[string]plan.Type, error)
 	// Lost is the first member of a type that the schema has no place for.
 	Lost(t plan.Type, types map[string]plan.Type) (string, error)
 }
@@ -101,7 +101,7 @@ func (pl *Planned) schemed(n *node) *plan.Problem {
 	if n.lang == encode {
 		of, what = c.Writable, n.in
 	}
-	t, types, err := of()
+	t, types, err := of(what, pl.types)
 	if err != nil {
 		return problem("codec %s: %v", n.codec, err)
 	}
