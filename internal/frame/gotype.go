@@ -446,7 +446,16 @@ func parseTag(sf reflect.StructField) (fieldTag, error) {
 			return fieldTag{}, fmt.Errorf("tag option %q is not supported: use omitempty, omitzero or embed", option)
 		}
 	}
+	if _, ok := sf.Tag.Lookup("protobuf"); ok && tag.omit == omitEmpty && tellsPresence(sf.Type) {
+		tag.omit = omitZero
+	}
 	return tag, nil
+}
+
+// tellsPresence says that a field of a generated message knows an empty value from none.
+// Its tag says omitempty all the same, since what it is written for has no such difference.
+func tellsPresence(t reflect.Type) bool {
+	return t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8
 }
 
 // own reads a tag of the platform's own.

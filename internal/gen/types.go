@@ -687,8 +687,23 @@ func parseTag(v *types.Var, text string) (tag fieldTag, problem string) {
 			return tag, fmt.Sprintf("tag option %q is not supported\nhint: omitempty, omitzero and embed are", option)
 		}
 	}
+	if _, ok := reflect.StructTag(text).Lookup("protobuf"); ok && empty && tellsPresence(v.Type()) {
+		empty, tag.omitZero = false, true
+	}
 	tag.omit = omitName(empty, tag.omitZero)
 	return tag, ""
+}
+
+// tellsPresence says that a field of a generated message knows an empty value from none, as
+// internal/frame has it.
+func tellsPresence(t types.Type) bool {
+	switch t := types.Unalias(t).Underlying().(type) {
+	case *types.Pointer:
+		return true
+	case *types.Slice:
+		return isBytes(t)
+	}
+	return false
 }
 
 // own reads a tag of the platform's own.

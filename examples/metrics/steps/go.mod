@@ -1,6 +1,6 @@
 module example.com/metric_steps
 
-go 1.27.0
+go 1.27
 
 require github.com/levada-io/levada v0.0.0
 
