@@ -51,16 +51,23 @@ func goTypes(fsys fs.FS, pkg string, schemas []string, locked map[string]string,
 	g := &Generated{Roots: map[string]string{}, Names: map[string]string{}}
 	w := &writer{}
 	var aliases bytes.Buffer
-	for _, file := range slices.Sorted(slices.Values(schemas)) {
+	files := slices.Sorted(slices.Values(schemas))
+	types := make([]*typ, len(files))
+	for i, file := range files {
 		root, t, err := l.root(file)
 		if err != nil {
 			return nil, err
 		}
-		if t.kind == objectKind || t.kind == enumKind {
+		l.rootNodes, types[i] = append(l.rootNodes, root), t
+	}
+	l.seal()
+	for i, file := range files {
+		t := types[i]
+		if t.name != "" && !t.nullable {
 			g.Roots[file] = t.name
 			continue
 		}
-		name := l.name(root, stem(file)+"_message")
+		name := l.name(l.rootNodes[i], stem(file)+"_message")
 		g.Roots[file] = name
 		comment(&aliases, name+" is "+file+".")
 		if t.note != "" {
@@ -77,9 +84,12 @@ func goTypes(fsys fs.FS, pkg string, schemas []string, locked map[string]string,
 	}
 	slices.SortStableFunc(l.named, func(a, b *typ) int { return cmp.Compare(a.name, b.name) })
 	for _, t := range l.named {
-		if t.kind == objectKind {
+		switch t.kind {
+		case objectKind:
 			w.object(t)
-		} else {
+		case unionKind:
+			w.union(t)
+		default:
 			w.enum(t, l.taken)
 		}
 		g.Names[t.place] = t.name
@@ -173,6 +183,7 @@ func (w *writer) ref(t *typ) string {
 			s = fmt.Sprintf("[%d]%s", len(t.elems), w.ref(t.elems[0]))
 		}
 	case unionKind:
+		s = t.name
 		if len(t.elems) == 1 {
 			s = w.ref(t.elems[0])
 		}
@@ -199,7 +210,7 @@ func (w *writer) object(t *typ) {
 	fmt.Fprintf(&w.buf, "type %s struct {\n", t.name)
 	taken := map[string]bool{"Extra": !t.closed}
 	for _, f := range t.fields {
-		if strings.ContainsAny(f.name, "\\'\"`,") || f.name == "-" || f.name == "" || strings.ContainsFunc(f.name, unicode.IsControl) {
+		if !taggable(f.name) {
 			comment(&w.buf, fmt.Sprintf("The member %q can not be named in a tag: it stands in Extra.", f.name))
 			w.notes = append(w.notes, Note{t.place, fmt.Sprintf("the member %q can not be named in a tag: it stands in Extra", f.name)})
 			continue
@@ -231,7 +242,7 @@ func (w *writer) object(t *typ) {
 		case three:
 			w.opt = true
 			s, option = "levada.Opt["+bare+"]", ",omitzero"
-		case !f.required && (s == value || f.t.kind == listKind || f.t.kind == mapKind):
+		case !f.required && (s == value || f.t.kind == listKind || f.t.kind == mapKind || f.t.kind == unionKind && f.t.name != "" && !nullable):
 			option = ",omitzero"
 		case !f.required:
 			s, option = "*"+s, ",omitzero"

@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"math/big"
 	"path"
@@ -40,17 +41,18 @@ const (
 type typ struct {
 	kind     kind
 	nullable bool
-	name     string // of objects and enums
+	name     string // of objects and enums, and of unions that are interfaces
 	doc      string
 	place    string
-	elem     *typ   // of lists and maps
-	elems    []*typ // of tuples and unions
-	array    bool   // of tuples: Go has an array for it
-	closed   bool   // of objects: there are no other members
-	dynamic  bool   // what has no type is any, not JSON
-	unit     string // of times and durations
-	base     kind   // of enums
-	konst    *node  // the only value, of a const
+	elem     *typ     // of lists and maps
+	elems    []*typ   // of tuples and unions
+	own      []string // names of those variants that are no named types
+	array    bool     // of tuples: Go has an array for it
+	closed   bool     // of objects: there are no other members
+	dynamic  bool     // what has no type is any, not JSON
+	unit     string   // of times and durations
+	base     kind     // of enums
+	konst    *node    // the only value, of a const
 	values   []*node
 	fields   []field
 	some     bool        // what stays JSON is not null
@@ -77,18 +79,23 @@ type lowering struct {
 	files *files
 	avros map[string]*avro // by file
 	done  map[*node]*typ   // objects and enums, so that a recursion ends
-	open  map[*node]bool   // on the way down
+	open  map[*node]int    // on the way down, and in how many objects
+	depth int              // objects on the way down
 	named []*typ
-	notes []Note
-	names map[string]string // place to name; what is locked stands in it from the start
-	taken map[string]string // name to place
+
+	halves    map[*node]*typ // unions on the way down
+	unions    []manyOf
+	rootNodes []*node
+	notes     []Note
+	names     map[string]string // place to name; what is locked stands in it from the start
+	taken     map[string]string // name to place
 }
 
 func newLowering(fsys fs.FS, locked map[string]string, root string) (*lowering, error) {
 	l := &lowering{
 		files: &files{fsys: fsys, root: root, roots: map[string]*node{}},
 		avros: map[string]*avro{},
-		done:  map[*node]*typ{}, open: map[*node]bool{}, names: map[string]string{}, taken: map[string]string{},
+		done:  map[*node]*typ{}, open: map[*node]int{}, halves: map[*node]*typ{}, names: map[string]string{}, taken: map[string]string{},
 	}
 	for place, name := range locked {
 		if name != pascal(name) {
@@ -131,21 +138,30 @@ func (t *typ) mayBeNull() bool {
 // name gives the type at n its name: the locked one, else its title, else the name of
 // its definition, else its path.
 func (l *lowering) name(n *node, hint string) string {
-	if name := l.names[n.place()]; name != "" {
-		return name
-	}
+	return l.nameAt(n, n.place(), hint)
+}
+
+// nameAt is name for one of several types at n.
+func (l *lowering) nameAt(n *node, place, hint string) string {
 	base := hint
 	if t := n.get("title"); t != nil && pascal(t.text) != "" {
 		base = t.text
 	} else if dir := path.Base(path.Dir(n.ptr)); dir == "definitions" || dir == "$defs" {
 		base = path.Base(n.ptr)
 	}
-	base = pascal(base)
+	return l.claim(place, pascal(base))
+}
+
+// claim is the locked name of a place, or else base, or one like it that is free.
+func (l *lowering) claim(place, base string) string {
+	if name := l.names[place]; name != "" {
+		return name
+	}
 	name := base
 	for i := 2; l.taken[name] != ""; i++ {
 		name = fmt.Sprintf("%s_%d", base, i)
 	}
-	l.names[n.place()], l.taken[name] = name, n.place()
+	l.names[place], l.taken[name] = name, place
 	return name
 }
 
@@ -177,13 +193,17 @@ func (l *lowering) lower(n *node, hint string) (*typ, error) {
 	if n.kind != '{' {
 		return l.lower(n, hint)
 	}
+	at, open := l.open[n]
+	if t := l.halves[n]; t != nil && l.depth > at {
+		return t, nil
+	}
 	if t := l.done[n]; t != nil {
 		return t, nil
 	}
-	if l.open[n] {
+	if open {
 		return l.raw(n, "contains itself without an object between"), nil
 	}
-	l.open[n] = true
+	l.open[n] = l.depth
 	defer delete(l.open, n)
 
 	t, err := l.inner(n, hint)
@@ -235,15 +255,17 @@ func (l *lowering) inner(n *node, hint string) (*typ, error) {
 		kinds = slices.DeleteFunc(slices.Clone(kinds), func(k string) bool { return k == "integer" })
 	}
 	if len(kinds) > 1 {
-		var elems []*typ
+		t := &typ{kind: unionKind, nullable: nullable, place: n.place()}
+		l.halves[n] = t
+		defer delete(l.halves, n)
 		for _, k := range kinds {
 			e, err := l.single(n, k, hint)
 			if err != nil {
 				return nil, err
 			}
-			elems = append(elems, e)
+			t.elems = append(t.elems, e)
 		}
-		return &typ{kind: unionKind, nullable: nullable, elems: elems, place: n.place(), note: l.note(n, "one of %s", strings.Join(kinds, ", "))}, nil
+		return l.many(n, t, hint), nil
 	}
 	what := ""
 	if len(kinds) == 1 {
@@ -443,7 +465,7 @@ func (n *node) closed(positions int) bool {
 // alike says whether all positions of a tuple have one type that Go can say.
 func (t *typ) alike() bool {
 	first := t.elems[0]
-	if first.kind <= nullKind || first.note != "" {
+	if first.kind <= nullKind || first.kind == unionKind && len(first.elems) > 1 || first.note != "" {
 		return false
 	}
 	return !slices.ContainsFunc(t.elems, func(e *typ) bool { return !same(first, e) })
@@ -514,6 +536,8 @@ func (l *lowering) structOf(n *node, hint string, parts []*node) (*typ, error) {
 			l.note(q, "members by pattern beside the named ones are kept as JSON")
 		}
 	}
+	l.depth++
+	defer func() { l.depth-- }()
 	for _, k := range order {
 		f := field{name: k, required: required[k], t: &typ{}}
 		if p := props[k]; p != nil {
@@ -674,6 +698,8 @@ func (l *lowering) enum(n *node, values []*node, hint string) (*typ, error) {
 
 func (l *lowering) union(n, alt *node, hint string) (*typ, error) {
 	t := &typ{kind: unionKind, place: n.place()}
+	l.halves[n] = t
+	defer delete(l.halves, n)
 	for i, v := range alt.vals {
 		e, err := l.lower(v, fmt.Sprintf("%s_%d", hint, i+1))
 		if err != nil {
@@ -683,19 +709,31 @@ func (l *lowering) union(n, alt *node, hint string) (*typ, error) {
 			t.nullable = true
 			continue
 		}
-		if e.kind == unionKind && e.nullable && len(e.elems) == 1 {
+		whole := e.kind == unionKind && !slices.Contains(slices.Collect(maps.Values(l.halves)), e)
+		if whole && e.nullable && len(e.elems) == 1 {
 			t.nullable, e = true, e.elems[0]
 		}
-		at := slices.IndexFunc(t.elems, func(o *typ) bool { return same(o, e) })
-		switch {
-		case at < 0:
-			t.elems = append(t.elems, e)
-		case t.elems[at] != e && !sameRules(t.elems[at], e):
-			// A value keeps to the one or to the other.
-			either := *t.elems[at]
-			either.rules = nil
-			t.elems[at] = &either
-			l.note(v, "several rules for one type: they are not checked")
+		if e.nullable && e.kind != unionKind {
+			bare := *e
+			bare.nullable = false
+			t.nullable, e = true, &bare
+		}
+		each := []*typ{e}
+		if whole && e.kind == unionKind {
+			t.nullable, each = t.nullable || e.nullable, e.elems
+		}
+		for _, e := range each {
+			at := slices.IndexFunc(t.elems, func(o *typ) bool { return same(o, e) })
+			switch {
+			case at < 0:
+				t.elems = append(t.elems, e)
+			case t.elems[at] != e && !sameRules(t.elems[at], e):
+				// A value keeps to the one or to the other.
+				either := *t.elems[at]
+				either.rules = nil
+				t.elems[at] = &either
+				l.note(v, "several rules for one type: they are not checked")
+			}
 		}
 	}
 	switch {
@@ -706,12 +744,7 @@ func (l *lowering) union(n, alt *node, hint string) (*typ, error) {
 	case len(t.elems) == 1:
 		return t.elems[0], nil
 	}
-	var names []string
-	for _, e := range t.elems {
-		names = append(names, e.String())
-	}
-	t.note = l.note(n, "one of %s", strings.Join(names, ", "))
-	return t, nil
+	return l.many(n, t, hint), nil
 }
 
 func same(a, b *typ) bool {
@@ -732,6 +765,9 @@ func (t *typ) String() string {
 	case objectKind, enumKind:
 		return t.name
 	case unionKind:
+		if t.name != "" {
+			return t.name
+		}
 		var names []string
 		for _, e := range t.elems {
 			names = append(names, e.String())

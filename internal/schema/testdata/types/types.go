@@ -12,10 +12,6 @@ import (
 // AnythingMessage is anything.schema.json.
 type AnythingMessage = jsontext.Value
 
-// GateCommand is gate-commands.schema.json.
-// It stays JSON: one of Open, Close, string.
-type GateCommand = jsontext.Value
-
 // GateLog is gate-log.schema.json.
 // It stays JSON: positions with types of their own, and a length of its own.
 type GateLog = jsontext.Value
@@ -45,6 +41,67 @@ type Basin struct {
 	Extra jsontext.Value `json:",embed"`
 }
 
+// Boat is passages.schema.json#/$defs/Boat.
+type Boat struct {
+	Name    string                  `json:"name"`
+	Load    Load                    `json:"load"`
+	Before  Passage                 `json:"before,omitzero"`
+	Draught levada.Opt[BoatDraught] `json:"draught,omitzero"`
+	Marks   []*BoatMarksItem        `json:"marks,omitzero"`
+	// Stays JSON: one of Quay, Buoy: no constant and no required members tell Quay and Buoy apart.
+	Berth jsontext.Value `json:"berth,omitzero"`
+	// Extra are the members that are not named above.
+	Extra jsontext.Value `json:",embed"`
+}
+
+// BoatDraught is passages.schema.json#/$defs/Boat/properties/draught: one of BoatDraughtNumber, BoatDraughtString.
+type BoatDraught interface{ isBoatDraught() }
+
+// BoatDraughtNumber is a variant of BoatDraught.
+type BoatDraughtNumber float64
+
+// BoatDraughtString is a variant of BoatDraught.
+type BoatDraughtString string
+
+func (BoatDraughtNumber) isBoatDraught() {}
+func (BoatDraughtString) isBoatDraught() {}
+
+var _ = levada.Union[BoatDraught](BoatDraughtNumber(0), BoatDraughtString(""))
+
+// BoatLoad_4 is passages.schema.json#/$defs/Load/oneOf/3.
+type BoatLoad_4 string
+
+// The values of BoatLoad_4.
+const (
+	BoatLoad_4Mail BoatLoad_4 = "mail"
+	BoatLoad_4Sand BoatLoad_4 = "sand"
+)
+
+// BoatMarksItem is passages.schema.json#/$defs/Boat/properties/marks/items: one of BoatMarksItemBool, BoatMarksItemString, BoatMarksItemList.
+type BoatMarksItem interface{ isBoatMarksItem() }
+
+// BoatMarksItemBool is a variant of BoatMarksItem.
+type BoatMarksItemBool bool
+
+// BoatMarksItemString is a variant of BoatMarksItem.
+type BoatMarksItemString string
+
+// BoatMarksItemList is a variant of BoatMarksItem.
+type BoatMarksItemList []float64
+
+func (BoatMarksItemBool) isBoatMarksItem()   {}
+func (BoatMarksItemString) isBoatMarksItem() {}
+func (BoatMarksItemList) isBoatMarksItem()   {}
+
+var _ = levada.Union[BoatMarksItem](BoatMarksItemBool(false), BoatMarksItemString(""), BoatMarksItemList(nil))
+
+// Buoy is passages.schema.json#/$defs/Boat/properties/berth/anyOf/1.
+type Buoy struct {
+	Buoy *int64 `json:"buoy,omitzero"`
+	// Extra are the members that are not named above.
+	Extra jsontext.Value `json:",embed"`
+}
+
 // Close is gate-commands.schema.json#/definitions/Close.
 type Close struct {
 	Kind CloseKind `json:"kind" levada:"const=close"`
@@ -60,12 +117,55 @@ const (
 	CloseKindClose CloseKind = "close"
 )
 
+// Coal is passages.schema.json#/$defs/Coal.
+type Coal struct {
+	Kind CoalKind `json:"kind" levada:"const=coal"`
+	Tons float64  `json:"tons"`
+	// Extra are the members that are not named above.
+	Extra jsontext.Value `json:",embed"`
+}
+
+// CoalKind is passages.schema.json#/$defs/Coal/properties/kind.
+type CoalKind string
+
+// The values of CoalKind.
+const (
+	CoalKindCoal CoalKind = "coal"
+)
+
 // Corner is sluices.schema.json#/$defs/Corner.
 type Corner struct {
 	X int64 `json:"x"`
 	// Extra are the members that are not named above.
 	Extra jsontext.Value `json:",embed"`
 }
+
+// Empty is passages.schema.json#/$defs/Empty.
+type Empty struct {
+	Kind EmptyKind `json:"kind" levada:"const=none"`
+	// Extra are the members that are not named above.
+	Extra jsontext.Value `json:",embed"`
+}
+
+// EmptyKind is passages.schema.json#/$defs/Empty/properties/kind.
+type EmptyKind string
+
+// The values of EmptyKind.
+const (
+	EmptyKindNone EmptyKind = "none"
+)
+
+// GateCommand is gate-commands.schema.json#: one of Open, Close, GateCommandString.
+type GateCommand interface{ isGateCommand() }
+
+// GateCommandString is a variant of GateCommand.
+type GateCommandString string
+
+func (Open) isGateCommand()              {}
+func (Close) isGateCommand()             {}
+func (GateCommandString) isGateCommand() {}
+
+var _ = levada.Union[GateCommand](Open{}, Close{}, GateCommandString(""))
 
 // GateLogItem0 is gate-log.schema.json#/items/0.
 type GateLogItem0 int64
@@ -103,10 +203,9 @@ type GaugeReading struct {
 	Grade   *GaugeReadingGrade `json:"grade,omitzero" levada:"enum=-1|0|1"`
 	Samples []Sample           `json:"samples,omitzero"`
 	Units   map[string]string  `json:"units,omitzero"`
-	// Stays JSON: one of string, integer.
-	Mixed jsontext.Value   `json:"mixed,omitzero"`
-	List  []jsontext.Value `json:"list,omitzero"`
-	Pair  []jsontext.Value `json:"pair,omitzero"`
+	Mixed   GaugeReadingMixed  `json:"mixed,omitzero"`
+	List    []jsontext.Value   `json:"list,omitzero"`
+	Pair    []jsontext.Value   `json:"pair,omitzero"`
 	// Extra are the members that are not named above.
 	Extra jsontext.Value `json:",embed"`
 }
@@ -129,6 +228,20 @@ const (
 	GaugeReadingKindReading GaugeReadingKind = "reading"
 )
 
+// GaugeReadingMixed is gauge-readings.schema.json#/definitions/Reading/properties/mixed: one of GaugeReadingMixedString, GaugeReadingMixedInteger.
+type GaugeReadingMixed interface{ isGaugeReadingMixed() }
+
+// GaugeReadingMixedString is a variant of GaugeReadingMixed.
+type GaugeReadingMixedString string
+
+// GaugeReadingMixedInteger is a variant of GaugeReadingMixed.
+type GaugeReadingMixedInteger int64
+
+func (GaugeReadingMixedString) isGaugeReadingMixed()  {}
+func (GaugeReadingMixedInteger) isGaugeReadingMixed() {}
+
+var _ = levada.Union[GaugeReadingMixed](GaugeReadingMixedString(""), GaugeReadingMixedInteger(0))
+
 // GaugeReadingState is gauge-readings.schema.json#/definitions/Reading/properties/state.
 type GaugeReadingState string
 
@@ -139,6 +252,23 @@ const (
 	GaugeReadingStateClosed   GaugeReadingState = "closed"
 )
 
+// Grain is passages.schema.json#/$defs/Grain.
+type Grain struct {
+	Kind   GrainKind `json:"kind" levada:"const=grain"`
+	Tons   *float64  `json:"tons,omitzero"`
+	Behind Load      `json:"behind,omitzero"`
+	// Extra are the members that are not named above.
+	Extra jsontext.Value `json:",embed"`
+}
+
+// GrainKind is passages.schema.json#/$defs/Grain/properties/kind.
+type GrainKind string
+
+// The values of GrainKind.
+const (
+	GrainKindGrain GrainKind = "grain"
+)
+
 // Kind is soundings.avsc#/fields/20/type/fields/2/type/1.
 type Kind string
 
@@ -146,6 +276,17 @@ type Kind string
 const (
 	KindA Kind = "A"
 )
+
+// Load is passages.schema.json#/$defs/Load: one of Coal, Grain, Empty, BoatLoad_4.
+// What is carried.
+type Load interface{ isLoad() }
+
+func (Coal) isLoad()       {}
+func (Grain) isLoad()      {}
+func (Empty) isLoad()      {}
+func (BoatLoad_4) isLoad() {}
+
+var _ = levada.Union[Load](Coal{}, Grain{}, Empty{}, BoatLoad_4(""))
 
 // Open is gate-commands.schema.json#/definitions/Open.
 type Open struct {
@@ -177,11 +318,37 @@ type Owner_2 struct {
 	Extra jsontext.Value `json:",embed"`
 }
 
+// Passage is passages.schema.json#: one of Boat, Raft, PassageInteger.
+type Passage interface{ isPassage() }
+
+// PassageInteger is a variant of Passage.
+type PassageInteger int64
+
+func (Boat) isPassage()           {}
+func (Raft) isPassage()           {}
+func (PassageInteger) isPassage() {}
+
+var _ = levada.Union[Passage](Boat{}, Raft{}, PassageInteger(0))
+
 // Position is soundings.avsc#/fields/20/type.
 type Position struct {
 	X    float64 `json:"x" avro:"x"`
 	Y    float64 `json:"y" avro:"y"`
 	Kind *Kind   `json:"kind" avro:"kind"`
+}
+
+// Quay is passages.schema.json#/$defs/Boat/properties/berth/anyOf/0.
+type Quay struct {
+	Quay *int64 `json:"quay,omitzero"`
+	// Extra are the members that are not named above.
+	Extra jsontext.Value `json:",embed"`
+}
+
+// Raft is passages.schema.json#/$defs/Raft.
+type Raft struct {
+	Logs map[string]Load `json:"logs"`
+	// Extra are the members that are not named above.
+	Extra jsontext.Value `json:",embed"`
 }
 
 // Rule is alarms.schema.json#/definitions/Rule.
@@ -340,7 +507,7 @@ type Weir struct {
 	Flags  map[string]WeirFlagsValue `json:"flags,omitzero" levada:"minlen=1,maxlen=2,enum=y|n"`
 	Span   *[2]float64               `json:"span,omitzero" levada:"min=0"`
 	Range  *[2]float64               `json:"range,omitzero"`
-	// Stays JSON: one of integer, integer >= 0.
+	// Stays JSON: one of integer, integer >= 0: integer and integer >= 0 are both JSON numbers.
 	Either jsontext.Value `json:"either,omitzero"`
 	// Extra are the members that are not named above.
 	Extra jsontext.Value `json:",embed"`
