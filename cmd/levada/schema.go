@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/levada-io/levada/internal/schema"
 )
@@ -45,11 +46,14 @@ func (c *locked) write(l *schema.Lock) error {
 
 type schemaAddCmd struct {
 	locked  `embed:""`
-	Folder  string `arg:"" type:"path" help:"Folder with topics/*.yaml and schemas/, or with *.json and *.avsc."`
+	Folder  string `arg:"" type:"path" help:"Folder with topics/*.yaml and schemas/, or with *.json and *.avsc; or a pattern in quotes, 'schemas/**/*.json'."`
 	Package string `help:"Name of the Go package." default:"schemas"`
 	Output  string `short:"o" help:"Go file to write." default:"schemas/schemas.go" placeholder:"FILE"`
 	// Whoever keeps its schemas in a registry keeps a copy of them beside the code.
 	Registry string `help:"Schema registry (Confluent's API) to fill the folder from; LEVADA_REGISTRY_USER and LEVADA_REGISTRY_PASSWORD let in." placeholder:"URL"`
+	Git      string `help:"Repository of Git to fill the folder from." placeholder:"URL"`
+	Ref      string `help:"Branch, tag or commit of the repository; a commit stays what it is at sync." default:"HEAD" placeholder:"REF"`
+	Path     string `help:"Folder of the repository to take; default: all of it." placeholder:"FOLDER"`
 }
 
 func (c *schemaAddCmd) Run(e *env) error {
@@ -58,12 +62,48 @@ func (c *schemaAddCmd) Run(e *env) error {
 	}
 	// Kong has made the path absolute; a lock is shared by people with other folders.
 	l := &schema.Lock{Version: 1, Source: relative(c.Folder), Package: c.Package, Output: c.Output}
-	if c.Registry != "" {
+	if info, err := os.Stat(c.Folder); err != nil || !info.IsDir() {
+		l.Source, l.Pattern = split(l.Source)
+	}
+	switch {
+	case c.Registry != "" && c.Git != "":
+		return usage("--git: expected one origin of the folder, got --registry, too")
+	case c.Git == "" && (c.Ref != "HEAD" || c.Path != ""):
+		return usage("--ref, --path: expected --git beside them, got none")
+	case c.Registry != "" && l.Pattern != "":
+		return usage("%s: expected a folder for --registry, got a pattern", relative(c.Folder))
+	case c.Registry != "":
 		l.Registry = &schema.Registry{URL: c.Registry}
-	} else if info, err := os.Stat(c.Folder); err != nil || !info.IsDir() {
+	case c.Git != "":
+		if entries, err := os.ReadDir(l.Source); err == nil && len(entries) > 0 {
+			return usage("%s: expected a folder that is empty or none, to copy --git to, got one with files", l.Source)
+		}
+		l.Git = &schema.Git{URL: c.Git, Ref: c.Ref, Path: c.Path}
+	}
+	if c.Registry != "" || c.Git != "" {
+		return syncLock(e, &c.locked, l)
+	}
+	if info, err := os.Stat(l.Source); err != nil || !info.IsDir() {
 		return usage("%s: expected a folder of schemas, got none", l.Source)
 	}
 	return syncLock(e, &c.locked, l)
+}
+
+// split takes a pattern apart: the folder before the first element that is none by itself,
+// and the pattern within it.
+func split(name string) (folder, pattern string) {
+	parts := strings.Split(name, "/")
+	for i, p := range parts {
+		if !strings.ContainsAny(p, "*?[") {
+			continue
+		}
+		folder = strings.Join(parts[:i], "/")
+		if folder == "" {
+			folder = "."
+		}
+		return folder, strings.Join(parts[i:], "/")
+	}
+	return name, ""
 }
 
 type schemaSyncCmd struct {
@@ -84,15 +124,22 @@ func syncLock(e *env, c *locked, l *schema.Lock) error {
 			return err
 		}
 	}
+	if l.Git != nil {
+		if err := copyGit(e, l); err != nil {
+			return err
+		}
+	}
 	if err := l.Sync(os.DirFS(l.Source)); err != nil {
 		return configError{err}
 	}
-	notes, err := schema.PassedOver(os.DirFS(l.Source))
-	if err != nil {
-		return configError{err}
-	}
-	for _, n := range notes {
-		fmt.Fprintf(e.stdout, "note: %s\n", n)
+	if l.Pattern == "" {
+		notes, err := schema.PassedOver(os.DirFS(l.Source))
+		if err != nil {
+			return configError{err}
+		}
+		for _, n := range notes {
+			fmt.Fprintf(e.stdout, "note: %s\n", n)
+		}
 	}
 	fmt.Fprintf(e.stdout, "%s: topics=%d schemas=%d\n", c.Lock, len(l.Topics), len(l.Files))
 	return c.write(l)

@@ -93,20 +93,20 @@ func enough(cs typing.Changes, need string) bool {
 
 func (c *schemaDiffCmd) sides() (old, now *schema.Types, err error) {
 	var names map[string]string
-	folder := c.New
+	folder, pattern := c.New, ""
 	if folder == "" {
 		l, err := c.read()
 		if err != nil {
 			return nil, nil, err
 		}
-		folder, names = l.Source, l.Names
+		folder, pattern, names = l.Source, l.Pattern, l.Names
 	} else if info, err := os.Stat(folder); err != nil || !info.IsDir() {
 		return nil, nil, usage("%s: expected a folder of schemas, got none", folder)
 	}
-	if old, err = schema.ReadTypes(os.DirFS(c.Old), relative(c.Old), names); err != nil {
+	if old, err = schema.ReadTypes(os.DirFS(c.Old), relative(c.Old), pattern, names); err != nil {
 		return nil, nil, configError{err}
 	}
-	if now, err = schema.ReadTypes(os.DirFS(folder), folder, names); err != nil {
+	if now, err = schema.ReadTypes(os.DirFS(folder), folder, pattern, names); err != nil {
 		return nil, nil, configError{err}
 	}
 	return old, now, nil

@@ -23,10 +23,10 @@ type Types struct {
 	texts    map[string]string // of each topic: all that its schema says
 }
 
-// ReadTypes reads the folder fsys, called name, as Sync does. Types at places that are
-// in locked keep their names.
-func ReadTypes(fsys fs.FS, name string, locked map[string]string) (*Types, error) {
-	topics, err := scan(fsys)
+// ReadTypes reads the folder fsys, called name, as Sync of a lock with the pattern does.
+// Types at places that are in locked keep their names.
+func ReadTypes(fsys fs.FS, name, pattern string, locked map[string]string) (*Types, error) {
+	topics, err := scan(fsys, pattern)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -22,8 +22,11 @@ type Lock struct {
 	Source  string `json:"source"` // the folder, as it was added
 	Package string `json:"package"`
 	Output  string `json:"output"` // the Go file
-	// Registry is where the folder comes from; nil: it is the origin itself.
+	// Pattern says which files of the source are schemas of topics; empty: see Sync.
+	Pattern string `json:"pattern,omitempty"`
+	// Registry or Git is where the folder comes from; neither: it is the origin itself.
 	Registry *Registry `json:"registry,omitempty"`
+	Git      *Git      `json:"git,omitempty"`
 	// Topics have the schema of each topic, a file below the source.
 	Topics map[string]string `json:"topics"`
 	// Files have the SHA-256 of every schema.
@@ -40,6 +43,16 @@ type Registry struct {
 	// Versions have what the registry knows of each topic, oldest first: messages may be
 	// behind the number of any of them.
 	Versions map[string][]Version `json:"versions,omitempty"`
+}
+
+// Git is a repository and what was taken from it.
+type Git struct {
+	URL    string `json:"url"`
+	Ref    string `json:"ref"`            // a branch, a tag or a commit; what sync takes anew
+	Path   string `json:"path,omitempty"` // a folder of it; empty: all
+	Commit string `json:"commit"`         // what the folder is a copy of
+	// Files are those that were copied.
+	Files []string `json:"files"`
 }
 
 // Version is one of the schemas that a topic had.
@@ -86,11 +99,15 @@ func (l *Lock) Text() ([]byte, error) {
 
 // Sync takes the topics and hashes from the folder fsys. Names stay. Where the folder has
 // topics/*.yaml the topics are those files' and their schemas stand in schemas/;
-// otherwise every *.json and *.avsc is the schema of a topic with the name of the file.
+// otherwise every *.json and *.avsc is the schema of a topic with the name of the file, or
+// every file of the pattern.
 func (l *Lock) Sync(fsys fs.FS) error {
-	topics, err := scan(fsys)
+	topics, err := scan(fsys, l.Pattern)
 	if err != nil {
 		return err
+	}
+	if len(topics) == 0 && l.Pattern != "" {
+		return fmt.Errorf("%s: expected schemas at %s, got none\nhint: ** stands for folders at any depth", l.Source, l.Pattern)
 	}
 	if len(topics) == 0 {
 		return fmt.Errorf("%s: expected topics/*.yaml, *.json or *.avsc, got none of them", l.Source)
@@ -208,38 +225,76 @@ func PassedOver(fsys fs.FS) ([]Note, error) {
 	return out, nil
 }
 
-func scan(fsys fs.FS) (map[string]string, error) {
+func scan(fsys fs.FS, pattern string) (map[string]string, error) {
 	topics := map[string]string{}
-	yamls, err := fs.Glob(fsys, "topics/*.yaml")
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range yamls {
-		file, _, err := resource(fsys, name)
-		if err != nil {
-			return nil, err
-		}
-		if file != "" {
-			topics[strings.TrimSuffix(path.Base(name), ".yaml")] = path.Join("schemas", file)
-		}
-	}
-	if len(yamls) > 0 {
-		return topics, nil
-	}
-	err = fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() && name == VersionsFolder {
-			return fs.SkipDir
-		}
-		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".json") && !isAvro(name) {
-			return err
-		}
+	take := func(name string) error {
 		if other := topics[stem(name)]; other != "" {
 			return fmt.Errorf("topic %s: expected one schema, got %s and %s", stem(name), other, name)
 		}
 		topics[stem(name)] = name
 		return nil
+	}
+	takes := func(name string) (bool, error) { return strings.HasSuffix(name, ".json") || isAvro(name), nil }
+	if pattern != "" {
+		parts := strings.Split(pattern, "/")
+		takes = func(name string) (bool, error) { return matches(parts, strings.Split(name, "/")) }
+	} else {
+		yamls, err := fs.Glob(fsys, "topics/*.yaml")
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range yamls {
+			file, _, err := resource(fsys, name)
+			if err != nil {
+				return nil, err
+			}
+			if file != "" {
+				topics[strings.TrimSuffix(path.Base(name), ".yaml")] = path.Join("schemas", file)
+			}
+		}
+		if len(yamls) > 0 {
+			return topics, nil
+		}
+	}
+	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && name == VersionsFolder {
+			return fs.SkipDir
+		}
+		if err != nil || d.IsDir() {
+			return err
+		}
+		ok, err := takes(name)
+		if err != nil || !ok {
+			return err
+		}
+		return take(name)
 	})
 	return topics, err
+}
+
+// matches says whether a pattern has a file; ** are folders, as many as there are.
+func matches(pattern, name []string) (bool, error) {
+	switch {
+	case len(pattern) == 0:
+		return len(name) == 0, nil
+	case pattern[0] == "**":
+		for i := range len(name) {
+			if ok, err := matches(pattern[1:], name[i:]); ok || err != nil {
+				return ok, err
+			}
+		}
+		return false, nil
+	case len(name) == 0:
+		return false, nil
+	}
+	ok, err := path.Match(pattern[0], name[0])
+	if err != nil {
+		return false, fmt.Errorf("pattern %s: %w", pattern[0], err)
+	}
+	if !ok {
+		return false, nil
+	}
+	return matches(pattern[1:], name[1:])
 }
 
 // resource is the schema of a topic's highest version, and of what type it is; empty where

@@ -412,7 +412,7 @@ func TestReadTypes(t *testing.T) {
 	s, err := schema.ReadTypes(fstest.MapFS{
 		"a.json": {Data: []byte(`{"properties":{"kind":{"const":"\u0061"},"n":{"type":"integer","minimum":0,"maximum":255}},"required":["n"]}`)},
 		"b.avsc": {Data: []byte(`{"type":"record","name":"B","fields":[{"name":"n","type":"int","default":0},{"name":"d","type":["null",{"type":"int","logicalType":"time-millis"}]}]}`)},
-	}, "repo", nil)
+	}, "repo", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -513,7 +513,7 @@ func FuzzDiff(f *testing.F) {
 		[]byte(`{"required":["a"],"properties":{"a":{"enum":["","x"]},"c":{"anyOf":[{"$ref":"#"},{"prefixItems":[{"type":"integer"}],"items":false,"minItems":1}]}}}`))
 	f.Fuzz(func(t *testing.T, a, b []byte) {
 		read := func(text []byte) *schema.Types {
-			s, err := schema.ReadTypes(fstest.MapFS{"s.json": {Data: text}}, "x", nil)
+			s, err := schema.ReadTypes(fstest.MapFS{"s.json": {Data: text}}, "x", "", nil)
 			if err != nil {
 				t.Skip()
 			}
