@@ -112,10 +112,6 @@ func (pl *Planned) carried(n *node, outs, in plan.Type) *plan.Problem {
 			}
 			return problem(hint, "expected payloads that are bytes, takes %s", inGo)
 		}
-	case plan.CrossJSON, plan.CrossMsgpack:
-		if where := pl.union(inGo, map[string]bool{}); where != "" {
-			return problem("", "%s is a union, which crosses in Go only", where)
-		}
 	case plan.CrossProtobuf, plan.CrossCustom:
 		if n.lang == encode || n.Kind == plan.Sink {
 			return nil
@@ -168,38 +164,6 @@ func (pl *Planned) reflected(n *node) reflect.Type {
 		}
 	}
 	return t
-}
-
-// union is the name of a union in a type; empty where there is none.
-func (pl *Planned) union(t plan.Type, seen map[string]bool) string {
-	switch t.Kind {
-	case plan.TUnion:
-		return t.String()
-	case plan.TRef:
-		if seen[t.Name] {
-			return ""
-		}
-		seen[t.Name] = true
-		named := pl.types[t.Name]
-		if named.Kind == plan.TUnion {
-			return t.Name
-		}
-		return pl.union(named, seen)
-	}
-	for _, f := range t.Fields {
-		if u := pl.union(f.Type, seen); u != "" {
-			return u
-		}
-	}
-	for _, e := range t.Elems {
-		if u := pl.union(e, seen); u != "" {
-			return u
-		}
-	}
-	if t.Elem != nil {
-		return pl.union(*t.Elem, seen)
-	}
-	return ""
 }
 
 // carrier is the codec of a word.

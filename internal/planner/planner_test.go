@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"encoding/json/v2"
 
 	"github.com/levada-io/levada/codec"
+	"github.com/levada-io/levada/codec/protobuf"
 	"github.com/levada-io/levada/internal/frame"
 	"github.com/levada-io/levada/internal/program"
 	"github.com/levada-io/levada/plan"
@@ -68,20 +70,50 @@ func (p *fakePython) Run(calls []program.Call, out program.Form) (program.Op, er
 	if out.Kit != nil {
 		form = out.Kit.Type().String()
 	}
-	p.asked = append(p.asked, fmt.Sprintf("run %v to %s", names, form))
+	asked := fmt.Sprintf("run %v to %s", names, form)
+	if len(calls) > 0 && calls[0].In != nil {
+		asked += " in " + calls[0].In.Python
+	}
+	if out.Out != nil {
+		asked += " out " + out.Out.Python
+	}
+	p.asked = append(p.asked, asked)
 	return nil, nil
 }
 
 func (p *fakePython) Router(call program.Call, cases [][]byte, otherwise int) (program.Router, error) {
-	p.asked = append(p.asked, fmt.Sprintf("route %s %q otherwise %d", call.Step, cases, otherwise))
+	asked := fmt.Sprintf("route %s %q otherwise %d", call.Step, cases, otherwise)
+	if call.In != nil {
+		asked += " in " + call.In.Python
+	}
+	p.asked = append(p.asked, asked)
 	return nil, nil
 }
+
+// price crosses in its own way, half can only be written so.
+type (
+	price float64
+	half  float64
+)
+
+func (p price) AppendFrame(b []byte) ([]byte, error) { return fmt.Appendf(b, "%g", float64(p)), nil }
+
+func (p *price) ReadFrame(b []byte) ([]byte, error) {
+	v, err := strconv.ParseFloat(string(b), 64)
+	*p = price(v)
+	return nil, err
+}
+
+func (h half) AppendFrame(b []byte) ([]byte, error) { return b, nil }
 
 func catalog() *Catalog {
 	fns := []*program.Function{
 		of("IsCounter", func(m record.Message[metric]) (bool, error) { return m.Payload().Type == "c", nil }),
 		of("Transform", func(m record.Message[metric]) (transformed, error) { return transformed{m.Payload(), true}, nil }),
 		of("Kind", func(m record.Message[metric]) (string, error) { return m.Payload().Type, nil }),
+		of("Price", func(m record.Message[metric]) (price, error) { return price(m.Payload().Value), nil }),
+		of("Cheaper", func(m record.Message[price]) (price, error) { return m.Payload() / 2, nil }),
+		of("Half", func(m record.Message[half]) (half, error) { return m.Payload(), nil }),
 		of("Short", func(m record.Message[nameOnly]) (string, error) { return m.Payload().Name, nil }),
 		of("Text", func(m record.Message[textValue]) (string, error) { return m.Payload().Value, nil }),
 		of("Sum", func(m record.Message[[]metric]) (float64, error) {
@@ -98,7 +130,7 @@ func catalog() *Catalog {
 	c := &Catalog{
 		Functions:  map[string]*program.Function{},
 		Signatures: map[string]plan.FunctionSignature{},
-		Codecs:     map[string]codec.Codec{"json": jsonCodec{}},
+		Codecs:     map[string]codec.Codec{"json": jsonCodec{}, "protobuf": protobuf.New()},
 	}
 	for _, f := range fns {
 		c.Functions[f.Name] = f
@@ -106,12 +138,13 @@ func catalog() *Catalog {
 	for _, name := range []string{"py:p:enrich", "py:p:check", "py:p:pick"} {
 		c.Signatures[name] = plan.FunctionSignature{Name: name, In: anyType, Out: anyType}
 	}
+	c.Signatures["py:p:bytes"] = plan.FunctionSignature{Name: "py:p:bytes", In: bytesType, Out: bytesType}
 	c.Signatures["py:p:text"] = plan.FunctionSignature{Name: "py:p:text", In: plan.Type{Kind: plan.TString}, Out: plan.Type{Kind: plan.TString}}
 	return c
 }
 
 // steps reads the short form of a test: a line each step, "kind name function". Words
-// "on_error=skip" and "retry=3" stand anywhere in it; what stands in a line that begins
+// "on_error=skip", "retry=3" and "crossing=json" stand anywhere in it; what stands in a line that begins
 // with "pipeline" counts for the pipeline.
 func steps(t *testing.T, text string) *plan.Plan {
 	t.Helper()
@@ -126,11 +159,19 @@ func steps(t *testing.T, text string) *plan.Plan {
 	input := ""
 	for i, line := range strings.Split(strings.TrimSpace(text), "\n") {
 		w, onError, retry := policyWords(t, strings.Fields(line))
+		crossing := ""
+		w = slices.DeleteFunc(w, func(w string) bool {
+			word, ok := strings.CutPrefix(w, "crossing=")
+			if ok {
+				crossing = word
+			}
+			return ok
+		})
 		if w[0] == "pipeline" {
 			p.OnError, p.Retry = onError, retry
 			continue
 		}
-		s := plan.Step{Name: w[1], Kind: plan.Kind(w[0]), Origin: plan.Origin{File: "t.py", Line: i + 1}, Input: input, OnError: onError, Retry: retry}
+		s := plan.Step{Name: w[1], Kind: plan.Kind(w[0]), Origin: plan.Origin{File: "t.py", Line: i + 1}, Input: input, OnError: onError, Retry: retry, Crossing: crossing}
 		input = s.Name
 		switch w[0] {
 		case "source", "sink":

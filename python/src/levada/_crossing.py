@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import struct
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -17,8 +18,9 @@ from typing import Any, NamedTuple, Protocol, cast
 from levada import _msgpack
 from levada._adapt import Adapted
 from levada._types import read_annotations
+from levada._variants import fitting, kinds_of
 
-__all__ = ["CARRIER", "Carrier", "Misfit", "converters"]
+__all__ = ["CARRIER", "Carrier", "Misfit", "conversion", "converters"]
 
 CARRIER = "levada:crossing"
 """The name by which the engine asks for it."""
@@ -75,8 +77,8 @@ class Carrier:
         took, gave = wish.get("in"), wish.get("out")
         return _Carried(
             function,
-            _conversion(took, function).read if took else None,
-            _conversion(gave, function).write if gave else None,
+            conversion(took, function).read if took else None,
+            conversion(gave, function).write if gave else None,
             wish["kind"] == "flat_map",
         )
 
@@ -122,14 +124,22 @@ def _payload(message: Any) -> Any:
     return message.payload
 
 
-class _Conversion(NamedTuple):
+class Conversion(NamedTuple):
+    """Both directions of a way across; None: nothing has to be done."""
+
     read: Callable[[Any], Any] | None
     write: Callable[[Any], bytes | None] | None
 
 
-def _conversion(told: dict[str, Any], function: Any) -> _Conversion:
+def conversion(told: dict[str, Any], function: Any) -> Conversion:
+    """The conversion that the engine tells of: a word and a type.
+
+    Args:
+        told: ``word``, and ``type`` with the ``types`` that it refers to; any where there is none.
+        function: what the values are for; of it the word ``protobuf`` takes the class.
+    """
     if told["word"] == "protobuf":
-        return _Conversion(_message_of(function), _serialized)
+        return Conversion(_message_of(function), _serialized)
     form = _FORMATS[told["word"]]()
     found = told.get("type", {"kind": "any"})
     types = told.get("types", {})
@@ -143,7 +153,7 @@ def _conversion(told: dict[str, Any], function: Any) -> _Conversion:
     def gives(value: Any) -> bytes:
         return done(write(value))
 
-    return _Conversion(takes, gives)
+    return Conversion(takes, gives)
 
 
 def _message_of(function: Any) -> Callable[[Any], Any] | None:
@@ -181,7 +191,7 @@ class _Json:
     binary = False
 
     def loads(self, text: bytes) -> Any:
-        return _decode(text.decode())
+        return (_decode_zeroes if b"-0" in text else _decode)(text.decode())
 
     def done(self, piece: str) -> bytes:
         try:
@@ -222,6 +232,10 @@ class _Json:
 # A number with a fraction is a time or duration in a unit, which a float has too few digits
 # for, or a float: what it is, the type says.
 _decode = json.JSONDecoder(parse_float=Decimal).decode
+# A zero below zero is a float; asking of each integer whether it is one would take long.
+_decode_zeroes = json.JSONDecoder(
+    parse_float=Decimal, parse_int=lambda s: Decimal(s) if s == "-0" else int(s)
+).decode
 _quoted: Callable[[str], str] = json.encoder.encode_basestring
 
 
@@ -306,8 +320,12 @@ class _Reader:
         match t["kind"]:
             case "ref":
                 return self._ref(t["name"])
-            case "float32" | "float64":
+            case "float64":
                 return float
+            case "float32":
+                return _narrow
+            case "union":
+                return self._union([self._resolved(e) for e in t["elems"]])
             case "bytes":
                 return None if self._form.binary else base64.b64decode
             case "time":
@@ -330,6 +348,34 @@ class _Reader:
                 return None if self._form.binary else _floats
             case _:
                 return None
+
+    def _resolved(self, t: PlanType) -> PlanType:
+        return self._resolved(self._types[t["name"]]) if t["kind"] == "ref" else t
+
+    def _union(self, variants: list[PlanType]) -> Read:
+        # A recursive one is read when it is met.
+        reads: list[Read | None] = []
+
+        def read(value: Any) -> Any:
+            if not reads:
+                reads.extend(map(self.of, variants))
+            fit = fitting(variants, self._kinds(value), value)
+            if len(fit) != 1:
+                raise ValueError(f"expected one variant for {value!r}, got {len(fit)}")
+            convert = reads[fit[0]]
+            return value if convert is None else convert(value)
+
+        return read
+
+    def _kinds(self, value: Any) -> set[str]:
+        """The kinds of types that a piece of text may be of."""
+        if isinstance(value, bool | list | dict) or self._form.binary:
+            found = kinds_of(value)
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            return found | {"duration", "time"} if number else found
+        if isinstance(value, str):
+            return {"string", "bytes", "time"}
+        return kinds_of(0) | {"duration", "time"}
 
     def _ref(self, name: str) -> Read | None:
         if name in self._open:  # a recursive type meets itself
@@ -377,6 +423,14 @@ def _same(value: Any) -> Any:
     return value
 
 
+_SINGLE = struct.Struct("<f")
+
+
+def _narrow(value: Any) -> float:
+    """What 32 bits hold of a number; the text has as many digits as tell it from others."""
+    return float(_SINGLE.unpack(_SINGLE.pack(value))[0])
+
+
 def _scaled(unit: str, make: Callable[[int], Any]) -> Read:
     per = _UNITS[unit]
     whole = int(per)
@@ -397,12 +451,15 @@ def _instant(text: str) -> datetime:
 
 
 def _floats(value: Any) -> Any:
-    """A value of no type, whose fractions were kept as they stand in the text."""
+    """A value of no type: fractions were kept as they stand in the text, and an integer
+    beyond 64 bits is a float."""
     if isinstance(value, Decimal):
         return float(value)
+    if isinstance(value, int):
+        return value if _SMALLEST <= value < _LARGEST else float(value)
     if isinstance(value, dict):
         for k, v in value.items():  # pyright: ignore[reportUnknownVariableType]
-            if isinstance(v, Decimal | dict | list):
+            if isinstance(v, Decimal | int | dict | list):
                 value[k] = _floats(v)
     elif isinstance(value, list):
         return [_floats(v) for v in value]  # pyright: ignore[reportUnknownVariableType]
@@ -456,6 +513,8 @@ class _Writer:
                 return self._struct(t)
             case "any":
                 return self.any
+            case "union":
+                return self._union(t["elems"])
             case _:
                 low, high = _INTS[kind]
                 return lambda v: plain(_int(v, kind, low, high))
@@ -465,6 +524,23 @@ class _Writer:
             self._named[name] = lambda v: self._named[name](v)
             self._named[name] = self.of(self._types[name])
         return self._named[name]
+
+    def _union(self, elems: list[PlanType]) -> Read:
+        variants = [self._resolved(e) for e in elems]
+        writes = [self.of(e) for e in elems]
+        names = " or ".join(map(_variant, elems))
+
+        def write(value: Any) -> Any:
+            fit = fitting(variants, kinds_of(value), value)
+            if len(fit) != 1:
+                of_them = f"{len(fit)} of them" if fit else "none of them"
+                raise Misfit(f"expected {names}, got `{_name(value)}` that may be {of_them}")
+            return writes[fit[0]](value)
+
+        return write
+
+    def _resolved(self, t: PlanType) -> PlanType:
+        return self._resolved(self._types[t["name"]]) if t["kind"] == "ref" else t
 
     def _list(self, write: Read) -> Read:
         form = self._form
@@ -597,6 +673,10 @@ def _entries(write: Read, items: Any) -> list[tuple[str, Any]]:
         except Misfit as e:
             raise e.within(_member(k)) from None
     return pieces
+
+
+def _variant(t: PlanType) -> str:
+    return str(t.get("name", t["kind"])).rpartition(".")[2].rpartition(":")[2]
 
 
 def _member(key: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from levada._types import PlanType, Table
 
-__all__ = ["Choice"]
+__all__ = ["Choice", "fitting", "kinds_of"]
 
 _INTEGERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 _FLOATS = {"float32", "float64"}
@@ -51,21 +51,30 @@ class Choice:
         Raises:
             ValueError: The value is none of the types, or may be several.
         """
-        variants = self._variants()
-        kinds = next((kinds for t, kinds in _KINDS if isinstance(value, t)), set[str]())
-        fit = [i for i, v in enumerate(variants) if v["kind"] in kinds]
-        if len(fit) > 1 and isinstance(value, dict):
-            members = cast("dict[str, Any]", value)
-            fit = [i for i in fit if _constants(variants[i], members) is not False]
-            tagged = [i for i in fit if _constants(variants[i], members)]
-            if len(tagged) != 1:
-                tagged = [i for i in tagged or fit if _whole(variants[i], members)]
-            fit = tagged
+        fit = fitting(self._variants(), kinds_of(value), value)
         if len(fit) == 1:
             return fit[0]
         names = " or ".join(getattr(a, "__name__", str(a)) for a in self._annotations)
         of_them = "none of them" if not fit else f"{len(fit)} of them"
         raise ValueError(f"expected {names}, got `{type(value).__name__}` that may be {of_them}")
+
+
+def kinds_of(value: object) -> set[str]:
+    """The kinds of types that a value may be of."""
+    return next((kinds for t, kinds in _KINDS if isinstance(value, t)), set[str]())
+
+
+def fitting(variants: list[PlanType], kinds: set[str], value: object) -> list[int]:
+    """The places of the variants that a value may be, which are one of its kinds."""
+    fit = [i for i, v in enumerate(variants) if v["kind"] in kinds]
+    if len(fit) <= 1 or not isinstance(value, dict):
+        return fit
+    members = cast("dict[str, Any]", value)
+    fit = [i for i in fit if _constants(variants[i], members) is not False]
+    tagged = [i for i in fit if _constants(variants[i], members)]
+    return (
+        tagged if len(tagged) == 1 else [i for i in tagged or fit if _whole(variants[i], members)]
+    )
 
 
 def _constants(struct: PlanType, members: dict[str, Any]) -> bool | None:
