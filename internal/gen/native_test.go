@@ -2,6 +2,7 @@ package gen_test
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -67,6 +68,49 @@ func TestBuildNative(t *testing.T) {
 	}
 	if status, err := exec.Command("git", "status", "--short", "--", metricSteps).Output(); err == nil && len(status) > 0 {
 		t.Errorf("expected nothing to be written into the user's folder, got\n%s", status)
+	}
+}
+
+// A sealed interface that its package does not register is a union all the same.
+func TestBuildNativeOfUnions(t *testing.T) {
+	p, err := gen.Scan("testdata/unions/in", gen.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	scale, ok := p.Manifest.Function("go:" + p.Manifest.Package + ".Scale")
+	if !ok {
+		t.Fatal("expected a function Scale")
+	}
+	pl := &plan.Plan{Version: plan.Version, Name: "unions", Types: maps.Clone(p.Manifest.Types), Steps: []plan.Step{
+		{Name: "in", Kind: plan.Source, Stream: "in", Connector: "file"},
+		{Name: "parse", Kind: plan.Map, Input: "in", Function: &plan.Function{Name: "builtin:json.decode"}, Type: scale.In.Text()},
+		{Name: "scale", Kind: plan.Map, Input: "parse", Function: &plan.Function{Name: scale.Name}},
+		{Name: "serialize", Kind: plan.Map, Input: "scale", Function: &plan.Function{Name: "builtin:json.encode"}},
+		{Name: "out", Kind: plan.Sink, Input: "serialize", Stream: "out", Connector: "file"},
+	}}
+	pl.Types[scale.In.Text()] = scale.In
+	pl.Requires = plan.Requires(pl)
+	planJSON, err := pl.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	binary := filepath.Join(dir, "unions")
+	if err := gen.BuildNative(p, "testdata/unions/in", planJSON, binary); err != nil {
+		t.Fatal(err)
+	}
+	text := `{"kind":"square","side":2}` + "\n" + `{"kind":"group","parts":[{"kind":"circle","radius":1}],"named":{"a":{"kind":"square","side":1}}}` + "\n"
+	in, out, config := filepath.Join(dir, "in"), filepath.Join(dir, "out"), filepath.Join(dir, "deployment.yaml")
+	for path, text := range map[string]string{in: text, config: "streams:\n  in: {connector: file, path: " + in + "}\n  out: {connector: file, path: " + out + "}\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := exec.Command(binary, "run", "--drain", "--config", config).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, got)
+	}
+	if got, err := os.ReadFile(out); err != nil || string(got) != text {
+		t.Errorf("got %s, %v", got, err)
 	}
 }
 

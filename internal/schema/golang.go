@@ -67,7 +67,13 @@ func goTypes(fsys fs.FS, pkg string, schemas []string, locked map[string]string,
 			g.Roots[file] = t.name
 			continue
 		}
-		name := l.name(l.rootNodes[i], stem(file)+"_message")
+		root := l.rootNodes[i]
+		name := ""
+		if at := root.place(); slices.ContainsFunc(l.named, func(t *typ) bool { return t.place == at }) {
+			name = l.claim(at+"|message", pascal(stem(file)+"_message")) // it may be null, and has its name without
+		} else {
+			name = l.name(root, stem(file)+"_message")
+		}
 		g.Roots[file] = name
 		comment(&aliases, name+" is "+file+".")
 		if t.note != "" {

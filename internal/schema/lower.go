@@ -271,9 +271,21 @@ func (l *lowering) inner(n *node, hint string) (*typ, error) {
 	if len(kinds) == 1 {
 		what = kinds[0]
 	}
+	if !nullable {
+		return l.single(n, what, hint)
+	}
+	// What is in it and refers to it means null, too.
+	half := &typ{kind: unionKind, nullable: true, place: n.place()}
+	l.halves[n] = half
+	defer delete(l.halves, n)
 	t, err := l.single(n, what, hint)
-	if err != nil || !nullable {
-		return t, err
+	if err != nil {
+		return nil, err
+	}
+	half.elems = []*typ{t}
+	if l.done[n] == t {
+		l.done[n] = half
+		return half, nil
 	}
 	return t.orNull(), nil
 }

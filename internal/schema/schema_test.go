@@ -3,7 +3,13 @@ package schema_test
 import (
 	"bytes"
 	"encoding/json/jsontext"
+	"errors"
 	"flag"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	gotypes "go/types"
 	"io/fs"
 	"maps"
 	"math/big"
@@ -12,11 +18,13 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"pgregory.net/rapid"
 
 	"github.com/levada-io/levada/codec/json"
 	"github.com/levada-io/levada/internal/schema"
@@ -544,13 +552,108 @@ func TestLockedNamesStay(t *testing.T) {
 	}
 }
 
+// nothing imports nothing.
+type nothing struct{}
+
+func (nothing) Import(path string) (*gotypes.Package, error) { return nil, errors.New(path) }
+
 func FuzzGo(f *testing.F) {
 	f.Add([]byte(`{"type":["object","null"],"properties":{"a b":{"enum":["",1]},"c":{"oneOf":[{"type":"string"},{"$ref":"#"}]}}}`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		_, err := schema.Go(fstest.MapFS{"s.json": {Data: text}}, "p", []string{"s.json"}, nil)
-		if err != nil && strings.Contains(err.Error(), "BUG") {
-			t.Errorf("%v (%s)", err, jsontext.Value(text))
+	f.Add([]byte(`{"title":"t","type":["object","string"],"properties":{"a":{"anyOf":[{"$ref":"#"},{"type":"boolean"}]},"b":{"title":"t string","enum":["x","String"]},"c":{"title":"t","type":["string","number","array"]}}}`))
+	f.Fuzz(func(t *testing.T, text []byte) { becomesGo(t, text) })
+}
+
+// becomesGo holds that whatever became of a schema compiles, and stays as it is where its
+// names are locked.
+func becomesGo(t interface {
+	Helper()
+	Errorf(string, ...any)
+	Fatalf(string, ...any)
+}, text []byte) {
+	t.Helper()
+	g, err := schema.Go(fstest.MapFS{"s.json": {Data: text}}, "p", []string{"s.json"}, nil)
+	if err != nil && strings.Contains(err.Error(), "BUG") {
+		t.Errorf("%v (%s)", err, text)
+	}
+	if err != nil {
+		return
+	}
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, "p.go", g.Source, 0)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	check := gotypes.Config{Importer: nothing{}, Error: func(err error) {
+		if !strings.Contains(err.Error(), "could not import") {
+			t.Errorf("%v (%s)\n%s", err, text, g.Source)
 		}
+	}}
+	_, _ = check.Check("p", fset, []*ast.File{file}, nil)
+	again, err := schema.Go(fstest.MapFS{"s.json": {Data: text}}, "p", []string{"s.json"}, g.Names)
+	if err != nil || !bytes.Equal(again.Source, g.Source) {
+		t.Errorf("with its own names locked: %v (%s)\n%s\nbefore\n%s", err, text, again.Source, g.Source)
+	}
+}
+
+// TestDrawnSchemas holds becomesGo for schemas that nobody has thought of: unions in
+// objects in unions, references to what is on the way down, titles that clash.
+func TestDrawnSchemas(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var draw func(depth int) string
+		list := func(depth, least int) string {
+			var out []string
+			for range rapid.IntRange(least, 3).Draw(t, "n") {
+				out = append(out, draw(depth))
+			}
+			return strings.Join(out, ",")
+		}
+		object := func(depth int) string {
+			var members, required []string
+			for _, k := range []string{"a", "b", "k"} {
+				if rapid.Bool().Draw(t, "has") {
+					members = append(members, fmt.Sprintf("%q:%s", k, draw(depth)))
+				}
+				if rapid.Bool().Draw(t, "required") {
+					required = append(required, strconv.Quote(k))
+				}
+			}
+			return fmt.Sprintf(`"properties":{%s},"required":[%s]`, strings.Join(members, ","), strings.Join(required, ","))
+		}
+		draw = func(depth int) string {
+			title := rapid.SampledFrom([]string{"", "", `"title":"t",`, `"title":"t string",`, `"title":"t map",`}).Draw(t, "title")
+			pick := rapid.IntRange(0, 11).Draw(t, "kind")
+			if depth <= 0 {
+				pick %= 5
+			}
+			switch pick {
+			case 0:
+				return rapid.SampledFrom([]string{`{"type":"string"}`, `{"type":"integer"}`, `{"type":"number"}`, `{"type":"boolean"}`, `{"type":"null"}`, `true`, `{"type":["string","null"]}`}).Draw(t, "scalar")
+			case 1:
+				return `{"$ref":"` + rapid.SampledFrom([]string{"#", "#/$defs/A", "#/$defs/B"}).Draw(t, "ref") + `"}`
+			case 2:
+				return fmt.Sprintf(`{%s"const":%s}`, title, rapid.SampledFrom([]string{`"x"`, `"y"`, "1", "true", "null"}).Draw(t, "const"))
+			case 3:
+				return fmt.Sprintf(`{%s"enum":%s}`, title, rapid.SampledFrom([]string{`["x","y"]`, `["String",null]`, `[1,2]`, `[true]`, `["x",1]`}).Draw(t, "enum"))
+			case 4:
+				return fmt.Sprintf(`{%s"type":%s}`, title, rapid.SampledFrom([]string{`["string","integer"]`, `["boolean","null","number"]`, `["array","string"]`, `["object","string"]`}).Draw(t, "types"))
+			case 5:
+				return fmt.Sprintf(`{%s"type":"object",%s}`, title, object(depth-1))
+			case 6:
+				return fmt.Sprintf(`{%s"type":%s,%s}`, title, rapid.SampledFrom([]string{`["object","null"]`, `["string","object"]`, `["null","object","array","integer"]`}).Draw(t, "types"), object(depth-1))
+			case 7:
+				return fmt.Sprintf(`{%s"type":"array","items":%s}`, title, draw(depth-1))
+			case 8:
+				return fmt.Sprintf(`{%s"additionalProperties":%s}`, title, draw(depth-1))
+			case 9:
+				return fmt.Sprintf(`{%s"prefixItems":[%s],"items":false,"minItems":1}`, title, draw(depth-1))
+			}
+			return fmt.Sprintf(`{%s%q:[%s]}`, title, rapid.SampledFrom([]string{"anyOf", "oneOf", "allOf"}).Draw(t, "of"), list(depth-1, 1))
+		}
+		root := draw(4)
+		if !strings.HasPrefix(root, "{") {
+			return
+		}
+		becomesGo(t, []byte(fmt.Sprintf(`%s,"$defs":{"A":%s,"B":%s}}`, strings.TrimSuffix(root, "}"), draw(3), draw(3))))
 	})
 }
 
