@@ -67,6 +67,9 @@ import (
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_prefix_number"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_retry"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_retry_bounds"
+	"github.com/levada-io/levada/plan/testdata/corpus/wrong_schema_read"
+	"github.com/levada-io/levada/plan/testdata/corpus/wrong_schema_resolved"
+	"github.com/levada-io/levada/plan/testdata/corpus/wrong_schema_written"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_two_policies"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_two_sources"
 )
@@ -130,6 +133,9 @@ var wrongInGo = map[string]func() *levada.Pipeline{
 	"wrong_open_end":          wrong_open_end.Pipeline,
 	"wrong_policy":            wrong_policy.Pipeline,
 	"wrong_prefix_number":     wrong_prefix_number.Pipeline,
+	"wrong_schema_read":       wrong_schema_read.Pipeline,
+	"wrong_schema_resolved":   wrong_schema_resolved.Pipeline,
+	"wrong_schema_written":    wrong_schema_written.Pipeline,
 	"wrong_two_sources":       wrong_two_sources.Pipeline,
 	"wrong_two_policies":      wrong_two_policies.Pipeline,
 	"wrong_retry_bounds":      wrong_retry_bounds.Pipeline,
@@ -809,8 +815,8 @@ func TestCorpusWrongSaysTheSame(t *testing.T) {
 			several++
 		}
 	}
-	if several < 24 {
-		t.Errorf("expected 24 wrong pipelines or more that the planner refuses in several spellings, got %d", several)
+	if several < 38 {
+		t.Errorf("expected 38 wrong pipelines or more that the planner refuses in several spellings, got %d", several)
 	}
 }
 

@@ -143,7 +143,22 @@ func (c *Codec) Registered(versions []codec.Version, writes bool) (codec.Codec, 
 	case len(all) > 0:
 		out.writers = all // a number's schema is what the registry has for it
 	}
-	return &out, nil
+	return &out, out.readable()
+}
+
+// readable says which writer's schema can not be read as that of the values, whatever
+// their type is.
+func (c *Codec) readable() error {
+	b := builder{reader: c.Schema, done: map[key]*node{}}
+	for _, w := range c.writers {
+		if w.Schema == c.Schema {
+			continue
+		}
+		if _, err := b.from(w.Schema, plan.Type{Kind: plan.TAny}); err != nil {
+			return fmt.Errorf("%s: %w", w.named(), err)
+		}
+	}
+	return nil
 }
 
 // written finds the number of the schema that is written by.

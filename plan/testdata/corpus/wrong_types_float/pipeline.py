@@ -1,0 +1,13 @@
+"""A float where an integer is taken."""
+
+from functions import first, second
+from levada import Map, Parser, Serializer, StreamSink, streaming_source
+
+pipeline = (
+    streaming_source("in", stream_name="in", pipeline="wrong")
+    .apply(Parser("parse"))
+    .apply(Map("first", function=first))
+    .apply(Map("second", function=second))
+    .apply(Serializer("print"))
+    .sink(StreamSink("out", stream_name="out"))
+)
