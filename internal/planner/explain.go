@@ -1,6 +1,9 @@
 package planner
 
 import (
+	"bytes"
+	"encoding/json/jsontext"
+	"encoding/json/v2"
 	"fmt"
 	"io"
 	"strings"
@@ -118,11 +121,65 @@ func subject(n *node) string {
 		return fmt.Sprintf("%d branches", len(n.Branches))
 	}
 	if n.Function.Settings != nil {
-		settings := n.Function.Settings.Clone()
-		if err := settings.Compact(); err != nil { // a plan with settings that are no JSON is refused
-			return short(n.Function.Name) + " " + string(n.Function.Settings)
-		}
-		return short(n.Function.Name) + " " + string(settings)
+		return short(n.Function.Name) + " " + set(n)
 	}
 	return short(n.Function.Name)
+}
+
+// set are the settings of a step on one line. The text of a schema, which may have
+// thousands, is its name there.
+func set(n *node) string {
+	settings := n.Function.Settings.Clone()
+	if err := settings.Compact(); err != nil { // a plan with settings that are no JSON is refused
+		return string(n.Function.Settings)
+	}
+	if n.impl == nil {
+		return string(settings)
+	}
+	dec := jsontext.NewDecoder(bytes.NewReader(settings))
+	var out bytes.Buffer
+	enc := jsontext.NewEncoder(&out, jsontext.AllowDuplicateNames(true))
+	for dec.PeekKind() != jsontext.KindInvalid {
+		name := ""
+		if kind, length := dec.StackIndex(dec.StackDepth()); dec.StackDepth() == 1 && kind == '{' && length%2 == 1 {
+			name = string(dec.StackPointer())
+		}
+		if name == "/schema" || name == "/writer" {
+			var text string
+			if err := json.UnmarshalDecode(dec, &text); err != nil {
+				return string(settings)
+			}
+			if err := enc.WriteToken(jsontext.String(called(text))); err != nil {
+				return string(settings)
+			}
+			continue
+		}
+		t, err := dec.ReadToken()
+		if err == nil {
+			err = enc.WriteToken(t)
+		}
+		if err != nil {
+			return string(settings)
+		}
+	}
+	return strings.TrimSpace(out.String())
+}
+
+// called is the name of a schema, or its beginning where it has none.
+func called(schema string) string {
+	var named struct {
+		Name      string `json:"name"`
+		Namespace string `json:"namespace"`
+	}
+	if err := json.Unmarshal([]byte(schema), &named); err == nil && named.Name != "" {
+		if named.Namespace != "" && !strings.Contains(named.Name, ".") {
+			return named.Namespace + "." + named.Name
+		}
+		return named.Name
+	}
+	text := strings.Join(strings.Fields(schema), " ")
+	if r := []rune(text); len(r) > 40 {
+		return string(r[:40]) + "..."
+	}
+	return text
 }
