@@ -57,7 +57,8 @@ var rows = []struct {
 	{"Bytes", []string{
 		"100 MB record", "decompression bomb", "corrupt batch", "null value", "null key", "empty value", "duplicate headers", "no timestamp",
 		"invalid UTF-8", "NUL in text", "lone surrogates", "NaN", "2^63", "deep nesting", "late and out-of-order events", "schema change in mid-stream",
-		"hostile frame", "malformed msgpack", "malformed protobuf", "malformed avro", "foreign record among dead letters",
+		"hostile frame", "malformed msgpack", "malformed protobuf", "malformed avro",
+		"schema number that is not known", "message with another prefix", "foreign record among dead letters",
 	}},
 	{"Access", []string{
 		"wrong password", "expired token", "missing ACL", "SASL without TLS", "TLS certificate expired", "TLS certificate for another host", "TLS certificate rotated",
@@ -66,6 +67,7 @@ var rows = []struct {
 		"wrong YAML", "alias bomb in YAML", "200 kB of nested YAML", "wrong deployment", "dead letters with nowhere to go",
 		"dead letters among input or results", "policy where nothing can fail", "retry where nothing changes", "contradictory policies", "unknown policy", "injection by a variable", "secret in a message",
 		"pipeline that does not import", "wrong pipeline", "wrong setting of a Go step",
+		"schema changed under its lock", "schema number that nobody says", "schema that is not the stream's", "schema registry down", "schema repository down",
 	}},
 }
 
