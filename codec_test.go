@@ -36,3 +36,36 @@ func TestStrictSerialize(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A codec by itself reads and writes what the pipeline with it does.
+func TestPrefixes(t *testing.T) {
+	const schema, newer = `{"type":"map","values":"int"}`, `{"type":"map","values":"double"}`
+	for name, c := range map[string]struct {
+		encode func(map[string]int) ([]byte, error)
+		decode func([]byte) (map[string]float64, error)
+		head   string
+	}{
+		"json":    {levada.JSON[map[string]int]().Confluent(7).Encode, levada.JSON[map[string]float64]().Confluent(7).Decode, "\x00\x00\x00\x00\x07{"},
+		"msgpack": {levada.Msgpack[map[string]int]().Confluent(7).Encode, levada.Msgpack[map[string]float64]().Confluent(7).Decode, "\x00\x00\x00\x00\x07\x81"},
+		"avro":    {levada.Avro[map[string]int](schema).Confluent(7).Encode, levada.Avro[map[string]float64](newer).Writer(schema).Confluent(7).Decode, "\x00\x00\x00\x00\x07\x02"},
+		"single":  {levada.Avro[map[string]int](schema).SingleObject().Encode, levada.Avro[map[string]float64](newer).Writer(schema).SingleObject().Decode, "\xc3\x01"},
+	} {
+		message, err := c.encode(map[string]int{"a": 3})
+		if err != nil || !strings.HasPrefix(string(message), c.head) {
+			t.Errorf("%s: %x, %v", name, message, err)
+			continue
+		}
+		if back, err := c.decode(message); err != nil || back["a"] != 3 {
+			t.Errorf("%s: %v, %v", name, back, err)
+		}
+		if _, err := c.decode(message[1:]); err == nil {
+			t.Errorf("%s: half a prefix is read", name)
+		}
+	}
+	if _, err := levada.Avro[int](`"int"`).Confluent(0).Encode(1); err == nil || !strings.Contains(err.Error(), "expected the number of the schema (id), or a lock that has it, got neither") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := levada.Avro[int](`"int"`).Confluent(-1).Encode(1); err == nil || !strings.Contains(err.Error(), "id: expected the number of a schema, 1 to 2147483647, got -1") {
+		t.Errorf("got %v", err)
+	}
+}

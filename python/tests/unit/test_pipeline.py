@@ -215,6 +215,18 @@ class TestMistakes:
                 lambda: Parser("p", strict=1),  # type: ignore[arg-type]
                 'step "p" (…): expected strict to be True or False, got 1',
             ),
+            (
+                lambda: Parser("p", prefix=7),  # type: ignore[arg-type]
+                'step "p" (…): expected prefix to be text, got 7',
+            ),
+            (
+                lambda: Serializer("s", prefix="confluent", schema_id="7"),  # type: ignore[arg-type]
+                "step \"s\" (…): expected schema_id to be a number, got '7'",
+            ),
+            (
+                lambda: Parser("p", prefix="confluent", schema_id=True),
+                'step "p" (…): expected schema_id to be a number, got True',
+            ),
             (lambda: Map("m", 3), 'step "m" (…): expected a function, got int'),
             (lambda: Map("m", "a b"), 'expected a dotted name like "package.module.function"'),
             (lambda: Map("m", double, retry=3), "expected retry to be a Retry, got int"),
@@ -285,6 +297,10 @@ class TestMistakes:
         [
             (lambda: Parser("parse", codec="avro"), "expected the text of a schema for avro, got"),
             (lambda: Parser("parse", schema='"int"'), "schema: only the codec avro has one, json"),
+            (
+                lambda: Parser("parse", writer_schema='"int"'),
+                "writer_schema: only the codec avro has one, json does not",
+            ),
         ],
     )
     def test_schema_of_a_codec(self, parser: Any, text: str) -> None:
