@@ -184,6 +184,10 @@ func (c *Codec) written(all []writer) error {
 	return fmt.Errorf("the schema: expected one that the stream has (%s), got another one", ids)
 }
 
+// Resolves says that messages are read by the schemas that they were written by, which
+// have been held against that of the values.
+func (c *Codec) Resolves() bool { return c.set.Prefix != "" || c.set.Writer != "" }
+
 // Bare implements prefix.Bare.
 func (c *Codec) Bare() codec.Codec {
 	return &Codec{Schema: c.Schema, set: settings{Schema: c.set.Schema}, writers: []writer{{c.Schema, 0}}}

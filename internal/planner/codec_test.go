@@ -9,6 +9,7 @@ import (
 
 	"github.com/levada-io/levada/codec"
 	"github.com/levada-io/levada/codec/avro"
+	jsoncodec "github.com/levada-io/levada/codec/json"
 	"github.com/levada-io/levada/codec/msgpack"
 	"github.com/levada-io/levada/codec/protobuf"
 	"github.com/levada-io/levada/internal/frame"
@@ -243,6 +244,73 @@ func TestSchemaAndType(t *testing.T) {
 		}
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s:\n got %v\nwant %s", c.name, err, c.want)
+		}
+	}
+}
+
+// A parse that resolves has what its own schema says, whatever the stream's latest has; each
+// of the stream's schemas is held against it by the rules of Avro instead.
+func TestResolvedAgainstAStream(t *testing.T) {
+	const (
+		mine   = `{"type": "record", "name": "R", "fields": [{"name": "name", "type": "string"}, {"name": "type", "type": "string", "default": "counter"}, {"name": "value", "type": "double"}]}`
+		latest = `{"type": "record", "name": "R", "fields": [{"name": "name", "type": "string"}, {"name": "value", "type": "float"}]}`
+		other  = `{"type": "record", "name": "R", "fields": [{"name": "name", "type": "string"}]}`
+	)
+	for _, c := range []struct{ schema, prefix, want string }{
+		{latest, "confluent", ""},
+		{latest, "", `reads metric, which the schema of "in" (in.avsc) does not promise: $.type: expected string, got no such member`},
+		{other, "confluent", `codec avro: schema 3: $.value: the writer has no such field, and the reader's schema no default`},
+	} {
+		settings, err := json.Marshal(map[string]any{"schema": mine, "prefix": c.prefix})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, cat := steps(t, "source in\nparse p T\nfilter f go:x.IsCounter\nserialize s\nsink out"), catalog()
+		stream, err := avro.Of(c.schema)
+		if err != nil {
+			t.Fatal(err)
+		}
+		typ, types, err := stream.Type(plan.Type{Kind: plan.TAny}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cat.Codecs["avro"] = avro.New()
+		cat.Streams = map[string]Stream{p.Steps[0].Stream: {Type: typ, Types: types, Origin: "in.avsc", Versions: []codec.Version{{ID: 3, Schema: c.schema}}}}
+		p.Steps[1].Function = &plan.Function{Name: "builtin:avro.decode", Settings: settings}
+		p.Requires = plan.Requires(p)
+		_, err = Plan(p, cat)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("prefix %q:\n got %v\nwant %s", c.prefix, err, c.want)
+		}
+	}
+}
+
+// What is written to several streams has a number that all of them have.
+func TestNumberOfSeveralStreams(t *testing.T) {
+	for _, c := range []struct {
+		one, two []codec.Version
+		want     string
+	}{
+		{[]codec.Version{{ID: 1}, {ID: 3}}, []codec.Version{{ID: 3}}, ""},
+		{[]codec.Version{{ID: 1}}, nil, ""},
+		{[]codec.Version{{ID: 1}}, []codec.Version{{ID: 2}}, `expected a schema that all streams behind it have, got none that is the same in "one", "two"`},
+		{nil, nil, "expected the number of the schema"},
+	} {
+		pl := &Planned{cat: &Catalog{Streams: map[string]Stream{"one": {Versions: c.one}, "two": {Versions: c.two}}}}
+		s := &node{Step: &plan.Step{Name: "s", Kind: plan.Map}, lang: encode}
+		b := &node{Step: &plan.Step{Name: "b", Kind: plan.Broadcast}, prev: s}
+		pl.nodes = []*node{s, b}
+		for _, name := range []string{"one", "two"} {
+			pl.nodes = append(pl.nodes, &node{Step: &plan.Step{Name: name, Kind: plan.Sink, Stream: name}, prev: b})
+		}
+		with, err := jsoncodec.New().With([]byte(`{"prefix":"confluent"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.impl, s.Function = with, &plan.Function{Name: "builtin:json.encode"}
+		ps := versions(pl)
+		if got := ps.Error(); c.want == "" && len(ps) > 0 || c.want != "" && !strings.Contains(got, c.want) {
+			t.Errorf("%v and %v: got %q, want %q", c.one, c.two, got, c.want)
 		}
 	}
 }

@@ -15,6 +15,10 @@ func streams(pl *Planned) (ps Problems) {
 			if !ok || s.Type.Kind == "" || n.codec == "raw" {
 				continue
 			}
+			// Whoever resolves has a default for what the stream's schema does not have.
+			if c, ok := n.impl.(interface{ Resolves() bool }); ok && c.Resolves() {
+				continue
+			}
 			if miss := typing.FitsBytes(s.Type, n.out, s.Types, pl.types); miss != nil {
 				ps = append(ps, n.problem("schema-mismatch", "generate the type anew (levada schema gen), or read a part that the schema has",
 					"reads %s, which the schema of %q (%s) does not promise: %s", n.out, pl.root.Stream, s.Origin, miss))

@@ -3,6 +3,8 @@ package planner
 import (
 	"errors"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/levada-io/levada/codec"
 	"github.com/levada-io/levada/codec/prefix"
@@ -19,7 +21,12 @@ func versions(pl *Planned) (ps Problems) {
 		}
 		var known []codec.Version
 		if n.lang == encode {
-			known = pl.taken(n)
+			var streams []string
+			if known, streams = pl.taken(n); len(known) == 0 && len(streams) > 1 {
+				ps = append(ps, n.problem("schema-mismatch", "a serialize for each, behind the broadcast or route",
+					"expected a schema that all streams behind it have, got none that is the same in %s", strings.Join(streams, ", ")))
+				continue
+			}
 		} else if maker(n.prev) == pl.root {
 			known = pl.cat.Streams[pl.root.Stream].Versions
 		}
@@ -39,13 +46,14 @@ func versions(pl *Planned) (ps Problems) {
 
 // taken are the schemas that all streams have which a serialize leads to. One registry
 // gives one schema one number, whatever the stream.
-func (pl *Planned) taken(n *node) (known []codec.Version) {
+func (pl *Planned) taken(n *node) (known []codec.Version, streams []string) {
 	first := true
 	for _, sink := range pl.nodes {
 		s, ok := pl.cat.Streams[sink.Stream]
 		if sink.Kind != plan.Sink || maker(sink.prev) != n || !ok || len(s.Versions) == 0 {
 			continue
 		}
+		streams = append(streams, strconv.Quote(sink.Stream))
 		if first {
 			known, first = slices.Clone(s.Versions), false
 			continue
@@ -54,5 +62,5 @@ func (pl *Planned) taken(n *node) (known []codec.Version) {
 			return !slices.ContainsFunc(s.Versions, func(o codec.Version) bool { return o.ID == v.ID })
 		})
 	}
-	return known
+	return known, streams
 }
