@@ -14,7 +14,9 @@ import (
 //
 //	var _ = record.Union[Shape](Circle{}, Square{})
 //
-// What is wrong with it is told where a type with the interface in it is used.
+// Where a package of steps does not say it, the main that levada gen writes does, for the
+// exported types that have the methods of I. What is wrong with it is told where a type with
+// the interface in it is used.
 func Union[I any](variants ...I) struct{} {
 	u := union{}
 	t := reflect.TypeFor[I]()

@@ -61,6 +61,52 @@ func TestGoFromPython(t *testing.T) {
 	}
 }
 
+// The sealed interfaces of a Python Union are what the generator finds again: Python gets
+// back what it had.
+func TestUnionsFromPythonAndBack(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("testdata", "from_python", "types.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	described, err := gen.ReadPythonTypes(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("testdata", "tmp-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if _, err := described.WriteGo(dir, "orders"); err != nil {
+		t.Fatal(err)
+	}
+	const step = "package orders\n\nimport \"github.com/levada-io/levada/record\"\n\nfunc Pay(m record.Message[Order]) (Payment, error) { return m.Payload().Payment, nil }\n"
+	if err := os.WriteFile(filepath.Join(dir, "steps.go"), []byte(step), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p, err := gen.Scan(dir, gen.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := p.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string][]string{
+		"orders/types.py": {
+			"Payment: TypeAlias = Card | Cash\n", "OrderAnswers: TypeAlias = Cash | bool | int | str | list[int]\n",
+			"    payment: Payment\n", "    refund: NotRequired[Payment]\n", "    answers: dict[str, OrderAnswers]\n", `    change: NotRequired["list[Payment]"]`,
+		},
+		"main.go": {"record.Union[steps.Payment](*new(steps.Card), *new(steps.Cash))", "record.Union[steps.OrderAnswers](*new(steps.Cash), *new(steps.OrderAnswersBool)"},
+	} {
+		for _, line := range want {
+			if !strings.Contains(string(files[file]), line) {
+				t.Errorf("%s: expected %q in\n%s", file, line, files[file])
+			}
+		}
+	}
+}
+
 func TestGoFromPythonWrong(t *testing.T) {
 	str := plan.Type{Kind: plan.TString}
 	of := func(fields ...plan.Field) plan.Type { return plan.Type{Kind: plan.TStruct, Fields: fields} }

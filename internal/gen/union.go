@@ -80,9 +80,9 @@ func isSealed(i *types.Interface) bool {
 	return false
 }
 
-// implementers are the types of the interface's package that have its methods by value, in
-// the order of their declaration.
-func (s *scanner) implementers(n *types.Named) []types.Type {
+// implementers are the types of the interface's package that have its methods by value, or
+// by pointer only, in the order of their declaration.
+func (s *scanner) implementers(n *types.Named, pointer bool) []types.Type {
 	i := n.Underlying().(*types.Interface)
 	scope := n.Obj().Pkg().Scope()
 	var found []*types.TypeName
@@ -91,7 +91,11 @@ func (s *scanner) implementers(n *types.Named) []types.Type {
 		if !ok || obj.IsAlias() || types.IsInterface(obj.Type()) {
 			continue
 		}
-		if t, ok := obj.Type().(*types.Named); ok && t.TypeParams().Len() == 0 && types.Implements(t, i) {
+		t, ok := obj.Type().(*types.Named)
+		if !ok || t.TypeParams().Len() > 0 || types.Implements(t, i) == pointer {
+			continue
+		}
+		if !pointer || types.Implements(types.NewPointer(t), i) {
 			found = append(found, obj)
 		}
 	}
@@ -164,7 +168,7 @@ func (s *scanner) unionOf(n *types.Named, at place) (*union, bool) {
 	const hint = "\nhint: register it beside its type, var _ = levada.Union[%s](...)"
 	bare := types.TypeString(n, func(*types.Package) string { return "" }) // as its own package calls it
 	if !u.written {
-		u.variants = s.implementers(n)
+		u.variants = s.implementers(n, false)
 		switch {
 		case n.Obj().Pkg() != s.main.Types:
 			s.unsupported(at, n, "expected its own package to say what its variants are"+hint, bare)
@@ -175,7 +179,11 @@ func (s *scanner) unionOf(n *types.Named, at place) (*union, bool) {
 		}
 	}
 	if len(u.variants) < 2 || len(u.variants) > 255 {
-		s.unsupported(at, n, "expected 2 to 255 types with its methods, got %d", len(u.variants))
+		hint := ""
+		if by := s.implementers(n, true); !u.written && len(by) > 0 {
+			hint = "\nhint: " + s.show(by[0]) + " has them by pointer only, a variant has them by value"
+		}
+		s.unsupported(at, n, "expected 2 to 255 types with its methods, got %d%s", len(u.variants), hint)
 		return nil, false
 	}
 	for k, v := range u.variants {

@@ -8,6 +8,7 @@ import (
 type (
 	Open       interface{ Area() float64 }
 	Alone      interface{ isAlone() }
+	Pointed    interface{ isPointed() }
 	Numbers    interface{ isNumber() }
 	Objects    interface{ isObject() }
 	hidden     interface{ isHidden() }
@@ -34,6 +35,8 @@ type (
 
 func (Circle) Area() float64 { return 0 }
 func (Circle) isAlone()      {}
+func (*Circle) isPointed()   {}
+func (*Any) isPointed()      {}
 func (Int) isNumber()        {}
 func (Float) isNumber()      {}
 func (Circle) isObject()     {}
@@ -63,6 +66,7 @@ var (
 type In struct {
 	Open    Open         `json:"open"`
 	Alone   Alone        `json:"alone"`
+	Pointed Pointed      `json:"pointed"`
 	Numbers Numbers      `json:"numbers"`
 	Objects Objects      `json:"objects"`
 	Hidden  hidden       `json:"hidden"`
