@@ -236,6 +236,8 @@ func (pl *Planned) typeAndTable(t reflect.Type) (plan.Type, map[string]plan.Type
 
 // TestPlans holds cases of testdata/*.txt: a plan in short form, a line of dashes, and
 // what explain prints or which problems are found.
+//
+// Fault: a crossing by a word that can not be -> goes on: refused at check, also where nothing crosses
 func TestPlans(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {

@@ -65,7 +65,7 @@ var rows = []struct {
 	}},
 	{"Files of the user", []string{
 		"wrong YAML", "alias bomb in YAML", "200 kB of nested YAML", "wrong deployment", "dead letters with nowhere to go",
-		"dead letters among input or results", "policy where nothing can fail", "retry where nothing changes", "contradictory policies", "unknown policy", "injection by a variable", "secret in a message",
+		"dead letters among input or results", "policy where nothing can fail", "retry where nothing changes", "contradictory policies", "unknown policy", "a crossing by a word that can not be", "injection by a variable", "secret in a message",
 		"pipeline that does not import", "wrong pipeline", "wrong setting of a Go step",
 		"schema changed under its lock", "schema number that nobody says", "schema that is not the stream's", "schema registry down", "schema repository down",
 	}},

@@ -2,7 +2,10 @@ module github.com/levada-io/levada/bench/crossing/steps
 
 go 1.27
 
-require github.com/levada-io/levada v0.0.0
+require (
+	github.com/levada-io/levada v0.0.0
+	google.golang.org/protobuf v1.36.12
+)
 
 require (
 	github.com/klauspost/compress v1.20.3 // indirect
@@ -14,7 +17,6 @@ require (
 	github.com/twmb/franz-go/pkg/kadm v1.19.0 // indirect
 	github.com/twmb/franz-go/pkg/kmsg v1.15.0 // indirect
 	go.yaml.in/yaml/v4 v4.0.0 // indirect
-	google.golang.org/protobuf v1.36.12 // indirect
 )
 
 replace github.com/levada-io/levada => ../../..

@@ -177,18 +177,32 @@ class _Format(Protocol):
     binary: bool
     """Bytes and times are values of their own, and no text."""
 
+    null: Any
+    truth: tuple[Any, Any]
+    """False and true."""
+
     def loads(self, text: bytes) -> Any: ...
     def done(self, piece: Any) -> bytes: ...
-    def plain(self, value: bool | int | float | str | None) -> Any: ...
+    def text(self, value: str) -> Any: ...
+    def integer(self, value: int) -> Any: ...
+    def real(self, value: float) -> Any: ...
     def blob(self, value: bytes) -> Any: ...
     def moment(self, value: datetime) -> Any: ...
     def ticks(self, micros: int, unit: str) -> Any: ...
     def array(self, pieces: list[Any]) -> Any: ...
-    def members(self, pieces: list[tuple[str, Any]]) -> Any: ...
+    def key(self, name: str) -> Any:
+        """What stands in front of the value of a member."""
+        ...
+
+    def members(self, pieces: list[Any]) -> Any:
+        """An object of values, each with its key in front."""
+        ...
 
 
 class _Json:
     binary = False
+    null = "null"
+    truth = ("false", "true")
 
     def loads(self, text: bytes) -> Any:
         return (_decode_zeroes if b"-0" in text else _decode)(text.decode())
@@ -199,15 +213,13 @@ class _Json:
         except UnicodeEncodeError:
             raise _lone() from None
 
-    def plain(self, value: bool | int | float | str | None) -> str:
-        if value is None:
-            return "null"
-        if value is True or value is False:
-            return "true" if value else "false"
-        if isinstance(value, str):
-            return _quoted(value)
-        if isinstance(value, int):
-            return int.__repr__(value)
+    def text(self, value: str) -> str:
+        return _quoted(value)
+
+    def integer(self, value: int) -> str:
+        return int.__repr__(value)
+
+    def real(self, value: float) -> str:
         text = float.__repr__(value)
         if text in ("nan", "inf", "-inf"):
             raise Misfit(f"expected a number that JSON has, got {text}")
@@ -225,8 +237,11 @@ class _Json:
     def array(self, pieces: list[str]) -> str:
         return f"[{','.join(pieces)}]"
 
-    def members(self, pieces: list[tuple[str, str]]) -> str:
-        return f"{{{','.join([f'{_quoted(k)}:{v}' for k, v in pieces])}}}"
+    def key(self, name: str) -> str:
+        return f"{_quoted(name)}:"
+
+    def members(self, pieces: list[str]) -> str:
+        return f"{{{','.join(pieces)}}}"
 
 
 # A number with a fraction is a time or duration in a unit, which a float has too few digits
@@ -247,6 +262,8 @@ def _in_unit(micros: int, unit: str) -> str:
 
 class _Msgpack:
     binary = True
+    null = b"\xc0"
+    truth = (b"\xc2", b"\xc3")
 
     def loads(self, text: bytes) -> Any:
         return _msgpack.Reader(text).whole()
@@ -254,12 +271,14 @@ class _Msgpack:
     def done(self, piece: bytes) -> bytes:
         return piece
 
-    def plain(self, value: bool | int | float | str | None) -> bytes:
-        if value is None:
-            return b"\xc0"
-        if value is True or value is False:
-            return b"\xc3" if value else b"\xc2"
-        return _msgpack.number(value) if isinstance(value, int | float) else _packed(value)
+    def text(self, value: str) -> bytes:
+        return _packed(value)
+
+    def integer(self, value: int) -> bytes:
+        return _msgpack.number(value)
+
+    def real(self, value: float) -> bytes:
+        return _msgpack.number(float(value))
 
     def blob(self, value: bytes) -> bytes:
         return _msgpack.blob(value)
@@ -275,9 +294,11 @@ class _Msgpack:
     def array(self, pieces: list[bytes]) -> bytes:
         return _msgpack.head(len(pieces), members=False) + b"".join(pieces)
 
-    def members(self, pieces: list[tuple[str, bytes]]) -> bytes:
-        flat = [part for k, v in pieces for part in (_packed(k), v)]
-        return _msgpack.head(len(pieces), members=True) + b"".join(flat)
+    def key(self, name: str) -> bytes:
+        return _packed(name)
+
+    def members(self, pieces: list[bytes]) -> bytes:
+        return _msgpack.head(len(pieces), members=True) + b"".join(pieces)
 
 
 def _packed(value: str) -> bytes:
@@ -479,21 +500,22 @@ class _Writer:
         write = self._bare(t)
         if not t.get("nullable"):
             return write
-        null = self._form.plain(None)
+        null = self._form.null
         return lambda v: null if v is None else write(v)
 
     def _bare(self, t: PlanType) -> Read:
-        form, plain = self._form, self._form.plain
+        form = self._form
+        text, integer, real, (false, true) = form.text, form.integer, form.real, form.truth
         kind: str = t["kind"]
         match kind:
             case "ref":
                 return self._ref(t["name"])
             case "bool":
-                return lambda v: plain(v) if v is True or v is False else _misfit("bool", v)
+                return lambda v: true if v is True else false if v is False else _misfit("bool", v)
             case "string":
-                return lambda v: plain(v) if isinstance(v, str) else _misfit("str", v)
+                return lambda v: text(v) if isinstance(v, str) else _misfit("str", v)
             case "float32" | "float64":
-                return lambda v: plain(_float(v))
+                return lambda v: real(v if type(v) is float else _float(v))
             case "bytes":
                 return lambda v: form.blob(v) if isinstance(v, bytes) else _misfit("bytes", v)
             case "time":
@@ -517,7 +539,9 @@ class _Writer:
                 return self._union(t["elems"])
             case _:
                 low, high = _INTS[kind]
-                return lambda v: plain(_int(v, kind, low, high))
+                return lambda v: integer(
+                    v if type(v) is int and low <= v < high else _int(v, kind, low, high)
+                )
 
     def _ref(self, name: str) -> Read:
         if name not in self._named:
@@ -577,14 +601,15 @@ class _Writer:
         def each(value: Any) -> Any:
             if not isinstance(value, dict):
                 return _misfit("dict", value)
-            return form.members(_entries(write, value.items()))  # pyright: ignore[reportUnknownArgumentType]
+            return form.members(_entries(form, write, value.items()))  # pyright: ignore[reportUnknownArgumentType]
 
         return each
 
     def _struct(self, t: PlanType) -> Read:
         form, extra = self._form, bool(t.get("extra"))
         fields = [
-            (f["name"], self._constant(f), bool(f.get("optional"))) for f in t.get("fields", [])
+            (f["name"], form.key(f["name"]), self._constant(f), bool(f.get("optional")))
+            for f in t.get("fields", [])
         ]
         named = {f[0] for f in fields}
 
@@ -592,10 +617,10 @@ class _Writer:
             if not isinstance(value, dict):
                 return _misfit("dict", value)
             members: dict[Any, Any] = value
-            pieces: list[tuple[str, Any]] = []
-            for key, write, optional in fields:
+            pieces: list[Any] = []
+            for key, head, write, optional in fields:
                 try:
-                    pieces.append((key, write(members[key])))
+                    pieces.append(head + write(members[key]))
                 except KeyError:
                     if key in members:
                         raise
@@ -604,7 +629,9 @@ class _Writer:
                 except Misfit as e:
                     raise e.within(_member(key)) from None
             if extra and len(members) > len(pieces):
-                pieces += _entries(self.any, ((k, v) for k, v in members.items() if k not in named))
+                pieces += _entries(
+                    form, self.any, ((k, v) for k, v in members.items() if k not in named)
+                )
             return form.members(pieces)
 
         return each
@@ -627,16 +654,20 @@ class _Writer:
         """A piece for a value of no type."""
         form = self._form
         match value:
-            case None | bool() | str():
-                return form.plain(value)
+            case None:
+                return form.null
+            case bool():
+                return form.truth[value]
+            case str():
+                return form.text(value)
             case int():
                 if not _SMALLEST <= value < _LARGEST:
                     return _range("64 bits", value)
-                return form.plain(value)
+                return form.integer(value)
             case float():
-                return form.plain(value)
+                return form.real(value)
             case dict():
-                return form.members(_entries(self.any, value.items()))  # pyright: ignore[reportUnknownArgumentType]
+                return form.members(_entries(form, self.any, value.items()))  # pyright: ignore[reportUnknownArgumentType]
             case list() | tuple():
                 return form.array(_elements(self.any, value))  # pyright: ignore[reportUnknownArgumentType]
             case bytes():
@@ -663,13 +694,13 @@ def _elements(write: Read, values: Any) -> list[Any]:
     return pieces
 
 
-def _entries(write: Read, items: Any) -> list[tuple[str, Any]]:
-    pieces: list[tuple[str, Any]] = []
+def _entries(form: _Format, write: Read, items: Any) -> list[Any]:
+    pieces: list[Any] = []
     for k, v in items:
         if not isinstance(k, str):
             raise Misfit(f"expected keys of `str`, got one of `{_name(k)}`")
         try:
-            pieces.append((k, write(v)))
+            pieces.append(form.key(k) + write(v))
         except Misfit as e:
             raise e.within(_member(k)) from None
     return pieces

@@ -128,7 +128,7 @@ pipeline = (
     )
     .apply(Parser[IngestMetric]("parse"))
     .apply(Filter("counters", function=is_counter, on_error="skip"))
-    .apply(Map("transform", function=metric_steps.Transform(), retry=Retry(3)))
+    .apply(Map("transform", function=metric_steps.Transform(), retry=Retry(3), crossing="json"))
     .apply(Serializer("serialize"))
     .sink(StreamSink("out", stream_name="transformed-metrics"))
 )

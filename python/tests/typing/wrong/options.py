@@ -9,6 +9,7 @@ def one(msg: Message[int]) -> int:
 
 Map("m", one, on_error="ignore")  # error
 Map("m", one, retry=3)  # error
+Map("m", one, crossing="jsn")  # error
 Map("m", one, "skip")  # error
 Retry(3, backoff=1.5)  # error
 streaming_source("in", "in", on_error="stop")  # error
