@@ -157,6 +157,8 @@ func registered() map[string]*program.Function {
 		program.Of(name("Double"), plain(steps.Double)),
 		program.OfSlice(name("Tags"), plain(steps.Tags)),
 		program.Of(name("TakeOne"), plain(steps.TakeOne)),
+		program.Of(name("IsWarm"), plain(steps.IsWarm)),
+		program.Of(name("KindOf"), plain(steps.KindOf)),
 		program.OfSeq(name("Letters"), plain(steps.Letters)),
 		program.Of(name("Kind"), plain(steps.Kind)),
 		program.Of(name("Level"), plain(steps.Level)),

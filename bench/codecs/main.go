@@ -59,9 +59,13 @@ func bench(rounds int, each time.Duration, result string) error {
 	if err != nil {
 		return err
 	}
+	some, err := glimpse()
+	if err != nil {
+		return err
+	}
 	var text, last strings.Builder
 	fmt.Fprintf(&text, "JSON to a struct and back, process CPU, medians of %d interleaved rounds\n%s, %d CPUs\n\n", rounds, runtime.Version(), runtime.NumCPU())
-	for _, j := range slices.Concat(metric, span, ruled) {
+	for _, j := range slices.Concat(metric, span, ruled, some) {
 		ns := map[string][]float64{}
 		times := make([]int, len(j.all))
 		for i, c := range j.all {
@@ -78,7 +82,7 @@ func bench(rounds int, each time.Duration, result string) error {
 				ns[c.name] = append(ns[c.name], float64(took)/float64(times[i]))
 			}
 		}
-		fmt.Fprintf(&text, "%-20s", j.name)
+		fmt.Fprintf(&text, "%-23s", j.name)
 		for _, c := range j.all {
 			fmt.Fprintf(&text, "  %s %6.0f ns", c.name, median(ns[c.name]))
 		}
@@ -219,6 +223,43 @@ type ruledSpan struct {
 	Attributes     map[string]ruledAttribute `json:"attributes" levada:"maxlen=1000"`
 	Links          []ruledLink               `json:"links" levada:"maxlen=100"`
 	Meta           map[string]string         `json:"meta" levada:"maxlen=100"`
+}
+
+// glimpse reads one member of a span against all of it: what a filter costs that takes a
+// struct with the member it looks at.
+func glimpse() ([]job, error) {
+	whole, err := jobs("span one member", span())
+	if err != nil {
+		return nil, err
+	}
+	type status struct {
+		Status string `json:"status"`
+	}
+	all, err := json.New().Bind(reflect.TypeFor[bench_steps.Span]())
+	if err != nil {
+		return nil, err
+	}
+	v := span()
+	text, err := all.Append(nil, &v)
+	if err != nil {
+		return nil, err
+	}
+	b, err := json.New().Bind(reflect.TypeFor[status]())
+	if err != nil {
+		return nil, err
+	}
+	decode := whole[0]
+	decode.all = []contestant{{"levada", func(n int) error {
+		for range n {
+			var x status
+			if err := b.Decode(text, &x); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}, decode.all[0]}
+	decode.all[1].name = "whole"
+	return []job{decode}, nil
 }
 
 // checked are the types with rules against the same ones without.

@@ -19,6 +19,8 @@ import (
 type TextDecoder struct {
 	root    *memType
 	strict  bool
+	glimpse bool // the values keep next to nothing of a text
+	bare    bool // they keep nothing at all of it
 	parsers pool
 }
 
@@ -30,11 +32,39 @@ func NewTextDecoder(t reflect.Type, strict bool) (*TextDecoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &TextDecoder{root: enc.root, strict: strict}, nil
+	texts, few := enc.root.texts(map[*memType]bool{})
+	return &TextDecoder{root: enc.root, strict: strict, glimpse: few && texts <= 2, bare: few && texts == 0}, nil
+}
+
+// texts is how many texts a value of t has at most; false: who knows.
+func (t *memType) texts(open map[*memType]bool) (n int, ok bool) {
+	switch t.op {
+	case memString, memBytes, memTime:
+		return 1, true
+	case memConst:
+		return t.elem.texts(open)
+	case memStruct:
+		if open[t] || t.extra != nil {
+			return 0, false
+		}
+		open[t] = true
+		for i := range t.fields {
+			of, ok := t.fields[i].typ.texts(open)
+			if !ok {
+				return 0, false
+			}
+			n += of
+		}
+		delete(open, t)
+		return n, true
+	}
+	return 0, t.op <= memFloat64 || t.op == memDuration
 }
 
 // Value reads src, which is one JSON value, into the value at p, which must be the zero
-// value. Nothing of it aliases src: its strings share one copy.
+// value. Nothing of it aliases src: its strings share one copy, or have one each where
+// there are two at most and the record is large: who looks at one member should not copy
+// all of it.
 //
 // # Errors
 //
@@ -42,8 +72,12 @@ func NewTextDecoder(t reflect.Type, strict bool) (*TextDecoder, error) {
 func (d *TextDecoder) Value(src []byte, p unsafe.Pointer) error {
 	ps := d.parsers.get()
 	defer d.parsers.put(ps)
-	ps.reset(append([]byte(nil), src...), ps.spare[:0])
-	ps.strict = d.strict
+	lent := d.bare || d.glimpse && len(src) > 512
+	if !lent {
+		src = append([]byte(nil), src...)
+	}
+	ps.reset(src, ps.spare[:0])
+	ps.strict, ps.lent = d.strict, lent
 	err := ps.begin()
 	if err == nil {
 		err = ps.goValue(d.root, p)
@@ -74,6 +108,9 @@ func (p *parser) goText() (string, error) {
 	n, wide := plain(src)
 	if n < len(src) && src[n] == '"' && (!wide || utf8.Valid(src[:n])) {
 		p.pos += n + 2
+		if p.lent {
+			return string(src[:n]), nil
+		}
 		return asText(src[:n]), nil
 	}
 	b, k, problem := appendUnquoted(nil, src, p.strict)

@@ -1,6 +1,7 @@
 package frame
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json/jsontext"
 	"encoding/json/v2"
@@ -160,6 +161,116 @@ func TestAllocationsOfASpan(t *testing.T) {
 		})
 		if got > c.most && poolsKeep {
 			t.Errorf("%s: %v allocations, at most %v", c.name, got, c.most)
+		}
+	}
+}
+
+// TestAllocationsOfAGlimpse: who looks at one member of a large record does not pay for the
+// rest of it.
+func TestAllocationsOfAGlimpse(t *testing.T) {
+	text := []byte(`{"more":{"a":["` + strings.Repeat("x", 2000) + `",1,{"b":"\u00e4"}]},"value":1.5,"kind":"warm","trace":"0af"}`)
+	for _, c := range []struct {
+		v    any
+		most float64
+	}{
+		{struct {
+			Value float64 `json:"value"`
+		}{}, 0},
+		{struct {
+			Kind string `json:"kind"`
+		}{}, 1},
+		{struct {
+			Kind  string `json:"kind"`
+			Trace string `json:"trace"`
+		}{}, 2},
+	} {
+		typ := reflect.TypeOf(c.v)
+		dec, err := NewTextDecoder(typ, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := reflect.New(typ)
+		mine := bytes.Clone(text)
+		got := testing.AllocsPerRun(100, func() {
+			v.Elem().SetZero()
+			if err := dec.Value(mine, v.UnsafePointer()); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if got > c.most && poolsKeep {
+			t.Errorf("%s: %v allocations, at most %v", typ, got, c.most)
+		}
+		clear(mine)
+		again := reflect.New(typ)
+		if err := dec.Value(text, again.UnsafePointer()); err != nil || !reflect.DeepEqual(v.Elem().Interface(), again.Elem().Interface()) {
+			t.Errorf("%s: %v changes with the bytes that it came from", typ, v.Elem())
+		}
+	}
+}
+
+// TestWithin: a struct with some of the members of another one, read the same.
+func TestWithin(t *testing.T) {
+	type inner struct {
+		A int    `json:"a"`
+		B string `json:"b"`
+	}
+	type full struct {
+		N     int               `json:"n"`
+		Text  *string           `json:"text"`
+		Maybe float64           `json:"maybe,omitzero"`
+		In    inner             `json:"in"`
+		List  []inner           `json:"list"`
+		At    time.Time         `json:"at" levada:"unit=unix"`
+		Map   map[string]string `json:"map"`
+	}
+	for _, c := range []struct {
+		v    any
+		want bool
+	}{
+		{struct {
+			N int `json:"n"`
+		}{}, true},
+		{struct {
+			N  int `json:"n,omitzero" levada:"min=3"`
+			In struct {
+				B string `json:"b"`
+			} `json:"in"`
+		}{}, true},
+		{struct {
+			Text *string           `json:"text"`
+			List []inner           `json:"list"`
+			Map  map[string]string `json:"map"`
+		}{}, true},
+		{struct {
+			N float64 `json:"n"`
+		}{}, false},
+		{struct {
+			Text string `json:"text"`
+		}{}, false},
+		{struct {
+			Maybe float64 `json:"maybe"`
+		}{}, false},
+		{struct {
+			At time.Time `json:"at"`
+		}{}, false},
+		{struct {
+			List []struct {
+				A int `json:"a"`
+			} `json:"list"`
+		}{}, false},
+		{struct {
+			N    int            `json:"n"`
+			Rest jsontext.Value `json:",embed"`
+		}{}, false},
+		{struct {
+			Other int `json:"other,omitzero"`
+		}{}, false},
+		{full{}, false},
+		{1, false},
+	} {
+		l := mustOf(t, reflect.TypeOf(c.v))
+		if got := l.Within(mustOf(t, reflect.TypeFor[full]())); got != c.want {
+			t.Errorf("%s: %t, expected %t", l, got, c.want)
 		}
 	}
 }

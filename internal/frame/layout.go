@@ -551,6 +551,30 @@ func (l *Layout) String() string {
 // of types do not count.
 func (l *Layout) Equal(m *Layout) bool { return sameNode(l.root, m.root, map[[2]*node]bool{}) }
 
+// Within says that text of m is text of l too, read the same: l is a struct with less than
+// the members of m.
+func (l *Layout) Within(m *Layout) bool {
+	return l.root.kind == kStruct && !l.Equal(m) && within(l.root, m.root, map[[2]*node]bool{})
+}
+
+func within(a, b *node, seen map[[2]*node]bool) bool {
+	if a.kind != kStruct || b.kind != kStruct || a.extra || a.nullable != b.nullable {
+		return a.kind != kStruct && sameNode(a, b, map[[2]*node]bool{})
+	}
+	if seen[[2]*node{a, b}] {
+		return true
+	}
+	seen[[2]*node{a, b}] = true
+	for i := range a.fields {
+		f := &a.fields[i]
+		at, ok := b.byName[f.name]
+		if !ok || b.fields[at].optional && !f.optional || !within(f.node, b.fields[at].node, seen) {
+			return false
+		}
+	}
+	return len(a.fields) > 0
+}
+
 func sameNode(a, b *node, seen map[[2]*node]bool) bool {
 	if a == b || seen[[2]*node{a, b}] {
 		return true

@@ -50,6 +50,7 @@ type parser struct {
 	ahead int // bytes that were looked at to tell variants apart
 
 	strict bool // refuses what is only just right
+	lent   bool // src is the caller's: what is kept of it is copied
 
 	// Stacks, one stretch per open object; and memory to put one in order.
 	slots   []slot
@@ -88,7 +89,7 @@ func (p *parser) reset(src, dst []byte) {
 
 func (p *pool) put(v *parser) {
 	v.reset(nil, nil)
-	v.strict = false
+	v.strict, v.lent = false, false
 	clear(v.strings) // what an error has left
 	clear(v.anys)
 	v.texts, v.slab = nil, 0 // messages share no memory

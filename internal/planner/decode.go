@@ -15,7 +15,7 @@ import (
 // target is the Go type that a parse decodes into; nil: a frame. What reads the result
 // first decides: a Go step gets its struct, a Python step a frame.
 func (pl *Planned) target(n *node) program.Kit {
-	next := n.next[0]
+	next, _ := pl.reader(n)
 	if !pl.frames(n) {
 		if next.fn != nil && (n.Type == "" || pl.names(next.fn.In, n.out)) {
 			return next.fn.In

@@ -6,6 +6,7 @@ import (
 	"encoding/json/v2"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -36,7 +37,18 @@ func (pl *Planned) Explain(w io.Writer) error {
 			}
 			how = fmt.Sprintf("Go chain %d, no GIL", chain)
 			if n.lang == decode && n.codec != "raw" {
-				how += fmt.Sprintf("; decodes into %s for %q", pl.decodesInto(n), n.next[0].Name)
+				next, _ := pl.reader(n)
+				how += fmt.Sprintf("; decodes into %s for %q", pl.decodesInto(n), next.Name)
+				for _, f := range pl.ahead(n) {
+					how += fmt.Sprintf(", what %q leaves", f.Name)
+				}
+			}
+			if t := pl.takes(n); t != "" {
+				from := "of its own"
+				if slices.ContainsFunc(pl.nodes, func(p *node) bool { return p.lang == decode && slices.Contains(pl.ahead(p), n) }) {
+					from = "from the bytes"
+				}
+				how += fmt.Sprintf("; reads %s %s, the message passes as it is", t, from)
 			}
 		case python:
 			how = fmt.Sprintf("crossing %d, takes the GIL once per chunk", n.crossing)

@@ -121,6 +121,9 @@ func (l *lowering) stage(n *node, f form) (*program.Stage, error) {
 		}
 		switch n.lang {
 		case decode:
+			if err := l.readAhead(st, n); err != nil {
+				return nil, err
+			}
 			next, op, err := l.decode(n)
 			if err != nil {
 				return nil, err
@@ -129,6 +132,7 @@ func (l *lowering) stage(n *node, f form) (*program.Stage, error) {
 				st.Ops = append(st.Ops, op)
 			}
 			f = next
+			_, n = l.reader(n)
 		case encode:
 			op, err := l.encode(n, f)
 			if err != nil {
@@ -140,16 +144,34 @@ func (l *lowering) stage(n *node, f form) (*program.Stage, error) {
 			f = form{kind: raw}
 		case golang:
 			want := valuesOf(n.fn.In.Type())
+			aside := l.aside(n, f)
+			if aside {
+				var err error
+				if f, err = l.framed(st, n, f); err != nil {
+					return nil, err
+				}
+			}
+			var first program.Op
 			if f != want {
-				if err := add(l.convert(n, f, want)); err != nil {
+				var err error
+				if first, err = l.convert(n, f, want); err != nil {
 					return nil, err
 				}
 			}
 			op, out, err := bindGo(n, want)
-			if err := add(op, err); err != nil {
+			if err != nil {
 				return nil, n.problem("bad-function", "", "%v", err)
 			}
-			f = out
+			switch {
+			case aside:
+				st.Ops = append(st.Ops, &asideOp{[]string{n.Name}, first, op})
+			case first != nil:
+				st.Ops = append(st.Ops, first, op)
+				f = out
+			default:
+				st.Ops = append(st.Ops, op)
+				f = out
+			}
 		default:
 			return nil, fmt.Errorf("BUG: step %q: kind %s has no lowering", n.Name, n.Kind)
 		}
@@ -242,7 +264,10 @@ func (l *lowering) run(st *program.Stage, n **node, in form) (form, error) {
 	if changes {
 		out = form{kind: objects}
 		switch {
-		case behind.lang == golang && behind.Kind != plan.Route || behind.lang == golang:
+		case l.aside(behind, form{kind: objects}):
+			// It passes on all that the Python steps made.
+			out, pf = form{kind: frames}, program.Form{Kind: program.Dynamic}
+		case behind.lang == golang:
 			out = valuesOf(behind.fn.In.Type())
 			pf = program.Form{Kind: program.GoValues, Kit: behind.fn.In}
 			if out.kind == raw {
@@ -306,17 +331,28 @@ func (l *lowering) route(st *program.Stage, n *node, f form) error {
 		r, err = l.cat.Python.Router(call, cases, otherwise)
 	} else {
 		want := valuesOf(n.fn.In.Type())
-		if f != want {
-			op, err := l.convert(n, f, want)
-			if err != nil {
+		aside := l.aside(n, f)
+		if aside {
+			if f, err = l.framed(st, n, f); err != nil {
 				return err
 			}
-			st.Ops = append(st.Ops, op)
-			f = want
+		}
+		var first program.Op
+		if f != want {
+			if first, err = l.convert(n, f, want); err != nil {
+				return err
+			}
 		}
 		var b program.Bound
 		if b, err = n.fn.Bind(n.Function.Settings); err == nil {
 			r, err = b.Router(n.Name, cases, otherwise)
+		}
+		switch {
+		case aside:
+			r = &asideRouter{first, r}
+		case first != nil:
+			st.Ops = append(st.Ops, first)
+			f = want
 		}
 	}
 	if err != nil {

@@ -362,6 +362,27 @@ type Order struct {
 	Rate  float64 `json:"rate,omitzero" levada:"above=0,max=1"`
 }
 
+// Glimpse is what a step sees of a Reading that looks at its value only.
+type Glimpse struct {
+	Value float64 `json:"value"`
+}
+
+// IsWarm keeps what has a value above 10.
+func IsWarm(m levada.Message[Glimpse]) (bool, error) {
+	if m.Payload().Value == 13 {
+		return false, errors.New("13 is no value")
+	}
+	return m.Payload().Value > 10, nil
+}
+
+// Place is what a step sees of a Reading that looks at its kind only.
+type Place struct {
+	Kind string `json:"kind"`
+}
+
+// KindOf is the kind of whatever has one, to route by.
+func KindOf(m levada.Message[Place]) (string, error) { return m.Payload().Kind, nil }
+
 // Line is one article of an order.
 type Line struct {
 	Article string   `json:"article"`
