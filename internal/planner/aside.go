@@ -165,5 +165,8 @@ func (pl *Planned) takes(n *node) string {
 	if up := n.prev; up.lang == decode && up.Type == "" {
 		return "" // what has no type is decoded into that of its reader
 	}
+	if own, err := n.prev.out.Resolve(pl.types); n.wrapped() && (err != nil || own.Kind != plan.TStruct) {
+		return "" // the word in front of it makes its type of what has none
+	}
 	return t.String()
 }
