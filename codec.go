@@ -54,95 +54,38 @@ func (a adjusted) text() jsontext.Value {
 	return text
 }
 
-// JSONCodec is the codec of [JSON].
-type JSONCodec[V any] struct{ set adjusted }
+// Codec is one of the codecs that every engine has: [JSON], [Msgpack] or [Protobuf].
+type Codec[V any] struct {
+	name string
+	of   codec.Adjustable
+	set  adjusted
+}
 
 // JSON is the codec between JSON text and V. Members that V does not name are dropped
 // unless V keeps them in a field with the tag `json:",embed"`; those that it names must
 // be there, unless they are omitempty or omitzero.
-func JSON[V any]() JSONCodec[V] { return JSONCodec[V]{} }
-
-// Decode implements Decoder, for tests: a pipeline prepares the codec once.
-func (c JSONCodec[V]) Decode(text []byte) (V, error) { return decode[V](json.New(), c.set, text) }
-
-// Encode implements Encoder, for tests: a pipeline prepares the codec once.
-func (c JSONCodec[V]) Encode(v V) ([]byte, error) { return encode(json.New(), c.set, v) }
-
-// Strict is the codec that refuses a message with text that is no UTF-8, or with one name
-// twice in an object. Only a parse has a use for it.
-func (c JSONCodec[V]) Strict() JSONCodec[V] {
-	c.set.Strict = true
-	return c
-}
-
-// Confluent is the codec of messages behind a zero byte and the number that their schema
-// has in a registry, as Confluent's serializers write them. A parse reads those of schema
-// id alone, a serialize writes id. 0: the lock that the process is given (--schemas) has
-// the numbers; a parse without one reads messages of any.
-func (c JSONCodec[V]) Confluent(id int) JSONCodec[V] {
-	c.set.Prefix, c.set.ID = prefix.Confluent, id
-	return c
-}
-
-func (c JSONCodec[V]) settings() jsontext.Value { return c.set.text() }
-
-func (JSONCodec[V]) codec() string { return "json" }
-
-// MsgpackCodec is the codec of [Msgpack].
-type MsgpackCodec[V any] struct{ set adjusted }
+func JSON[V any]() Codec[V] { return Codec[V]{name: "json", of: json.New()} }
 
 // Msgpack is the codec between MessagePack and V. Members have the names that JSON gives
 // them, and what is said there of missing and unknown ones holds here. Bytes are bin, a
 // time is the timestamp extension.
-func Msgpack[V any]() MsgpackCodec[V] { return MsgpackCodec[V]{} }
-
-// Decode implements Decoder, for tests: a pipeline prepares the codec once.
-func (c MsgpackCodec[V]) Decode(message []byte) (V, error) {
-	return decode[V](msgpack.New(), c.set, message)
-}
-
-// Encode implements Encoder, for tests: a pipeline prepares the codec once.
-func (c MsgpackCodec[V]) Encode(v V) ([]byte, error) { return encode(msgpack.New(), c.set, v) }
-
-// Strict is the codec that refuses a message with text that is no UTF-8, or with one name
-// twice in an object. Only a parse has a use for it.
-func (c MsgpackCodec[V]) Strict() MsgpackCodec[V] {
-	c.set.Strict = true
-	return c
-}
-
-// Confluent is the codec of messages behind a zero byte and the number that their schema
-// has in a registry, as Confluent's serializers write them. A parse reads those of schema
-// id alone, a serialize writes id. 0: the lock that the process is given (--schemas) has
-// the numbers; a parse without one reads messages of any.
-func (c MsgpackCodec[V]) Confluent(id int) MsgpackCodec[V] {
-	c.set.Prefix, c.set.ID = prefix.Confluent, id
-	return c
-}
-
-func (c MsgpackCodec[V]) settings() jsontext.Value { return c.set.text() }
-
-func (MsgpackCodec[V]) codec() string { return "msgpack" }
-
-// ProtobufCodec is the codec of [Protobuf].
-type ProtobufCodec[V any] struct{ set adjusted }
+func Msgpack[V any]() Codec[V] { return Codec[V]{name: "msgpack", of: msgpack.New()} }
 
 // Protobuf is the codec between messages of protocol buffers and V, a struct that
 // protoc-gen-go generated or, what such structs are made for, a pointer to one:
 // Protobuf[*visitspb.Visit]().
-func Protobuf[V any]() ProtobufCodec[V] { return ProtobufCodec[V]{} }
+func Protobuf[V any]() Codec[V] { return Codec[V]{name: "protobuf", of: protobuf.New()} }
 
 // Decode implements Decoder, for tests: a pipeline prepares the codec once.
-func (c ProtobufCodec[V]) Decode(message []byte) (V, error) {
-	return decode[V](protobuf.New(), c.set, message)
-}
+func (c Codec[V]) Decode(message []byte) (V, error) { return decode[V](c.of, c.set, message) }
 
 // Encode implements Encoder, for tests: a pipeline prepares the codec once.
-func (c ProtobufCodec[V]) Encode(v V) ([]byte, error) { return encode(protobuf.New(), c.set, v) }
+func (c Codec[V]) Encode(v V) ([]byte, error) { return encode(c.of, c.set, v) }
 
-// Strict is the codec that refuses a message with a field that V does not know, or with
-// text that is no UTF-8. Only a parse has a use for it.
-func (c ProtobufCodec[V]) Strict() ProtobufCodec[V] {
+// Strict is the codec that refuses a message with text that is no UTF-8, or with one name
+// twice in an object; one of protocol buffers also with a field that V does not know. Only
+// a parse has a use for it.
+func (c Codec[V]) Strict() Codec[V] {
 	c.set.Strict = true
 	return c
 }
@@ -151,14 +94,14 @@ func (c ProtobufCodec[V]) Strict() ProtobufCodec[V] {
 // has in a registry, as Confluent's serializers write them. A parse reads those of schema
 // id alone, a serialize writes id. 0: the lock that the process is given (--schemas) has
 // the numbers; a parse without one reads messages of any.
-func (c ProtobufCodec[V]) Confluent(id int) ProtobufCodec[V] {
+func (c Codec[V]) Confluent(id int) Codec[V] {
 	c.set.Prefix, c.set.ID = prefix.Confluent, id
 	return c
 }
 
-func (c ProtobufCodec[V]) settings() jsontext.Value { return c.set.text() }
+func (c Codec[V]) settings() jsontext.Value { return c.set.text() }
 
-func (ProtobufCodec[V]) codec() string { return "protobuf" }
+func (c Codec[V]) codec() string { return c.name }
 
 // AvroCodec is the codec of [Avro].
 type AvroCodec[V any] struct{ set adjusted }
