@@ -180,9 +180,12 @@ func (p *Python) newRun(calls []program.Call, back *program.Carriage) (*run, err
 	if o.wishes, err = wishes(calls, back); err != nil {
 		return nil, err
 	}
-	for _, c := range calls {
+	for i, c := range calls {
 		if c.Function == "" { // a conversion: its function is one that is wished for
-			o.names, o.steps = append(o.names, c.Step), append(o.steps, cpython.Step{Kind: cpython.Map})
+			o.names = append(o.names, c.Step)
+			if o.wishes[i] != nil {
+				o.steps = append(o.steps, cpython.Step{Kind: cpython.Map})
+			}
 			continue
 		}
 		fn, ok := p.functions[c.Function]

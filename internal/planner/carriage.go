@@ -114,11 +114,10 @@ func (l *lowering) outOf(n *node, pf *program.Form) error {
 
 // comeBack takes objects out of Python where no function does.
 func (l *lowering) comeBack(n *node, pf program.Form) (program.Op, error) {
-	if n.lang == python || !n.wrapped() {
-		return l.cat.Python.Run(nil, pf)
-	}
-	if err := l.outOf(n, &pf); err != nil {
-		return nil, err
+	if n.lang != python {
+		if err := l.outOf(n, &pf); err != nil {
+			return nil, err
+		}
 	}
 	return l.cat.Python.Run([]program.Call{{Step: n.Name}}, pf)
 }

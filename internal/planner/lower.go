@@ -194,7 +194,7 @@ func (l *lowering) dump(n *node) (program.Op, error) {
 		return d, nil
 	}
 	var err error
-	d.python, err = l.cat.Python.Run(nil, program.Form{Kind: program.Dynamic})
+	d.python, err = l.cat.Python.Run([]program.Call{{Step: n.Name}}, program.Form{Kind: program.Dynamic})
 	return d, err
 }
 

@@ -4,7 +4,7 @@ package program
 type Python interface {
 	// Run makes one operator of neighbouring Python steps: one crossing per chunk,
 	// f2(f1(m)) per message. It takes any column: raw bytes, Go values, frames,
-	// objects. No calls at all is a conversion into the form.
+	// objects. One call without a function is a conversion into the form.
 	//
 	// A run of filters only leaves the column as it was, whatever the form.
 	Run(calls []Call, out Form) (Op, error)
@@ -16,7 +16,7 @@ type Python interface {
 type Call struct {
 	Step     string
 	Kind     CallKind
-	Function string // canonical: "py:<module>:<name>"; empty, with Form.Out: payloads as they are
+	Function string // canonical: "py:<module>:<name>"; empty: payloads as they are
 	// In is how payloads come to the function, of the first call of a run; nil: as what the
 	// column has.
 	In *Carriage
