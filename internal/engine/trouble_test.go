@@ -34,8 +34,8 @@ func TestStopWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, plain())
 		w.store.Hold("out0")
+		w.produce([]int32{0}, 500) // before the start, so that chunks are as long as they may be
 		r := w.start(small)
-		w.produce([]int32{0}, 500)
 		synctest.Wait()
 		if n := w.store.Held("out0"); n == 0 || n > 10 {
 			t.Fatalf("%d writes wait for the sink, want some and not all", n)
