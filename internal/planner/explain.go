@@ -15,7 +15,8 @@ import (
 
 // Explain writes what would run, a line each step in the order of the flow: kind,
 // function, payload type, what runs together, where the GIL is taken, which step
-// forces a decode, as what payloads cross where that is no frame, and what becomes of a failing message where it does not end the run.
+// forces a decode, as what payloads cross where that is no frame, and what becomes of a
+// failing message where it does not end the run.
 func (pl *Planned) Explain(w io.Writer) error {
 	fmt.Fprintf(w, "pipeline %s\n", pl.plan.Name)
 	tw := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)
