@@ -15,7 +15,6 @@ import (
 	"reflect"
 	"slices"
 	"sync"
-	"unsafe"
 
 	"github.com/levada-io/levada/codec"
 	"github.com/levada-io/levada/codec/prefix"
@@ -195,11 +194,7 @@ func (c *Codec) Bare() codec.Codec {
 
 // Bind implements codec.Codec.
 func (c *Codec) Bind(t reflect.Type) (codec.Bound, error) {
-	enc, err := frame.NewMsgpackEncoder(t)
-	if err != nil {
-		return nil, err
-	}
-	dec, err := frame.NewMsgpackDecoder(t, c.set.Strict)
+	packed, err := frame.BindMsgpack(t, c.set.Strict)
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +206,7 @@ func (c *Codec) Bind(t reflect.Type) (codec.Bound, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &bound{n, enc, dec}, nil
+	return &bound{n, packed}, nil
 }
 
 // Wire is the codec for steps that have no Go type.
@@ -330,8 +325,7 @@ func (s *scratch) giveBack() {
 
 type bound struct {
 	*compiled
-	enc *frame.MsgpackEncoder
-	dec *frame.MsgpackDecoder
+	packed *frame.Bound
 }
 
 // Decode implements codec.Bound. What is decoded does not alias src.
@@ -345,7 +339,7 @@ func (b *bound) Decode(src []byte, dst any) error {
 	if s.text, err = read(s.text, src, n); err != nil {
 		return err
 	}
-	return b.dec.Value(s.text, pointer(dst))
+	return b.packed.Decode(s.text, dst)
 }
 
 // Append implements codec.Bound.
@@ -353,7 +347,7 @@ func (b *bound) Append(buf []byte, v any) ([]byte, error) {
 	s := borrow()
 	defer s.giveBack()
 	var err error
-	if s.text, err = b.enc.Append(s.text, pointer(v)); err != nil {
+	if s.text, err = b.packed.Append(s.text, v); err != nil {
 		return buf, err
 	}
 	return b.write(buf, s)
@@ -370,9 +364,6 @@ func (c *compiled) write(buf []byte, s *scratch) ([]byte, error) {
 	}
 	return out, nil
 }
-
-// pointer is where v, a *T, points to.
-func pointer(v any) unsafe.Pointer { return reflect.ValueOf(v).UnsafePointer() }
 
 type wire struct {
 	*compiled

@@ -12,10 +12,7 @@
 package msgpack
 
 import (
-	"encoding/json/v2"
-	"fmt"
 	"reflect"
-	"unsafe"
 
 	"github.com/levada-io/levada/codec"
 	"github.com/levada-io/levada/codec/prefix"
@@ -26,7 +23,7 @@ import (
 type Codec struct {
 	// Strict refuses text that is no UTF-8 and a key that comes twice in one map.
 	// Otherwise a byte that is none reads as U+FFFD, and of two members the last counts.
-	Strict bool `json:"strict"`
+	Strict bool
 }
 
 var _ codec.Adjustable = (*Codec)(nil)
@@ -34,53 +31,23 @@ var _ codec.Adjustable = (*Codec)(nil)
 // New returns the codec that is not strict.
 func New() *Codec { return &Codec{} }
 
-type options struct {
-	Codec
-	prefix.Settings
-}
-
 // With implements codec.Adjustable.
 func (c *Codec) With(settings []byte) (codec.Codec, error) {
-	s := options{Codec: *c}
-	if err := json.Unmarshal(settings, &s, json.RejectUnknownMembers(true)); err != nil {
-		return nil, fmt.Errorf("expected the settings strict (true or false), prefix and id: %w", err)
-	}
-	if err := s.Check(prefix.Confluent); err != nil {
+	o := prefix.Options{Strict: c.Strict}
+	if err := o.Read(settings); err != nil {
 		return nil, err
 	}
-	if s.Prefix != "" {
-		return prefix.Of(&s.Codec, s.Settings), nil
-	}
-	return &s.Codec, nil
+	return prefix.Before(&Codec{Strict: o.Strict}, o.Settings), nil
 }
 
 // Bind implements codec.Codec.
 func (c *Codec) Bind(t reflect.Type) (codec.Bound, error) {
-	enc, err := frame.NewMsgpackEncoder(t)
+	b, err := frame.BindMsgpack(t, c.Strict)
 	if err != nil {
 		return nil, err
 	}
-	dec, err := frame.NewMsgpackDecoder(t, c.Strict)
-	if err != nil {
-		return nil, err
-	}
-	return &bound{enc, dec}, nil
+	return b, nil
 }
 
 // Wire is the codec for steps that have no Go type.
 func (c *Codec) Wire(l *frame.Layout) (frame.Wire, error) { return l.Msgpack(c.Strict), nil }
-
-type bound struct {
-	enc *frame.MsgpackEncoder
-	dec *frame.MsgpackDecoder
-}
-
-// Decode implements codec.Bound. What is decoded does not alias src: whoever keeps one
-// string of it keeps this message, not all that was fetched with it.
-func (b *bound) Decode(src []byte, dst any) error { return b.dec.Value(src, pointer(dst)) }
-
-// Append implements codec.Bound.
-func (b *bound) Append(buf []byte, v any) ([]byte, error) { return b.enc.Append(buf, pointer(v)) }
-
-// pointer is where v, a *T, points to.
-func pointer(v any) unsafe.Pointer { return reflect.ValueOf(v).UnsafePointer() }

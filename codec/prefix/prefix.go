@@ -5,6 +5,7 @@ package prefix
 
 import (
 	"encoding/binary"
+	"encoding/json/v2"
 	"errors"
 	"fmt"
 	"math"
@@ -42,6 +43,21 @@ func (s Settings) Check(known ...string) error {
 		return fmt.Errorf("id: expected the number of a schema, 1 to %d, got %d", math.MaxInt32, s.ID)
 	}
 	return nil
+}
+
+// Options are the settings of a codec that needs no schema to read a message.
+type Options struct {
+	// Strict refuses what the codec otherwise lets pass.
+	Strict bool `json:"strict"`
+	Settings
+}
+
+// Read reads the settings of a step, a JSON object; what they do not name stays.
+func (o *Options) Read(settings []byte) error {
+	if err := json.Unmarshal(settings, o, json.RejectUnknownMembers(true)); err != nil {
+		return fmt.Errorf("expected the settings strict (true or false), prefix and id: %w", err)
+	}
+	return o.Check(Confluent)
 }
 
 // Size is how many bytes stand before a message with the number of its schema.
@@ -154,8 +170,13 @@ type Codec struct {
 
 var _ codec.Registered = (*Codec)(nil)
 
-// Of is a codec with the prefix that is set.
-func Of(c inner, s Settings) *Codec { return &Codec{inner: c, set: s} }
+// Before is the codec with the prefix that is set before its messages; with none, c itself.
+func Before(c inner, s Settings) codec.Codec {
+	if s.Prefix == "" {
+		return c
+	}
+	return &Codec{inner: c, set: s}
+}
 
 // Registered implements codec.Registered.
 func (c *Codec) Registered(versions []codec.Version, writes bool) (codec.Codec, error) {

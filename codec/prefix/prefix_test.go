@@ -9,6 +9,7 @@ import (
 	"github.com/levada-io/levada/codec/json"
 	"github.com/levada-io/levada/codec/msgpack"
 	"github.com/levada-io/levada/codec/prefix"
+	"github.com/levada-io/levada/codec/protobuf"
 	"github.com/levada-io/levada/internal/frame"
 )
 
@@ -117,5 +118,41 @@ func TestManyNumbers(t *testing.T) {
 	}
 	if got := (prefix.IDs{1}).String(); got != "1" {
 		t.Errorf("got %s", got)
+	}
+}
+
+// TestSettings: what a step does not name stays, and what no codec has is refused.
+func TestSettings(t *testing.T) {
+	for _, c := range []codec.Adjustable{&json.Codec{Strict: true}, &msgpack.Codec{Strict: true}} {
+		for settings, want := range map[string]codec.Adjustable{`{}`: c, `{"strict":true}`: c} {
+			if got, err := c.With([]byte(settings)); err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("%T with %s: %+v, %v", c, settings, got, err)
+			}
+		}
+		loose, err := c.With([]byte(`{"strict":false}`))
+		if err != nil || reflect.DeepEqual(loose, c) || reflect.TypeOf(loose) != reflect.TypeOf(c) {
+			t.Errorf("%T, not strict: %+v, %v", c, loose, err)
+		}
+		behind, err := c.With([]byte(`{"prefix":"confluent"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := behind.(*prefix.Codec).Bare(); !reflect.DeepEqual(got, c) {
+			t.Errorf("%T behind a prefix: %+v", c, got)
+		}
+	}
+	for _, c := range []codec.Adjustable{json.New(), msgpack.New(), protobuf.New()} {
+		for settings, want := range map[string]string{
+			`{"strikt":true}`:                         `unknown object member name "strikt"`,
+			`{"strict":1}`:                            "expected the settings strict (true or false), prefix and id: ",
+			`{"prefix":"avro"}`:                       `prefix: expected confluent, got "avro"`,
+			`{"id":3}`:                                `id: expected prefix confluent beside it, got ""`,
+			`{"prefix":"confluent","id":-1}`:          "id: expected the number of a schema, 1 to 2147483647, got -1",
+			`{"prefix":"confluent","id":12147483647}`: "got 12147483647",
+		} {
+			if got, err := c.With([]byte(settings)); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%T with %s: %+v, %v", c, settings, got, err)
+			}
+		}
 	}
 }

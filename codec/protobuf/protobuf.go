@@ -10,7 +10,6 @@
 package protobuf
 
 import (
-	"encoding/json/v2"
 	"errors"
 	"fmt"
 	"reflect"
@@ -36,16 +35,9 @@ var (
 
 // Codec is the codec. The zero value is ready.
 type Codec struct {
-	set options
+	set prefix.Options
 	ids prefix.IDs // that messages may have
 	id  int        // of what is written
-}
-
-type options struct {
-	// Strict refuses fields that the type does not know, and text that is no UTF-8 in
-	// types that have methods of their own to read with.
-	Strict bool `json:"strict"`
-	prefix.Settings
 }
 
 var (
@@ -56,13 +48,11 @@ var (
 // New returns the codec of messages with nothing before them, which is not strict.
 func New() *Codec { return &Codec{} }
 
-// With implements codec.Adjustable.
+// With implements codec.Adjustable. A strict codec refuses fields that the type does not
+// know, and text that is no UTF-8 in types that have methods of their own to read with.
 func (*Codec) With(settings []byte) (codec.Codec, error) {
 	c := &Codec{}
-	if err := json.Unmarshal(settings, &c.set, json.RejectUnknownMembers(true)); err != nil {
-		return nil, fmt.Errorf("expected the settings strict (true or false), prefix and id: %w", err)
-	}
-	if err := c.set.Check(prefix.Confluent); err != nil {
+	if err := c.set.Read(settings); err != nil {
 		return nil, err
 	}
 	return c, nil
