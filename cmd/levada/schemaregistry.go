@@ -194,10 +194,13 @@ func redacted(u *url.URL) string {
 
 func registryError(place string, err error) error {
 	out := &connector.Error{Reason: connector.Unreachable, Place: "registry " + place, Err: err, Hint: "check the address and that the registry runs"}
+	if _, ok := errors.AsType[*url.Error](err); !ok {
+		out.Err = fmt.Errorf("expected the answer of a schema registry, got another one: %w", err)
+		out.Hint = "check the address: what answers there is no schema registry, or has trouble of its own"
+	}
 	if e, ok := errors.AsType[*sr.ResponseError](err); ok {
-		out.Hint = ""
 		if e.StatusCode == http.StatusUnauthorized || e.StatusCode == http.StatusForbidden {
-			out.Reason, out.Hint = connector.Unauthorized, "set LEVADA_REGISTRY_USER and LEVADA_REGISTRY_PASSWORD"
+			out.Err, out.Reason, out.Hint = err, connector.Unauthorized, "set LEVADA_REGISTRY_USER and LEVADA_REGISTRY_PASSWORD"
 		}
 	}
 	return out

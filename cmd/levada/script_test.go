@@ -9,6 +9,8 @@ import (
 	"flag"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -86,6 +88,7 @@ func TestScripts(t *testing.T) {
 			"small":     createSmall,
 			"registry":  startRegistry,
 			"subject":   setSubject,
+			"answers":   startAnswers,
 		},
 	})
 }
@@ -102,6 +105,22 @@ func startRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	r := srfake.New(opts...)
 	ts.Setenv("REGISTRY", r.URL())
 	ts.Defer(r.Close)
+}
+
+// answers CODE TEXT starts an HTTP server that answers everything with that, which has its
+// address in REGISTRY.
+func startAnswers(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: answers CODE TEXT")
+	}
+	code, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(code)
+		_, _ = io.WriteString(w, args[1]) // whoever has hung up knows it
+	}))
+	ts.Setenv("REGISTRY", s.URL)
+	ts.Defer(s.Close)
 }
 
 // subject NAME [TYPE FILE] adds a version to a subject, or deletes it.

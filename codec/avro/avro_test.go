@@ -245,7 +245,7 @@ func TestErrors(t *testing.T) {
 		{`"long"`, strings.Repeat("\xff", 10) + "\x01", "$: malformed avro at byte 0: expected a number of 64 bits, got a longer one"},
 		{`"boolean"`, "\x02", "$: malformed avro at byte 0: expected a boolean, 0 or 1, got 2"},
 		{`"string"`, "\x08abc", "$: malformed avro at byte 1: expected 4 bytes, got 3"},
-		{`"string"`, "\x01", "$: malformed avro at byte 1: expected -1 bytes, got 0"},
+		{`"string"`, "\x01", "$: malformed avro at byte 1: expected a length, got -1"},
 		{`["null", "int"]`, "\x04", "$: malformed avro at byte 0: expected one of 2 types, got number 2"},
 		{`{"type": "enum", "name": "E", "symbols": ["a"]}`, "\x01", "$: malformed avro at byte 0: expected one of 1 symbols of E, got number -1"},
 		{list, "\x04\x00\x02\x02a", "$.l[1].a: malformed avro at byte 5: expected a number, got the end"},

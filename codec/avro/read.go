@@ -52,7 +52,10 @@ func (r *reader) long() (int64, error) {
 }
 
 func (r *reader) take(n int64) ([]byte, error) {
-	if n < 0 || n > int64(len(r.src)-r.pos) {
+	if n < 0 {
+		return nil, r.malformed("expected a length, got %d", n)
+	}
+	if n > int64(len(r.src)-r.pos) {
 		return nil, r.malformed("expected %d bytes, got %d", n, len(r.src)-r.pos)
 	}
 	b := r.src[r.pos : r.pos+int(n)]

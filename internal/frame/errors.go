@@ -10,6 +10,7 @@ import (
 // Error is a value that does not fit, with the path to it.
 type Error struct {
 	path []string // innermost first
+	cut  bool     // segments are missing in front of the last one
 	text string
 }
 
@@ -20,10 +21,29 @@ func (e *Error) Error() string { return e.Path() + ": " + e.text }
 func (e *Error) Path() string {
 	var b strings.Builder
 	b.WriteByte('$')
-	for i := len(e.path) - 1; i >= 0; i-- {
-		b.WriteString(e.path[i])
+	path := e.path
+	if e.cut {
+		// Where it begins and where it ends tells more than what is between.
+		b.WriteString(path[maxPath-1] + "[...]")
+		path = path[:maxCut]
+	}
+	for i := len(path) - 1; i >= 0; i-- {
+		b.WriteString(path[i])
 	}
 	return b.String()
+}
+
+// in puts a segment in front of the path of err.
+func in(err error, segment func() string) error {
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case !ok:
+	case len(e.path) < maxPath:
+		e.path = append(e.path, segment())
+	default:
+		e.path[maxPath-1], e.cut = segment(), true
+	}
+	return err
 }
 
 func errorf(format string, args ...any) *Error {
@@ -32,31 +52,24 @@ func errorf(format string, args ...any) *Error {
 
 // inMember says that err happened in a member or map entry of that name.
 func inMember(err error, name string) error {
-	if e, ok := errors.AsType[*Error](err); ok && len(e.path) < maxPath {
-		e.path = append(e.path, segment(name))
-	}
-	return err
+	return in(err, func() string { return segment(name) })
 }
 
 // inElement says that err happened in an element of a list.
 func inElement(err error, i int) error {
-	if e, ok := errors.AsType[*Error](err); ok && len(e.path) < maxPath {
-		e.path = append(e.path, "["+strconv.Itoa(i)+"]")
-	}
-	return err
+	return in(err, func() string { return "[" + strconv.Itoa(i) + "]" })
 }
 
 // inElements says that err happened in whatever element of a list or map.
 func inElements(err error) error {
-	if e, ok := errors.AsType[*Error](err); ok && len(e.path) < maxPath {
-		e.path = append(e.path, "[]")
-	}
-	return err
+	return in(err, func() string { return "[]" })
 }
 
-// maxPath bounds the message about a value that is nested too deep. The outermost
-// segments are the ones that fall away.
-const maxPath = 64
+// A path of more than maxPath segments shows its first one and the last maxCut.
+const (
+	maxPath = 64
+	maxCut  = 8
+)
 
 func segment(name string) string {
 	for i, c := range name {

@@ -107,6 +107,7 @@ func TestUnionsFromPythonAndBack(t *testing.T) {
 	}
 }
 
+// Fault: two types with one name -> refused: of two modules in Python that would be one name in Go, says: types py:a:Order and py:b:Order: expected two names, both would be Order in Go
 func TestGoFromPythonWrong(t *testing.T) {
 	str := plan.Type{Kind: plan.TString}
 	of := func(fields ...plan.Field) plan.Type { return plan.Type{Kind: plan.TStruct, Fields: fields} }

@@ -8,6 +8,8 @@ import (
 
 // Two manifests of one process, and Python's own, tell of one name: each of the two that
 // differ is named.
+//
+// Fault: two types with one name -> refused: of two packages, or of a package and of Python, before anything connects, says: expected one definition, got two: $.id is string in the manifest of example.com/one, and int64 in
 func TestTwoManifestsWithOneName(t *testing.T) {
 	const name = "go:example.com/steps.Reading"
 	reading := func(id plan.TypeKind) map[string]plan.Type {

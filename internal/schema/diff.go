@@ -21,6 +21,7 @@ type Types struct {
 	// a default may be absent then.
 	evolving map[string]plan.Type
 	texts    map[string]string // of each topic: all that its schema says
+	count    int               // types that were made
 }
 
 // ReadTypes reads the folder fsys, called name, as Sync of a lock with the pattern does.
@@ -54,6 +55,9 @@ func readTypes(fsys fs.FS, name string, topics, locked map[string]string) (*Type
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		types[file] = out.plan(t)
+		if out.count > MaxTypes {
+			return nil, fmt.Errorf("%s: %w", name, root.errorf("expected at most %d types in all, got more: references multiply them", MaxTypes))
+		}
 		var text strings.Builder
 		what := schemaText
 		if isAvro(file) {
@@ -78,6 +82,9 @@ func (s *Types) overTime() typing.Table {
 // schema that is compared, and not what Go has for it.
 func (s *Types) plan(t *typ) plan.Type {
 	p := plan.Type{Kind: plan.TAny, Nullable: t.nullable}
+	if s.count++; s.count > MaxTypes {
+		return p // an error of who asked for all of them
+	}
 	switch t.kind {
 	case boolKind:
 		p.Kind = plan.TBool

@@ -115,7 +115,7 @@ func goTypes(fsys fs.FS, pkg string, schemas []string, locked map[string]string,
 		g.Files = append(g.Files, name)
 	}
 	slices.Sort(g.Files)
-	g.Notes = append(l.notes, w.notes...)
+	g.Notes = slices.Concat(l.files.notes, l.notes, w.notes)
 	return g, nil
 }
 

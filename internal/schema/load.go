@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"net/url"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +24,10 @@ const (
 	MaxBytes = 8 << 20
 	MaxDepth = 200
 	MaxNodes = 500_000
+	// MaxTypes and MaxNested are what references may make of that: a file of a few lines
+	// can mean as many types as there are atoms.
+	MaxTypes  = 200_000
+	MaxNested = 1000
 )
 
 // node is one value of a schema file. Members keep their order: it is that of the fields.
@@ -40,11 +45,8 @@ func (n *node) get(key string) *node {
 	if n == nil || n.kind != '{' {
 		return nil
 	}
-	// The last of two members with one name counts, as everywhere in Levada.
-	for i := len(n.keys) - 1; i >= 0; i-- {
-		if n.keys[i] == key {
-			return n.vals[i]
-		}
+	if i := slices.Index(n.keys, key); i >= 0 {
+		return n.vals[i]
 	}
 	return nil
 }
@@ -65,6 +67,9 @@ func (n *node) shown() string {
 	case '{':
 		return "an object"
 	case '[':
+		if len(n.vals) == 0 {
+			return "an empty array"
+		}
 		return "an array"
 	}
 	if len(n.raw) > 60 {
@@ -79,6 +84,7 @@ type files struct {
 	root  string // the folder that file:// names files of
 	roots map[string]*node
 	nodes int
+	notes []Note
 }
 
 func (f *files) load(name string) (*node, error) {
@@ -97,8 +103,15 @@ func (f *files) load(name string) (*node, error) {
 	if len(data) > MaxBytes {
 		return nil, fmt.Errorf("%s: expected at most %d bytes, got more", name, MaxBytes)
 	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return nil, fmt.Errorf("%s: expected a schema, got an empty file", name)
+	}
 	dec := jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowDuplicateNames(true))
 	root, err := f.read(dec, name, "", 0)
+	if bad, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		line, column := position(data, bad.ByteOffset)
+		err = fmt.Errorf("%s#%s: expected JSON, at line %d, column %d: %w", name, bad.JSONPointer, line, column, bad.Err)
+	}
 	if err == nil {
 		if _, more := dec.ReadToken(); !errors.Is(more, io.EOF) {
 			err = fmt.Errorf("%s: expected one JSON value, got more behind it", name)
@@ -116,6 +129,12 @@ func (f *files) load(name string) (*node, error) {
 	root.setDraft(draft)
 	f.roots[name] = root
 	return root, nil
+}
+
+// position is where a byte stands, counted from 1.
+func position(data []byte, at int64) (line, column int) {
+	before := data[:min(max(at, 0), int64(len(data)))]
+	return 1 + bytes.Count(before, []byte("\n")), len(before) - bytes.LastIndexByte(before, '\n')
 }
 
 func draftOf(uri string) int {
@@ -158,6 +177,7 @@ func (f *files) read(dec *jsontext.Decoder, file, ptr string, depth int) (*node,
 		return n, nil
 	}
 	object := n.kind == '{'
+	at := map[string]int{}
 	if _, err := dec.ReadToken(); err != nil {
 		return nil, fmt.Errorf("%s#%s: expected JSON: %w", file, ptr, err)
 	}
@@ -172,11 +192,20 @@ func (f *files) read(dec *jsontext.Decoder, file, ptr string, depth int) (*node,
 				return nil, fmt.Errorf("%s#%s: expected JSON: %w", file, ptr, err)
 			}
 			key = t.String()
-			n.keys = append(n.keys, key)
 		}
 		v, err := f.read(dec, file, ptr+"/"+escape(key), depth+1)
 		if err != nil {
 			return nil, err
+		}
+		if i, twice := at[key]; object && twice {
+			// As everywhere in Levada, but nobody means that in a schema.
+			n.vals[i] = v
+			f.notes = append(f.notes, Note{v.place(), "comes twice: the last one counts"})
+			continue
+		}
+		if object {
+			at[key] = len(n.vals)
+			n.keys = append(n.keys, key)
 		}
 		n.vals = append(n.vals, v)
 	}
@@ -221,12 +250,20 @@ func (n *node) adds() bool {
 	})
 }
 
+// scheme is what a URI begins with.
+var scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:`)
+
 func (f *files) follow(n, ref *node) (*node, error) {
 	if ref.kind != '"' {
 		return nil, ref.errorf("expected a string, got %s", ref.shown())
 	}
 	file, fragment, _ := strings.Cut(ref.text, "#")
-	if id := f.roots[n.file].get("$id"); id != nil && file != "" && strings.TrimSuffix(id.text, "#") == file {
+	whole := file
+	file, err := url.PathUnescape(file)
+	if err != nil {
+		return nil, ref.errorf("expected a file of this folder, got %q: %w", ref.text, err)
+	}
+	if id := f.roots[n.file].get("$id"); id != nil && file != "" && strings.TrimSuffix(id.text, "#") == whole {
 		file = ""
 	}
 	switch {
@@ -235,7 +272,7 @@ func (f *files) follow(n, ref *node) (*node, error) {
 	case strings.HasPrefix(file, "file://"):
 		// The name stands where a URL has its host. It is one of the folder's files.
 		file = path.Join(f.root, strings.TrimPrefix(file, "file://"))
-	case strings.Contains(file, "://") || strings.HasPrefix(file, "urn:"):
+	case scheme.MatchString(file):
 		return nil, ref.errorf("expected a file of this folder, got %q: schemas are not fetched", ref.text)
 	default:
 		file = path.Join(path.Dir(n.file), file)

@@ -6,6 +6,7 @@ import (
 	"encoding/json/jsontext"
 	"encoding/json/v2"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -196,12 +197,18 @@ func rootOf(files []string) string {
 func hashes(fsys fs.FS, files []string) (map[string]string, error) {
 	out := map[string]string{}
 	for _, name := range files {
-		data, err := fs.ReadFile(fsys, name)
+		file, err := fsys.Open(name)
 		if err != nil {
 			return nil, fmt.Errorf("%s: expected a schema, got none: %w", name, err)
 		}
-		sum := sha256.Sum256(data)
-		out[name] = hex.EncodeToString(sum[:])
+		sum := sha256.New()
+		// No more than what may be read of it: more has another sum, whatever it is.
+		_, err = io.Copy(sum, io.LimitReader(file, MaxBytes+1))
+		_ = file.Close()
+		if err != nil {
+			return nil, fmt.Errorf("%s: expected a schema: %w", name, err)
+		}
+		out[name] = hex.EncodeToString(sum.Sum(nil))
 	}
 	return out, nil
 }

@@ -81,14 +81,18 @@ type lowering struct {
 	done  map[*node]*typ   // objects and enums, so that a recursion ends
 	open  map[*node]int    // on the way down, and in how many objects
 	depth int              // objects on the way down
+	level int              // types on the way down
+	count int              // types so far
 	named []*typ
 
 	halves    map[*node]*typ // unions on the way down
 	unions    []manyOf
 	rootNodes []*node
 	notes     []Note
+	noted     map[Note]bool
 	names     map[string]string // place to name; what is locked stands in it from the start
 	taken     map[string]string // name to place
+	next      map[string]int    // the first number that may be free behind a name
 }
 
 func newLowering(fsys fs.FS, locked map[string]string, root string) (*lowering, error) {
@@ -96,6 +100,7 @@ func newLowering(fsys fs.FS, locked map[string]string, root string) (*lowering, 
 		files: &files{fsys: fsys, root: root, roots: map[string]*node{}},
 		avros: map[string]*avro{},
 		done:  map[*node]*typ{}, open: map[*node]int{}, halves: map[*node]*typ{}, names: map[string]string{}, taken: map[string]string{},
+		noted: map[Note]bool{}, next: map[string]int{},
 	}
 	for place, name := range locked {
 		if name != pascal(name) {
@@ -111,7 +116,8 @@ func newLowering(fsys fs.FS, locked map[string]string, root string) (*lowering, 
 
 func (l *lowering) note(n *node, format string, args ...any) string {
 	text := fmt.Sprintf(format, args...)
-	if note := (Note{n.place(), text}); !slices.Contains(l.notes, note) {
+	if note := (Note{n.place(), text}); !l.noted[note] {
+		l.noted[note] = true
 		l.notes = append(l.notes, note)
 	}
 	return text
@@ -158,8 +164,9 @@ func (l *lowering) claim(place, base string) string {
 		return name
 	}
 	name := base
-	for i := 2; l.taken[name] != ""; i++ {
+	for i := max(2, l.next[base]); l.taken[name] != ""; i++ {
 		name = fmt.Sprintf("%s_%d", base, i)
+		l.next[base] = i + 1
 	}
 	l.names[place], l.taken[name] = name, place
 	return name
@@ -203,8 +210,19 @@ func (l *lowering) lower(n *node, hint string) (*typ, error) {
 	if open {
 		return l.raw(n, "contains itself without an object between"), nil
 	}
+	if l.count++; l.count > MaxTypes {
+		return nil, n.errorf("expected at most %d types in all, got more: references multiply them", MaxTypes)
+	}
+	if l.level++; l.level > MaxNested {
+		return nil, n.errorf("expected at most %d types within each other, got more", MaxNested)
+	}
+	defer func() { l.level-- }()
 	l.open[n] = l.depth
 	defer delete(l.open, n)
+	if err := n.wellFormed(); err != nil {
+		return nil, err
+	}
+	l.unheld(n)
 
 	t, err := l.inner(n, hint)
 	if err != nil {
@@ -642,6 +660,10 @@ func (l *lowering) parts(n *node, seen map[*node]bool, out *[]*node) error {
 			}
 		}
 	}
+	if err := n.wellFormed(); err != nil {
+		return err
+	}
+	l.unheld(n)
 	*out = append(*out, n)
 	return nil
 }
@@ -768,12 +790,21 @@ func same(a, b *typ) bool {
 }
 
 // String is the type as notes and comments name it.
-func (t *typ) String() string {
+func (t *typ) String() string { return t.told(0) }
+
+// shownLevels is how deep a type is told: unions of lists of unions would fill pages.
+const shownLevels = 5
+
+func (t *typ) told(level int) string {
+	if level == shownLevels && (t.elem != nil || t.kind == unionKind && t.name == "") {
+		return "more"
+	}
+	level++
 	switch t.kind {
 	case listKind:
-		return "list of " + t.elem.String()
+		return "list of " + t.elem.told(level)
 	case mapKind:
-		return "map of " + t.elem.String()
+		return "map of " + t.elem.told(level)
 	case objectKind, enumKind:
 		return t.name
 	case unionKind:
@@ -782,7 +813,7 @@ func (t *typ) String() string {
 		}
 		var names []string
 		for _, e := range t.elems {
-			names = append(names, e.String())
+			names = append(names, e.told(level))
 		}
 		return strings.Join(names, " or ")
 	}

@@ -188,8 +188,32 @@ func numbers(v any) any {
 	return v
 }
 
+// What is wrong with a schema is told with the place, what is expected there and what it is.
+//
+// Fault: schema that refers to itself alone -> refused: the place where it comes back is named, says: expected a $ref that ends at a schema, got one that comes back to itself
+// Fault: reference to a file that is missing -> refused: before anything is written, says: s.json#/$ref: other.json: expected a schema, got none
+// Fault: reference to a definition that is missing -> refused: what is missing is named, says: got nothing: s.json# has no "definitions"
+// Fault: reference to the network -> refused: nothing is fetched at build, by no scheme, says: s.json#/$ref: expected a file of this folder, got "https://example.com/x.json": schemas are not fetched
+// Fault: reference out of the folder -> refused: also where it is written in percent signs, says: which leaves it
+// Fault: reference by anchor -> refused: they are not supported, says: anchors are not supported
+// Fault: malformed schema -> refused: the line and the place, says: s.json#/properties/a: expected JSON, at line 2, column ...: unexpected EOF
+// Fault: malformed schema -> refused: text that is no UTF-8 or has half a surrogate pair, says: invalid UTF-8
+// Fault: empty schema file -> refused: it is no schema of everything, says: s.json: expected a schema, got an empty file
+// Fault: keyword of the wrong kind -> refused: it does not count as absent, says: s.json#/properties/a/minimum: expected a number, got "x"
+// Fault: unsupported draft -> refused: before draft-06, or a meta schema of one's own, says: s.json#/$schema: expected draft-06, draft-07, 2019-09 or 2020-12
+// Fault: huge schema file -> refused: it is read up to 8 MiB, says: s.json: expected at most 8388608 bytes, got more
+// Fault: schema nested too deep -> refused: in the file, says: s.json: expected at most 200 levels
+// Fault: schema nested too deep -> refused: by references, says: expected at most 1000 types within each other, got more
+// Fault: references that multiply -> refused: forty lines that mean 2^40 types, says: types in all, got more: references multiply them
 func TestWrongSchemas(t *testing.T) {
 	deep := strings.Repeat(`{"items":`, 300) + "{}" + strings.Repeat("}", 300)
+	defs := func(n int, def, last string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `"a%d":%s,`, i, strings.ReplaceAll(def, "NEXT", fmt.Sprintf("#/$defs/a%d", i+1)))
+		}
+		return fmt.Sprintf(`{"$ref":"#/$defs/a0","$defs":{%s"a%d":%s}}`, b.String(), n, last)
+	}
 	for text, want := range map[string]string{
 		`{"$ref":"#/a","a":{"$ref":"#/b"},"b":{"$ref":"#/a"}}`:  "s.json#/a: expected a $ref that ends at a schema, got one that comes back to itself",
 		`{"$ref":"other.json"}`:                                 "s.json#/$ref: other.json: expected a schema, got none",
@@ -202,11 +226,74 @@ func TestWrongSchemas(t *testing.T) {
 		`{"$schema":"http://json-schema.org/draft-03/schema#"}`: "s.json#/$schema: expected draft-06, draft-07, 2019-09 or 2020-12",
 		`{} {}`:                                "s.json: expected one JSON value",
 		deep:                                   "s.json: expected at most 200 levels",
-		strings.Repeat(" ", schema.MaxBytes+1): "s.json: expected at most 8388608 bytes",
+		strings.Repeat(" ", schema.MaxBytes+1): "s.json: expected at most 8388608 bytes, got more",
+
+		`{"$ref":"urn:a:b"}`:                             `s.json#/$ref: expected a file of this folder, got "urn:a:b": schemas are not fetched`,
+		`{"$ref":"http:x.json"}`:                         `got "http:x.json": schemas are not fetched`,
+		`{"$ref":"data:application/json,{}"}`:            "schemas are not fetched",
+		`{"$ref":"%2e%2e/x.json"}`:                       `got "%2e%2e/x.json", which leaves it`,
+		`{"$ref":"%zz.json"}`:                            `s.json#/$ref: expected a file of this folder, got "%zz.json"`,
+		`{"$ref":"file:///etc/passwd"}`:                  "s.json#/$ref: etc/passwd: expected a schema, got none",
+		`{"$ref":"#here"}`:                               `expected a JSON pointer behind #, got "here": anchors are not supported`,
+		`{"$ref":5}`:                                     "s.json#/$ref: expected a string, got 5",
+		"{\n\"properties\":{\"a\":":                      "s.json#/properties/a: expected JSON, at line 2, column 19: unexpected EOF",
+		"{\"title\":\"\xff\"}":                           "s.json#/title: expected JSON, at line 1, column 11: invalid UTF-8",
+		`{"title":"\ud800"}`:                             "s.json#/title: expected JSON, at line 1",
+		"":                                               "s.json: expected a schema, got an empty file",
+		" \n":                                            "s.json: expected a schema, got an empty file",
+		"\ufeff{}":                                       "s.json#: expected JSON, at line 1, column 1: invalid character",
+		`{"$schema":7}`:                                  "expected draft-06, draft-07, 2019-09 or 2020-12, got 7",
+		`{"$schema":"https://example.com/own"}`:          `expected draft-06, draft-07, 2019-09 or 2020-12, got "https://example.com/own"`,
+		`{"required":"a"}`:                               `s.json#/required: expected an array of names, got "a"`,
+		`{"required":["a",1]}`:                           "s.json#/required/1: expected a name, got 1",
+		`{"properties":[]}`:                              "s.json#/properties: expected an object of schemas, got an empty array",
+		`{"type":"object","patternProperties":3}`:        "s.json#/patternProperties: expected an object of schemas, got 3",
+		`{"type":"object","additionalProperties":5}`:     "s.json#/additionalProperties: expected a schema, an object or a boolean, got 5",
+		`{"items":5}`:                                    "s.json#/items: expected a schema, an object or a boolean, got 5",
+		`{"enum":[]}`:                                    "s.json#/enum: expected an array of values, got an empty array",
+		`{"anyOf":[]}`:                                   "s.json#/anyOf: expected an array of schemas, got an empty array",
+		`{"properties":{"a":{"minimum":"x"}}}`:           `s.json#/properties/a/minimum: expected a number, got "x"`,
+		`{"properties":{"a":{"minLength":-1}}}`:          "s.json#/properties/a/minLength: expected an integer >= 0, got -1",
+		`{"properties":{"a":{"maxItems":1.5}}}`:          "s.json#/properties/a/maxItems: expected an integer >= 0, got 1.5",
+		`{"properties":{"a":{"pattern":5}}}`:             "s.json#/properties/a/pattern: expected a string, got 5",
+		`{"allOf":[{"properties":{}},{"required":"a"}]}`: `s.json#/allOf/1/required: expected an array of names, got "a"`,
+
+		defs(1001, `{"items":{"$ref":"NEXT"}}`, `{}`):                                                          "expected at most 1000 types within each other, got more",
+		defs(40, `{"prefixItems":[{"$ref":"NEXT"},{"$ref":"NEXT"}],"items":false,"minItems":2}`, `{}`):         "expected at most 200000 types in all, got more: references multiply them",
+		defs(40, `{"prefixItems":[{"items":{"$ref":"NEXT"}},{"additionalProperties":{"$ref":"NEXT"}}]}`, `{}`): "expected at most 200000 types in all",
 	} {
 		_, err := schema.Go(fstest.MapFS{"s.json": {Data: []byte(text)}}, "p", []string{"s.json"}, nil)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.60s: expected %q, got %v", text, want, err)
+		}
+	}
+}
+
+// A union of unions is one type here, named or JSON, but as many in a comparison; what is
+// told of it stays short.
+//
+// Fault: references that multiply -> refused: where schemas are compared, and unions count whole, says: references multiply them
+func TestUnionsThatMultiply(t *testing.T) {
+	for _, def := range []string{
+		`{"anyOf":[{"items":{"$ref":"NEXT"}},{"additionalProperties":{"$ref":"NEXT"}}]}`,
+		`{"items":{"anyOf":[{"$ref":"NEXT"},{"items":{"$ref":"NEXT"}}]}}`,
+	} {
+		var b strings.Builder
+		for i := range 40 {
+			fmt.Fprintf(&b, `"a%d":%s,`, i, strings.ReplaceAll(def, "NEXT", fmt.Sprintf("#/$defs/a%d", i+1)))
+		}
+		fsys := fstest.MapFS{"s.json": {Data: []byte(fmt.Sprintf(`{"properties":{"m":{"$ref":"#/$defs/a0"}},"$defs":{%s"a40":{"type":"string"}}}`, b.String()))}}
+		g, err := schema.Go(fsys, "p", []string{"s.json"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range g.Notes {
+			if len(n.Text) > 10_000 {
+				t.Errorf("expected a note that can be read, got one of %d bytes", len(n.Text))
+			}
+		}
+		if _, err := schema.ReadTypes(fsys, "repo", "", nil); err == nil || !strings.Contains(err.Error(), "repo: s.json#: expected at most 200000 types in all, got more: references multiply them") {
+			t.Errorf("got %v", err)
 		}
 	}
 }
@@ -312,6 +399,17 @@ func TestWhatBecomesOfIt(t *testing.T) {
 		{member(`{"const":-0}`), "M *TM `json:\"m,omitzero\"`", "the constant -0 can not stand in a tag"},
 		{member(`{"const":1.5}`), "", "a constant that is no text, integer or bool"},
 		{member(`{"enum":["x",1]}`), "", "values of several kinds"},
+
+		// What nothing holds is told.
+		{member(`{"type":"integer","multipleOf":5,"not":{"const":0}}`), "M *int64", "s.json#/properties/m: multipleOf, not: not checked"},
+		{member(`{"type":"array","items":{"type":"string"},"uniqueItems":true,"contains":{}}`), "M []string", "uniqueItems, contains: not checked"},
+		{member(`{"type":"array","items":{"type":"string"},"uniqueItems":false}`), "M []string", ""},
+		{`{"title":"t","properties":{"a":{"type":"string"}},"dependentRequired":{"a":["b"]},"if":{},"unevaluatedProperties":false}`, "A *string", "s.json#: if, dependentRequired, unevaluatedProperties: not checked"},
+		{`{"title":"t","allOf":[{"properties":{"a":{"type":"string"}},"propertyNames":{"maxLength":3}},{"required":["a"]}]}`, "A string", "s.json#/allOf/0: propertyNames: not checked"},
+		{`{"title":"t","required":["m"],"properties":{"m":{"$dynamicRef":"#n"}}}`, "M jsontext.Value", "s.json#/properties/m/$dynamicRef: $dynamicRef is not followed: what it leads to stays JSON"},
+		{member(`{"type":"integer","minimum":0,"exclusiveMinimum":true}`), "M *uint64", "exclusiveMinimum is a number since draft-06: it is not checked"},
+		{`{"title":"t","properties":{"a":{"type":"string"},"b":{"type":"string"},"a":{"type":"integer"}}}`, "A *int64 `json:\"a,omitzero\"`; B *string", "s.json#/properties/a: comes twice: the last one counts"},
+		{`{"title":"t","type":"string","properties":{"a":{"type":"string"}},"type":"object"}`, "A *string", "s.json#/type: comes twice: the last one counts"},
 
 		// Bounds.
 		{member(`{"type":"integer","minimum":0,"maximum":18446744073709551615}`), "M *uint64", ""},
@@ -437,6 +535,9 @@ func TestReadTypes(t *testing.T) {
 	}
 }
 
+// Fault: malformed schema of Avro -> refused: the place, and what is expected there, says: s.avsc#: expected a schema of Avro, got 3
+// Fault: schema of Avro that names what is not there -> refused: a type has to be defined before it is named, or stand beside it, says: expected a type of Avro, one that is defined before it in this file, or a file strin.avsc beside it that defines it, got "strin"
+// Fault: two types with one name -> refused: in Avro they are one type, or none, says: s.avsc#/fields/0/type/name: expected a name of its own, got "R", which another type of the file has
 func TestWrongAvro(t *testing.T) {
 	record := func(fields string) string { return `{"type":"record","name":"R","fields":[` + fields + `]}` }
 	for text, want := range map[string]string{
@@ -557,6 +658,7 @@ type nothing struct{}
 
 func (nothing) Import(path string) (*gotypes.Package, error) { return nil, errors.New(path) }
 
+// Fault: any text as a schema -> goes on: it is refused with a place or becomes Go that compiles, the same again when its names are locked
 func FuzzGo(f *testing.F) {
 	f.Add([]byte(`{"type":["object","null"],"properties":{"a b":{"enum":["",1]},"c":{"oneOf":[{"type":"string"},{"$ref":"#"}]}}}`))
 	f.Add([]byte(`{"title":"t","type":["object","string"],"properties":{"a":{"anyOf":[{"$ref":"#"},{"type":"boolean"}]},"b":{"title":"t string","enum":["x","String"]},"c":{"title":"t","type":["string","number","array"]}}}`))
@@ -658,6 +760,8 @@ func TestDrawnSchemas(t *testing.T) {
 }
 
 // Topics that a person has half written are told of, whenever that happens.
+//
+// Fault: wrong topic file -> refused: with its line, says: topics/a.yaml:1: expected version, type and resource
 func TestWrongTopics(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                    "topics/a.yaml: expected a document",

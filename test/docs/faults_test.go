@@ -22,14 +22,14 @@ var update = flag.Bool("update", false, "write the generated pages of docs/refer
 //
 //	// Fault: ROW -> exit 65: what happens, says: the message
 //	// Fault: ROW -> goes on: what happens
+//	// Fault: ROW -> refused: what happens, says: the message
+//
+// The last is for tests of packages that know of no exit code.
 //
 // In a script and in Python it is the same behind a #; in Python, where lines are short,
 // it goes on behind a # and three spaces. What a message says must stand in the test, with
 // "..." for what differs from run to run.
-var rows = []struct {
-	group string
-	names []string
-}{
+var rows = []group{
 	{"The process", []string{
 		"killed with SIGKILL", "SIGTERM", "a second signal", "SIGSTOP beyond the session", "out of memory",
 		"one of several processes fails", "one of several processes is killed", "fork after import", "two extensions in one process",
@@ -71,6 +71,32 @@ var rows = []struct {
 	}},
 }
 
+// group is a part of a page.
+type group struct {
+	group string
+	names []string
+}
+
+// inputs are the rows of docs/reference/bad-input.md that tests show as they show faults;
+// its messages are in badinput_test.go.
+var inputs = []group{
+	{"Schema files", []string{
+		"schema that refers to itself alone", "reference to a file that is missing", "reference to a definition that is missing", "reference to the network", "reference out of the folder", "reference by anchor",
+		"malformed schema", "empty schema file", "keyword of the wrong kind", "unsupported draft", "huge schema file", "schema nested too deep", "references that multiply", "any text as a schema",
+		"malformed schema of Avro", "schema of Avro that names what is not there",
+		"two types with one name", "two schemas of one topic", "wrong topic file",
+	}},
+	{"Locks and examples", []string{
+		"schema changed under its lock", "locked schema that is gone", "malformed lock", "lock of another version", "a name in the lock that is none",
+		"examples that do not match", "malformed example", "example with a member twice", "example with half a surrogate pair", "example beyond what its type holds", "examples that are not there", "examples outside of the folder",
+	}},
+	{"Registries", []string{
+		"schema registry down", "registry that is none", "registry with an error of its own", "registry with a schema that can not be read", "schema repository down",
+		"schema number that is not known", "message with another prefix", "schema number that nobody says", "schema that is not the stream's",
+	}},
+	{"Whatever else comes", []string{"hostile frame", "malformed msgpack", "malformed protobuf", "malformed avro", "any text as JSON", "null value", "deep nesting"}},
+}
+
 // codes are the words that tests of packages have for what internal/runner makes an exit
 // code of.
 var codes = map[string][]string{
@@ -84,7 +110,7 @@ type shown struct{ row, exit, what, message, test, file string }
 
 var (
 	annotation = regexp.MustCompile(`^(?://|#) Fault: (.*)$`)
-	spelled    = regexp.MustCompile(`^(.+?) -> (?:exit (\d+)|goes on): (.+?)(?:, says: (.+))?$`)
+	spelled    = regexp.MustCompile(`^(.+?) -> (?:exit (\d+)|(refused)|goes on): (.+?)(?:, says: (.+))?$`)
 	further    = regexp.MustCompile(`^\s*#   \S`)
 	pythonTest = regexp.MustCompile(`^\s*def (test_\w+)`)
 )
@@ -95,12 +121,15 @@ func TestFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := map[string]bool{}
-	for _, g := range rows {
-		for _, name := range g.names {
-			if known[name] {
-				t.Errorf("row %q stands twice", name)
+	for _, page := range [][]group{rows, inputs} {
+		here := map[string]bool{}
+		for _, g := range page {
+			for _, name := range g.names {
+				if here[name] {
+					t.Errorf("row %q stands twice", name)
+				}
+				here[name], known[name] = true, true
 			}
-			known[name] = true
 		}
 	}
 	byRow := map[string][]shown{}
@@ -110,8 +139,13 @@ func TestFaults(t *testing.T) {
 		}
 		byRow[s.row] = append(byRow[s.row], s)
 	}
-	path := filepath.Join(top, "docs", "reference", "faults.md")
-	page := render(byRow)
+	golden(t, filepath.Join(top, "docs", "reference", "faults.md"), render(byRow))
+	golden(t, filepath.Join(top, "docs", "reference", "bad-input.md"), badInput(t, byRow))
+}
+
+// golden holds a generated page, or writes it.
+func golden(t *testing.T, path string, page []byte) {
+	t.Helper()
 	if *update {
 		if err := os.WriteFile(path, page, 0o644); err != nil {
 			t.Fatal(err)
@@ -119,7 +153,7 @@ func TestFaults(t *testing.T) {
 		return
 	}
 	if have, err := os.ReadFile(path); err != nil || !bytes.Equal(have, page) {
-		t.Errorf("docs/reference/faults.md is not what the tests say: %v\nhint: make gen", err)
+		t.Errorf("%s is not what the tests say: %v\nhint: make gen", filepath.Base(path), err)
 	}
 }
 
@@ -191,7 +225,7 @@ func (s *shown) parse(file string) error {
 	if m == nil {
 		return fmt.Errorf("expected `Fault: row -> exit N: what happens, says: message`, got %q", s.row)
 	}
-	s.row, s.exit, s.what, s.message = m[1], m[2], m[3], m[4]
+	s.row, s.exit, s.what, s.message = m[1], m[2], m[4], m[5]
 	if s.test == "" {
 		return fmt.Errorf("row %q: expected the annotation in front of a test or inside one", s.row)
 	}
@@ -205,6 +239,9 @@ func (s *shown) parse(file string) error {
 		}) {
 			return fmt.Errorf("row %q: nothing in the file is about exit code %s", s.row, s.exit)
 		}
+	}
+	if m[3] != "" {
+		s.exit = m[3]
 	}
 	for _, part := range strings.Split(s.message, "...") {
 		if part = strings.TrimSpace(part); !strings.Contains(file, part) {
@@ -309,9 +346,15 @@ is written from comments in those tests (` + "`make gen`" + `), and a test holds
 Where no exit code stands, the pipeline goes on. In a message, ` + "`...`" + ` stands for what differs
 from run to run.
 `)
+	tables(&b, rows, byRow)
+	return b.Bytes()
+}
+
+// tables writes the rows of groups, and at the end those that no test shows.
+func tables(b *bytes.Buffer, groups []group, byRow map[string][]shown) {
 	var without []string
-	for _, g := range rows {
-		fmt.Fprintf(&b, "\n## %s\n\n| fault | what happens | exit | it says | shown by |\n|---|---|---|---|---|\n", g.group)
+	for _, g := range groups {
+		fmt.Fprintf(b, "\n## %s\n\n| fault | what happens | exit | it says | shown by |\n|---|---|---|---|---|\n", g.group)
 		for _, name := range g.names {
 			cases := byRow[name]
 			if len(cases) == 0 {
@@ -329,7 +372,7 @@ from run to run.
 				if s.test == "script" {
 					test = ""
 				}
-				fmt.Fprintf(&b, "| %s | %s | %s | %s | %s`%s` |\n", cell(name), cell(s.what), s.exit, message, test, s.file)
+				fmt.Fprintf(b, "| %s | %s | %s | %s | %s`%s` |\n", cell(name), cell(s.what), s.exit, message, test, s.file)
 			}
 		}
 	}
@@ -338,9 +381,8 @@ from run to run.
 		b.WriteString("Nothing of the above is without a test.\n")
 	}
 	for _, name := range without {
-		fmt.Fprintf(&b, "- %s\n", name)
+		fmt.Fprintf(b, "- %s\n", name)
 	}
-	return b.Bytes()
 }
 
 func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
@@ -350,6 +392,8 @@ func TestAnnotations(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{"a row -> exit 65: it ends, says: step ...: expected 1", "<nil>"},
 		{"a row -> goes on: it waits", "<nil>"},
+		{"a row -> refused: it is not taken, says: expected 1", "<nil>"},
+		{"a row -> refused: it is not taken, says: expected 2", `the file does not say "expected 2"`},
 		{"a row", "expected `Fault: row -> exit N: what happens, says: message`"},
 		{"a row -> exit 66: it ends", "there is no exit code 66"},
 		{"a row -> exit 77: it ends", "nothing in the file is about exit code 77"},
