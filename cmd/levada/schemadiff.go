@@ -49,7 +49,7 @@ func (c *schemaDiffCmd) Run(e *env) error {
 			fmt.Fprintf(e.stdout, "  %s: %s (%s)\n", one.Path, one.Text, typing.Changes{one}.Compatibility())
 		}
 		if ch.Beyond {
-			fmt.Fprintln(e.stdout, "  the types are as they were; the schema says something else of bounds, lengths, patterns or of what has no type")
+			fmt.Fprintln(e.stdout, "  types and rules are as they were; the schema says something else where they do not look")
 		}
 	}
 	broken := 0

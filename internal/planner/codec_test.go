@@ -13,6 +13,7 @@ import (
 	"github.com/levada-io/levada/codec/msgpack"
 	"github.com/levada-io/levada/codec/protobuf"
 	"github.com/levada-io/levada/internal/frame"
+	"github.com/levada-io/levada/internal/typing"
 	"github.com/levada-io/levada/plan"
 	"github.com/levada-io/levada/plan/testdata/visitpb"
 	"github.com/levada-io/levada/record"
@@ -275,7 +276,7 @@ func TestResolvedAgainstAStream(t *testing.T) {
 			t.Fatal(err)
 		}
 		cat.Codecs["avro"] = avro.New()
-		cat.Streams = map[string]Stream{p.Steps[0].Stream: {Type: typ, Types: types, Origin: "in.avsc", Versions: []codec.Version{{ID: 3, Schema: c.schema}}}}
+		cat.Streams = map[string]Stream{p.Steps[0].Stream: {Type: typ, Table: typing.Table{Types: types}, Origin: "in.avsc", Versions: []codec.Version{{ID: 3, Schema: c.schema}}}}
 		p.Steps[1].Function = &plan.Function{Name: "builtin:avro.decode", Settings: settings}
 		p.Requires = plan.Requires(p)
 		_, err = Plan(p, cat)

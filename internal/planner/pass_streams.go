@@ -19,7 +19,7 @@ func streams(pl *Planned) (ps Problems) {
 			if c, ok := n.impl.(interface{ Resolves() bool }); ok && c.Resolves() {
 				continue
 			}
-			if miss := typing.FitsBytes(s.Type, n.out, s.Types, pl.types); miss != nil {
+			if miss := typing.FitsBytes(s.Type, n.out, s.Table, typing.Table{Types: pl.types}); miss != nil {
 				ps = append(ps, n.problem("schema-mismatch", "generate the type anew (levada schema gen), or read a part that the schema has",
 					"reads %s, which the schema of %q (%s) does not promise: %s", n.out, pl.root.Stream, s.Origin, miss))
 			}
@@ -29,7 +29,7 @@ func streams(pl *Planned) (ps Problems) {
 			if !ok || s.Type.Kind == "" || e.lang != encode || e.codec == "raw" {
 				continue
 			}
-			if miss := typing.FitsBytes(e.in, s.Type, pl.types, s.Types); miss != nil {
+			if miss := typing.FitsBytes(e.in, s.Type, typing.Table{Types: pl.types}, s.Table); miss != nil {
 				ps = append(ps, e.problem("schema-mismatch", "",
 					"writes %s, which is not what the schema of %q (%s) says: %s", e.in, n.Stream, s.Origin, miss))
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/levada-io/levada/codec"
 	"github.com/levada-io/levada/internal/program"
+	"github.com/levada-io/levada/internal/typing"
 	"github.com/levada-io/levada/plan"
 )
 
@@ -43,9 +44,9 @@ type Catalog struct {
 
 // Stream is what a schema says of the messages of a stream.
 type Stream struct {
-	Type   plan.Type            // its zero value: the versions are all that is known
-	Types  map[string]plan.Type // that Type refers to
-	Origin string               // where the schema stands
+	Type   plan.Type    // its zero value: the versions are all that is known
+	Table  typing.Table // that Type refers to
+	Origin string       // where the schema stands
 	// Versions are the schemas that a registry has for the stream, oldest first.
 	Versions []codec.Version
 }

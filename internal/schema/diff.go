@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"math/big"
 	"slices"
 	"strings"
 
@@ -45,7 +44,7 @@ func readTypes(fsys fs.FS, name string, topics, locked map[string]string) (*Type
 	}
 	out := &Types{
 		Topics: map[string]plan.Type{}, texts: map[string]string{},
-		Table:    typing.Table{Types: map[string]plan.Type{}, Values: map[string][]string{}},
+		Table:    typing.Table{Types: map[string]plan.Type{}, Values: map[string][]string{}, Rules: map[string]plan.Rules{}},
 		evolving: map[string]plan.Type{},
 	}
 	types, texts := map[string]plan.Type{}, map[string]string{}
@@ -75,12 +74,26 @@ func readTypes(fsys fs.FS, name string, topics, locked map[string]string) (*Type
 func (s *Types) overTime() typing.Table {
 	types := maps.Clone(s.Table.Types)
 	maps.Copy(types, s.evolving)
-	return typing.Table{Types: types, Values: s.Table.Values}
+	return typing.Table{Types: types, Values: s.Table.Values, Rules: s.Table.Rules}
 }
 
-// plan is t as pipelines have types. An integer is as wide as its bounds, for it is the
-// schema that is compared, and not what Go has for it.
+// plan is t as pipelines have types. What values keep to beside it has a name of its own,
+// for rules stand at any place of a schema.
 func (s *Types) plan(t *typ) plan.Type {
+	p := s.bare(t)
+	r := t.kept()
+	if r.Empty() {
+		return p
+	}
+	base := p
+	base.Nullable = false
+	name := fmt.Sprintf("%d.%s", len(s.Table.Rules), base)
+	s.Table.Types[name], s.Table.Rules[name] = base, r
+	return plan.Type{Kind: plan.TRef, Name: name, Nullable: p.Nullable}
+}
+
+// bare is t without its rules.
+func (s *Types) bare(t *typ) plan.Type {
 	p := plan.Type{Kind: plan.TAny, Nullable: t.nullable}
 	if s.count++; s.count > MaxTypes {
 		return p // an error of who asked for all of them
@@ -98,8 +111,10 @@ func (s *Types) plan(t *typ) plan.Type {
 			p.Kind = plan.TDuration
 			p.Unit = strings.TrimSuffix(t.unit, "ms") // that is the one without a name
 		}
-	case intKind, uintKind:
-		p.Kind = width(t)
+	case intKind:
+		p.Kind = plan.TInt64
+	case uintKind:
+		p.Kind = plan.TUint64
 	case numberKind:
 		p.Kind = plan.TFloat64
 	case stringKind:
@@ -157,31 +172,26 @@ func (s *Types) plan(t *typ) plan.Type {
 	return p
 }
 
-var widths = []struct {
-	kind plan.TypeKind
-	bits uint
-}{
-	{plan.TInt8, 8}, {plan.TInt16, 16}, {plan.TInt32, 32}, {plan.TInt64, 64},
-	{plan.TUint8, 8}, {plan.TUint16, 16}, {plan.TUint32, 32},
-}
-
-// width is the narrowest kind that has all integers within the bounds of t.
-func width(t *typ) plan.TypeKind {
-	signed, all := widths[:4], plan.TInt64
-	if t.kind == uintKind {
-		signed, all = widths[4:], plan.TUint64
+// kept are the rules of values of t, but for those of its elements: all that the schema
+// says, also what no tag holds.
+func (t *typ) kept() plan.Rules {
+	r := plan.Rules{MaxLen: -1}
+	if t.rules != nil {
+		r = *t.rules
 	}
-	for _, w := range signed {
-		low, high := new(big.Int), new(big.Int).Lsh(big.NewInt(1), w.bits)
-		if t.kind == intKind {
-			high.Rsh(high, 1)
-			low.Neg(high)
+	switch t.kind {
+	case intKind, uintKind:
+		// The ends of a type in Go are bounds as any other here.
+		if t.min != nil && (t.kind == intKind || t.min.Sign() > 0) {
+			r.Min = ceil(t.min).String()
 		}
-		if t.min != nil && t.max != nil && t.min.Cmp(new(big.Rat).SetInt(low)) >= 0 && t.max.Cmp(new(big.Rat).SetInt(high)) < 0 {
-			return w.kind
+		if t.max != nil {
+			r.Max = floor(t.max).String()
 		}
+	case stringKind:
+		r.Pattern, r.Format = t.pattern, t.format
 	}
-	return all
+	return r
 }
 
 // textOf says what is at a place of a schema.
@@ -295,8 +305,8 @@ type Change struct {
 	// Before and After are the types; nil where there is no such topic.
 	Before, After *plan.Type
 	Changes       typing.Changes
-	// Beyond says that the schema has changed where types do not look: bounds, lengths,
-	// patterns, what stays JSON.
+	// Beyond says that the schema has changed where neither types nor rules look: in what
+	// stays JSON, or in a word that they do not have.
 	Beyond bool
 }
 

@@ -58,7 +58,9 @@ type typ struct {
 	some     bool        // what stays JSON is not null
 	min, max *big.Rat    // of integers; nil where there is none
 	rules    *plan.Rules // nil: none
-	note     string      // why it is not more precise than it is
+	// pattern and format are those of a text, whoever can hold it to them.
+	pattern, format string
+	note            string // why it is not more precise than it is
 }
 
 type field struct {
@@ -390,6 +392,7 @@ func (l *lowering) single(n *node, what, hint string) (*typ, error) {
 		t.kind = numberKind
 	case "string":
 		t.kind = stringKind
+		t.pattern, t.format = n.textAt("pattern"), n.textAt("format")
 		if b := n.get("$bytes"); b != nil && b.kind == 't' {
 			t.kind = bytesKind
 		}
@@ -417,6 +420,14 @@ func (n *node) integers() (least, greatest *big.Rat) {
 		}
 	}
 	return least, greatest
+}
+
+// textAt is the text that n has under key, "" where it has none.
+func (n *node) textAt(key string) string {
+	if v := n.get(key); v != nil && v.kind == '"' {
+		return v.text
+	}
+	return ""
 }
 
 func bound(n *node) *big.Rat {

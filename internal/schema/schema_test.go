@@ -525,13 +525,20 @@ func TestReadTypes(t *testing.T) {
 	n, d := plan.Type{Kind: plan.TInt32}, plan.Type{Kind: plan.TDuration, Nullable: true}
 	for topic, want := range map[string]plan.Type{
 		"a": {Kind: plan.TStruct, Extra: true, Fields: []plan.Field{
-			{Name: "kind", Type: plan.Type{Kind: plan.TRef, Name: "AKind"}, Optional: true, Const: `"a"`}, {Name: "n", Type: plan.Type{Kind: plan.TUint8}},
+			{Name: "kind", Type: plan.Type{Kind: plan.TRef, Name: "AKind"}, Optional: true, Const: `"a"`}, {Name: "n", Type: plan.Type{Kind: plan.TRef, Name: "0.uint64"}},
 		}},
 		"b": {Kind: plan.TStruct, Fields: []plan.Field{{Name: "n", Type: n}, {Name: "d", Type: d}}},
 	} {
 		if got, err := s.Topics[topic].Resolve(s.Table.Types); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: expected %+v, got %+v, %v", topic, want, got, err)
 		}
+	}
+	// A byte by its bound: rules have names of their own.
+	if want := (plan.Type{Kind: plan.TUint64}); !reflect.DeepEqual(s.Table.Types["0.uint64"], want) {
+		t.Errorf("expected %+v, got %+v", want, s.Table.Types["0.uint64"])
+	}
+	if want := map[string]plan.Rules{"0.uint64": {Max: "255", MaxLen: -1}}; !reflect.DeepEqual(s.Table.Rules, want) {
+		t.Errorf("expected %+v, got %+v", want, s.Table.Rules)
 	}
 }
 

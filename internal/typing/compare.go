@@ -58,6 +58,9 @@ type Table struct {
 	Types map[string]plan.Type
 	// Values are the JSON texts of all values that a type of this name has.
 	Values map[string][]string
+	// Rules are what values of a type of this name keep to. Messages do not show the name,
+	// but its type.
+	Rules map[string]plan.Rules
 }
 
 // Compare says what became of a type. Each of the two has a table of its own: a name
@@ -65,6 +68,9 @@ type Table struct {
 func Compare(before, after plan.Type, old, now map[string]plan.Type) Changes {
 	return CompareTables(before, after, Table{Types: old}, Table{Types: now})
 }
+
+// neither is told of patterns and formats: whoever reads them decides.
+const neither = ": whether one has all values of the other is not decided"
 
 // maxLooks is far beyond what schemas of people need.
 const maxLooks = 10_000
@@ -75,13 +81,11 @@ const maxLooks = 10_000
 func CompareTables(before, after plan.Type, old, now Table) Changes {
 	back, fore := maxLooks, maxLooks
 	backward := comparison{
-		from: old.Types, to: now.Types, fromValues: old.Values, toValues: now.Values,
-		text: true, looks: &back, seen: map[[2]string]bool{},
+		from: old, to: now, text: true, looks: &back, seen: map[[2]string]bool{},
 	}
 	backward.walk(before, after, "$")
 	forward := comparison{
-		from: now.Types, to: old.Types, fromValues: now.Values, toValues: old.Values,
-		text: true, looks: &fore, seen: map[[2]string]bool{},
+		from: now, to: old, text: true, looks: &fore, seen: map[[2]string]bool{},
 	}
 	forward.walk(after, before, "$")
 
@@ -115,6 +119,8 @@ func CompareTables(before, after plan.Type, old, now Table) Changes {
 			text = "was nullable, is not"
 		case OtherValues:
 			text = "has lost " + d.Got
+		case Undecided:
+			text += neither
 		case Unresolved:
 			text = d.err.Error()
 		}
@@ -133,6 +139,8 @@ func CompareTables(before, after plan.Type, old, now Table) Changes {
 			text = "was not nullable, is now"
 		case OtherValues:
 			text = "has got " + d.Got + ", which old readers do not know"
+		case Undecided:
+			text += neither
 		case Unresolved:
 			text = d.err.Error()
 		}
@@ -143,11 +151,11 @@ func CompareTables(before, after plan.Type, old, now Table) Changes {
 
 // values reports what one name has and the other one does not.
 func (c *comparison) values(from, to plan.Type, path string) {
-	want := c.toValues[to.Name]
+	want := c.to.Values[to.Name]
 	if to.Kind != plan.TRef || want == nil {
 		return
 	}
-	have := c.fromValues[from.Name]
+	have := c.from.Values[from.Name]
 	if from.Kind != plan.TRef || have == nil {
 		c.report(path, MaybeTooWide, "one of "+strings.Join(want, ", "), from.String())
 		return
@@ -172,22 +180,30 @@ func (c *comparison) values(from, to plan.Type, path string) {
 // variants compares where at least one of the two is a union; a type that is none is
 // a union of itself. A variant is held against the one of its name, so that its members
 // are told and not just that no variant fits.
-func (c *comparison) variants(from, to, f, t plan.Type, path string) {
-	alone := func(named, resolved plan.Type) []plan.Type {
-		if resolved.Kind == plan.TUnion {
-			return resolved.Elems
-		}
-		named.Nullable = false // that has been told
-		return []plan.Type{named}
+func (c *comparison) variants(from, to, f, t plan.Type, fk, tk keeps, path string) {
+	type variant struct {
+		plan.Type
+		keeps keeps
 	}
-	into := alone(to, t)
-	for _, v := range alone(from, f) {
+	alone := func(one, resolved plan.Type, k keeps, table Table) (out []variant) {
+		if resolved.Kind != plan.TUnion {
+			one.Nullable = false // that has been told
+			return []variant{{one, k}}
+		}
+		for _, e := range resolved.Elems {
+			e, k := named(e, free, table)
+			out = append(out, variant{e, k})
+		}
+		return out
+	}
+	into := alone(to, t, tk, c.to)
+	for _, v := range alone(from, f, fk, c.from) {
 		i := -1
-		for _, same := range []func(w plan.Type) bool{
-			func(w plan.Type) bool { return v.Kind == plan.TRef && w.Kind == plan.TRef && v.Name == w.Name },
-			func(w plan.Type) bool { return v.Text() == w.Text() },
-			func(w plan.Type) bool { return w.Kind != plan.TAny && c.quietly(v, w) },
-			func(w plan.Type) bool { return w.Kind == plan.TAny },
+		for _, same := range []func(w variant) bool{
+			func(w variant) bool { return v.Kind == plan.TRef && w.Kind == plan.TRef && v.Name == w.Name },
+			func(w variant) bool { return v.Text() == w.Text() },
+			func(w variant) bool { return w.Kind != plan.TAny && c.quietly(v.Type, w.Type) },
+			func(w variant) bool { return w.Kind == plan.TAny },
 		} {
 			if i = slices.IndexFunc(into, same); i >= 0 {
 				break
@@ -201,6 +217,6 @@ func (c *comparison) variants(from, to, f, t plan.Type, path string) {
 		if len(into) > 1 {
 			at = path + "(" + v.String() + ")"
 		}
-		c.walk(v, into[i], at)
+		c.hold(v.Type, into[i].Type, v.keeps, into[i].keeps, at)
 	}
 }

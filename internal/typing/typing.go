@@ -19,9 +19,12 @@ const (
 	MaybeAbsent                // a required member is optional
 	MaybeNull                  // a value that is never null may be null
 	Unresolved                 // a name that is not in the table of types
+	NeverMeet                  // no value keeps to the rules of both
 	MaybeTooWide               // only the value tells: a wide integer into a narrow one
 	NotNeeded                  // an optional member is not there, which is fine
 	OtherValues                // values that the other one does not have
+	OtherRule                  // a rule that values of the other one need not keep to
+	Undecided                  // two rules of which nothing says whether the one is within the other
 )
 
 // Difference is one place where a type is not what is expected.
@@ -42,15 +45,18 @@ func (d Difference) String() string {
 		return d.Path + ": expected a required member, got an optional one"
 	case Unresolved:
 		return fmt.Sprintf("%s: %v", d.Path, d.err)
+	case NeverMeet:
+		return fmt.Sprintf("%s: expected %s, got %s, and no value is both", d.Path, d.Want, d.Got)
 	}
 	return fmt.Sprintf("%s: expected %s, got %s", d.Path, d.Want, d.Got)
 }
 
 // Fits says where a produced type can not be what a consumer takes: the first
 // difference, and nil where there is none. What only the value can tell (a wide integer
-// into a narrow one, any) fits, and is checked when the value comes.
+// into a narrow one, one that keeps to tighter rules, any) fits, and is checked when the
+// value comes.
 func Fits(from, to plan.Type, types map[string]plan.Type) *Difference {
-	c := comparison{from: types, to: types, one: true, seen: map[[2]string]bool{}}
+	c := comparison{from: Table{Types: types}, to: Table{Types: types}, one: true, seen: map[[2]string]bool{}}
 	c.walk(from, to, "$")
 	if len(c.found) == 0 {
 		return nil
@@ -61,7 +67,7 @@ func Fits(from, to plan.Type, types map[string]plan.Type) *Difference {
 // FitsGo is Fits between two steps in Go. In Python a struct and a map are both a dict; in
 // Go a map is no struct, and a struct only a map of any.
 func FitsGo(from, to plan.Type, types map[string]plan.Type) *Difference {
-	c := comparison{from: types, to: types, one: true, fixed: true, seen: map[[2]string]bool{}}
+	c := comparison{from: Table{Types: types}, to: Table{Types: types}, one: true, fixed: true, seen: map[[2]string]bool{}}
 	c.walk(from, to, "$")
 	if len(c.found) == 0 {
 		return nil
@@ -71,7 +77,7 @@ func FitsGo(from, to plan.Type, types map[string]plan.Type) *Difference {
 
 // FitsBytes is Fits between two programs, each with a table of types of its own, that know
 // of each other's values by messages only: what text and numbers write alike fits.
-func FitsBytes(from, to plan.Type, writer, reader map[string]plan.Type) *Difference {
+func FitsBytes(from, to plan.Type, writer, reader Table) *Difference {
 	c := comparison{from: writer, to: reader, alike: true, seen: map[[2]string]bool{}}
 	c.walk(from, to, "$")
 	if len(c.found) == 0 {
@@ -83,7 +89,7 @@ func FitsBytes(from, to plan.Type, writer, reader map[string]plan.Type) *Differe
 // Unknown is the first place where the consumer takes something definite, and what is
 // produced there is not known before the value comes.
 func Unknown(from, to plan.Type, types map[string]plan.Type) *Difference {
-	c := comparison{from: types, to: types, one: true, unknown: true, seen: map[[2]string]bool{}}
+	c := comparison{from: Table{Types: types}, to: Table{Types: types}, one: true, unknown: true, seen: map[[2]string]bool{}}
 	c.walk(from, to, "$")
 	for i, d := range c.found {
 		if d.Reason == MaybeTooWide {
@@ -94,7 +100,7 @@ func Unknown(from, to plan.Type, types map[string]plan.Type) *Difference {
 }
 
 type comparison struct {
-	from, to map[string]plan.Type
+	from, to Table
 	// one: both sides have one table, so that a name is the same type on both.
 	one bool
 	// text: values go by text, for readers of another day: units, widths and members
@@ -108,10 +114,8 @@ type comparison struct {
 	unknown bool
 	// looks is how many more times variants are held against others; nil: any number.
 	looks *int
-	// fromValues and toValues are those of names that have only some values.
-	fromValues, toValues map[string][]string
-	seen                 map[[2]string]bool
-	found                []Difference
+	seen  map[[2]string]bool
+	found []Difference
 }
 
 func (c *comparison) report(path string, r Reason, want, got string) {
@@ -120,28 +124,33 @@ func (c *comparison) report(path string, r Reason, want, got string) {
 	}
 }
 
-func (c *comparison) walk(from, to plan.Type, path string) {
+func (c *comparison) walk(from, to plan.Type, path string) { c.hold(from, to, free, free, path) }
+
+// hold compares two types whose values keep to rules.
+func (c *comparison) hold(from, to plan.Type, fk, tk keeps, path string) {
+	from, fk = named(from, fk, c.from)
+	to, tk = named(to, tk, c.to)
 	if from.Kind == plan.TAny || to.Kind == plan.TAny {
 		if (c.text || c.unknown) && to.Kind != plan.TAny {
 			c.found = append(c.found, Difference{Path: path, Reason: MaybeTooWide, Want: to.String(), Got: from.String()})
 		}
 		return
 	}
-	if c.one && from.Kind == plan.TRef && to.Kind == plan.TRef && from.Name == to.Name && (to.Nullable || !from.Nullable) {
+	if c.one && from.Kind == plan.TRef && to.Kind == plan.TRef && from.Name == to.Name && (to.Nullable || !from.Nullable) && fk.Empty() && tk.Empty() {
 		return
 	}
-	f, err := from.Resolve(c.from)
+	f, err := from.Resolve(c.from.Types)
 	if err == nil {
 		var t plan.Type
-		if t, err = to.Resolve(c.to); err == nil {
-			c.resolved(from, to, f, t, path)
+		if t, err = to.Resolve(c.to.Types); err == nil {
+			c.resolved(from, to, f, t, fk, tk, path)
 			return
 		}
 	}
 	c.found = append(c.found, Difference{Path: path, Reason: Unresolved, err: err})
 }
 
-func (c *comparison) resolved(from, to, f, t plan.Type, path string) {
+func (c *comparison) resolved(from, to, f, t plan.Type, fk, tk keeps, path string) {
 	if f.Nullable && !t.Nullable {
 		c.report(path, MaybeNull, to.String(), from.String())
 		if !c.text {
@@ -149,21 +158,25 @@ func (c *comparison) resolved(from, to, f, t plan.Type, path string) {
 		}
 	}
 	// A pair of names is compared once: a recursive type leads back to it, and a type
-	// with two members of its own kind would double the work at every level.
+	// with two members of its own kind would double the work at every level. Rules are
+	// of the place, and get less with every level.
 	if from.Kind == plan.TRef && to.Kind == plan.TRef {
-		pair := [2]string{from.Name, to.Name}
+		pair := [2]string{from.Name + " " + fk.String(), to.Name + " " + tk.String()}
 		if c.seen[pair] {
 			return
 		}
 		c.seen[pair] = true
 	}
 	other := func() { c.report(path, OtherKind, to.String(), from.String()) }
-	if f.Kind == t.Kind {
+	if f.Kind == t.Kind && fk.Enum == nil && tk.Enum == nil {
 		c.values(from, to, path)
+	}
+	if f.Kind == t.Kind {
+		c.rules(from, to, f, t, fk, tk, path)
 	}
 	switch {
 	case c.text && (f.Kind == plan.TUnion || t.Kind == plan.TUnion):
-		c.variants(from, to, f, t, path)
+		c.variants(from, to, f, t, fk, tk, path)
 	case f.Kind == plan.TUnion || t.Kind == plan.TUnion:
 		c.oneOf(from, to, f, t, path)
 	case f.Kind == plan.TStruct && t.Kind == plan.TStruct:
@@ -173,7 +186,7 @@ func (c *comparison) resolved(from, to, f, t plan.Type, path string) {
 		other()
 	case f.Kind == plan.TStruct && t.Kind == plan.TMap:
 		for _, m := range f.Fields {
-			c.walk(m.Type, *t.Elem, path+"."+m.Name)
+			c.hold(m.Type, *t.Elem, ofField(m), tk.elems(), path+"."+m.Name)
 		}
 	case f.Kind == plan.TMap && t.Kind == plan.TStruct: // members are seen at run time
 		c.report(path, MaybeTooWide, to.String(), from.String())
@@ -181,25 +194,28 @@ func (c *comparison) resolved(from, to, f, t plan.Type, path string) {
 		switch {
 		case c.alike && alike(f, t):
 		case integer(f.Kind) && integer(t.Kind):
-			if !holds(t.Kind, f.Kind) {
+			if fk.Empty() && tk.Empty() && !holds(t.Kind, f.Kind) {
 				c.report(path, MaybeTooWide, to.String(), from.String())
+				break
 			}
+			c.rules(from, to, f, t, fk, tk, path)
 		case float(t.Kind) && (float(f.Kind) || integer(f.Kind)):
 			if t.Kind == plan.TFloat32 {
 				c.report(path, MaybeTooWide, to.String(), from.String())
 			}
+			c.rules(from, to, f, t, fk, tk, path)
 		default:
 			other()
 		}
 	case f.Kind == plan.TList:
-		c.walk(*f.Elem, *t.Elem, path+"[]")
+		c.hold(*f.Elem, *t.Elem, fk.elems(), tk.elems(), path+"[]")
 	case f.Kind == plan.TMap:
-		c.walk(*f.Elem, *t.Elem, path+"[key]")
+		c.hold(*f.Elem, *t.Elem, fk.elems(), tk.elems(), path+"[key]")
 	case f.Kind == plan.TTuple && len(f.Elems) != len(t.Elems):
 		other()
 	case f.Kind == plan.TTuple:
 		for i := range t.Elems {
-			c.walk(f.Elems[i], t.Elems[i], fmt.Sprintf("%s[%d]", path, i))
+			c.hold(f.Elems[i], t.Elems[i], fk, tk, fmt.Sprintf("%s[%d]", path, i))
 		}
 	case c.text && f.Unit != t.Unit:
 		c.report(path, OtherKind, unit(t), unit(f))
@@ -238,11 +254,11 @@ func (c *comparison) oneOf(from, to, f, t plan.Type, path string) {
 // meant says that a variant that does not fit is another form of this one, so that its
 // members are told: structs with a constant that is the same, or the same container.
 func (c *comparison) meant(v, w plan.Type) bool {
-	f, err := v.Resolve(c.from)
+	f, err := v.Resolve(c.from.Types)
 	if err != nil {
 		return false
 	}
-	t, err := w.Resolve(c.to)
+	t, err := w.Resolve(c.to.Types)
 	if err != nil || f.Kind != t.Kind {
 		return false
 	}
@@ -264,7 +280,7 @@ func (c *comparison) quietly(from, to plan.Type) bool {
 	}
 	d := comparison{
 		from: c.from, to: c.to, one: c.one, fixed: c.fixed,
-		fromValues: c.fromValues, toValues: c.toValues, looks: c.looks, seen: map[[2]string]bool{},
+		looks: c.looks, seen: map[[2]string]bool{},
 	}
 	// The pairs on the way here hold as they do for what is being compared.
 	for pair := range c.seen {
@@ -298,13 +314,17 @@ func (c *comparison) members(f, t plan.Type, path string) {
 		case want.Const != "" && m.Const != "" && want.Const != m.Const:
 			c.report(at, OtherKind, want.Const, m.Const)
 			continue
-		case want.Const != "" && m.Const == "":
+		case want.Const != "" && m.Const == "" && m.Rules == "":
 			c.report(at, MaybeTooWide, want.Const, m.Type.String())
+		}
+		fk, tk := ofField(m), ofField(want)
+		if c.text && want.Const != "" && m.Rules == "" || want.Const == m.Const && m.Const != "" {
+			fk, tk = free, free // that has been told
 		}
 		if c.alike && m.Omit != "" {
 			m.Type.Nullable = false // a nil is left out
 		}
-		c.walk(m.Type, want.Type, at)
+		c.hold(m.Type, want.Type, fk, tk, at)
 	}
 }
 

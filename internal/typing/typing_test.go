@@ -69,7 +69,7 @@ func TestFitsBytes(t *testing.T) {
 		got := ""
 		writer := map[string]plan.Type{"x": object(must("a", text))}
 		reader := map[string]plan.Type{"x": object(must("a", whole))}
-		if d := FitsBytes(c.from, c.to, writer, reader); d != nil {
+		if d := FitsBytes(c.from, c.to, Table{Types: writer}, Table{Types: reader}); d != nil {
 			got = d.String()
 		}
 		if got != c.want {

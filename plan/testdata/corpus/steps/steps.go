@@ -402,6 +402,27 @@ func TakeOne(m levada.Message[Order]) (Order, error) {
 	return o, nil
 }
 
+// Claim is what a step sees of an order that never came: another one than an Order.
+type Claim struct {
+	State string `json:"state" levada:"enum=lost|stolen"`
+}
+
+// IsClaim keeps what is worth a claim.
+func IsClaim(m levada.Message[Claim]) (bool, error) { return m.Payload().State == "stolen", nil }
+
+// Return is what a step sees of goods that go back, which are counted below zero.
+type Return struct {
+	Lines []Returned `json:"lines"`
+}
+
+// Returned is one article of a Return.
+type Returned struct {
+	Qty int `json:"qty" levada:"below=0"`
+}
+
+// IsReturn keeps what goes back.
+func IsReturn(m levada.Message[Return]) (bool, error) { return len(m.Payload().Lines) > 0, nil }
+
 // Anonymous leaves out who it was.
 func Anonymous(m levada.Message[*visitpb.Visit]) (*visitpb.Visit, error) {
 	v := m.Payload()
