@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/levada-io/levada/internal/schema"
@@ -46,7 +48,7 @@ func (c *locked) write(l *schema.Lock) error {
 
 type schemaAddCmd struct {
 	locked  `embed:""`
-	Folder  string `arg:"" type:"path" help:"Folder with topics/*.yaml and schemas/, or with *.json and *.avsc; or a pattern in quotes, 'schemas/**/*.json'."`
+	Folder  string `arg:"" type:"path" help:"Folder with topics/*.yaml and schemas/, or with *.json, *.avsc and *.proto; or a pattern in quotes, 'schemas/**/*.json'."`
 	Package string `help:"Name of the Go package." default:"schemas"`
 	Output  string `short:"o" help:"Go file to write." default:"schemas/schemas.go" placeholder:"FILE"`
 	// Whoever keeps its schemas in a registry keeps a copy of them beside the code.
@@ -155,6 +157,7 @@ func (c *schemaGenCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	was := l.Written
 	before, err := l.Text()
 	if err != nil {
 		return err
@@ -168,20 +171,57 @@ func (c *schemaGenCmd) Run(e *env) error {
 		return err
 	}
 	if c.Check {
-		have, err := os.ReadFile(l.Output)
-		if err != nil || !bytes.Equal(have, g.Source) || !bytes.Equal(before, after) {
-			return configError{fmt.Errorf("%s: expected the types of %s, got something else\nhint: levada schema gen", l.Output, c.Lock)}
+		if err := current(&c.locked, l, g); err != nil {
+			return err
+		}
+		if !bytes.Equal(before, after) {
+			return configError{fmt.Errorf("%s: expected the names and files of %s, got others\nhint: levada schema gen", c.Lock, l.Output)}
 		}
 		return nil
 	}
 	for _, n := range g.Notes {
 		fmt.Fprintf(e.stdout, "note: %s\n", n)
 	}
-	if err := writeFile(l.Output, g.Source); err != nil {
-		return err
+	for name, text := range written(l, g) {
+		if err := writeFile(name, text); err != nil {
+			return err
+		}
+	}
+	for _, name := range was {
+		// A lock comes from elsewhere: it names files of the package, and no others.
+		if g.Messages[name] != nil || filepath.Base(name) != name || !strings.HasSuffix(name, ".pb.go") {
+			continue
+		}
+		if err := os.Remove(filepath.Join(filepath.Dir(l.Output), name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	fmt.Fprintf(e.stdout, "%s: schemas=%d types=%d notes=%d\n", l.Output, len(l.Files), len(l.Names), len(g.Notes))
 	return c.write(l)
+}
+
+// written are the files of the package, with their folder.
+func written(l *schema.Lock, g *schema.Generated) map[string][]byte {
+	files := map[string][]byte{l.Output: g.Source}
+	for name, text := range g.Messages {
+		files[filepath.Join(filepath.Dir(l.Output), name)] = text
+	}
+	return files
+}
+
+// current says which file of the package is not what was generated.
+func current(c *locked, l *schema.Lock, g *schema.Generated) error {
+	files := written(l, g)
+	names := slices.Sorted(maps.Keys(g.Messages))
+	for i := range names {
+		names[i] = filepath.Join(filepath.Dir(l.Output), names[i])
+	}
+	for _, name := range append([]string{l.Output}, names...) {
+		if have, err := os.ReadFile(name); err != nil || !bytes.Equal(have, files[name]) {
+			return configError{fmt.Errorf("%s: expected the types of %s, got something else\nhint: levada schema gen", name, c.Lock)}
+		}
+	}
+	return nil
 }
 
 func writeFile(name string, data []byte) error {

@@ -26,12 +26,12 @@ type Types struct {
 // ReadTypes reads the folder fsys, called name, as Sync of a lock with the pattern does.
 // Types at places that are in locked keep their names.
 func ReadTypes(fsys fs.FS, name, pattern string, locked map[string]string) (*Types, error) {
-	topics, err := scan(fsys, pattern)
+	topics, _, err := scan(fsys, pattern)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if len(topics) == 0 {
-		return nil, fmt.Errorf("%s: expected topics/*.yaml, *.json or *.avsc, got none of them", name)
+		return nil, fmt.Errorf("%s: expected topics/*.yaml, *.json, *.avsc or *.proto, got none of them", name)
 	}
 	return readTypes(fsys, name, topics, locked)
 }
@@ -49,6 +49,9 @@ func readTypes(fsys fs.FS, name string, topics, locked map[string]string) (*Type
 	}
 	types, texts := map[string]plan.Type{}, map[string]string{}
 	for _, file := range files {
+		if isProto(file) {
+			continue
+		}
 		root, t, err := l.root(file)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
@@ -66,6 +69,9 @@ func readTypes(fsys fs.FS, name string, topics, locked map[string]string) (*Type
 		texts[file] = text.String()
 	}
 	for topic, file := range topics {
+		if isProto(file) {
+			continue
+		}
 		out.Topics[topic], out.texts[topic] = types[file], texts[file]
 	}
 	return out, nil

@@ -10,11 +10,21 @@ import (
 	"github.com/levada-io/levada/internal/yamldoc"
 )
 
-// Example is a message that a repository shows for a schema.
-type Example struct{ Schema, File string }
+// Example is a message that a repository shows for a schema. Message is the full name of
+// the message of protocol buffers that it is, if it is one.
+type Example struct{ Schema, File, Message string }
 
-// Examples are the JSON examples of all locked topics: those that topics/*.yaml name,
-// files or folders below examples/.
+// Root is what Generated.Roots has the Go type of the example by.
+func (x Example) Root() string {
+	if x.Message == "" {
+		return x.Schema
+	}
+	return x.Schema + "#" + x.Message
+}
+
+// Examples are the examples of all locked topics: those that topics/*.yaml name, files or
+// folders below examples/. They are JSON; those of protocol buffers may also be as they are
+// on the wire, *.bin or *.pb.
 func (l *Lock) Examples(fsys fs.FS) ([]Example, error) {
 	var out []Example
 	yamls, err := fs.Glob(fsys, "topics/*.yaml")
@@ -22,7 +32,8 @@ func (l *Lock) Examples(fsys fs.FS) ([]Example, error) {
 		return nil, err
 	}
 	for _, name := range yamls {
-		schema := l.Topics[strings.TrimSuffix(path.Base(name), ".yaml")]
+		topic := strings.TrimSuffix(path.Base(name), ".yaml")
+		schema, message := l.Topics[topic], l.Messages[topic]
 		if schema == "" {
 			continue
 		}
@@ -40,7 +51,7 @@ func (l *Lock) Examples(fsys fs.FS) ([]Example, error) {
 		}
 		for _, s := range list.Values {
 			res, list := s.Get("resource"), s.Get("examples")
-			if res == nil || path.Join("schemas", res.Text) != schema || list == nil {
+			if res == nil || path.Join(schemasFolder, res.Text) != schema || list == nil {
 				continue
 			}
 			for _, v := range list.Values {
@@ -49,8 +60,9 @@ func (l *Lock) Examples(fsys fs.FS) ([]Example, error) {
 					return nil, fmt.Errorf("%s:%d: expected a file or folder below examples/, got %q", name, v.Line, v.Text)
 				}
 				if err := fs.WalkDir(fsys, at, func(file string, d fs.DirEntry, err error) error {
-					if err == nil && !d.IsDir() && strings.HasSuffix(file, ".json") {
-						out = append(out, Example{schema, file})
+					ending := path.Ext(file)
+					if err == nil && !d.IsDir() && (ending == ".json" || message != "" && (ending == ".bin" || ending == ".pb")) {
+						out = append(out, Example{schema, file, message})
 					}
 					return err
 				}); err != nil {
@@ -59,6 +71,6 @@ func (l *Lock) Examples(fsys fs.FS) ([]Example, error) {
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b Example) int { return strings.Compare(a.Schema+"\x00"+a.File, b.Schema+"\x00"+b.File) })
+	slices.SortFunc(out, func(a, b Example) int { return strings.Compare(a.Root()+"\x00"+a.File, b.Root()+"\x00"+b.File) })
 	return slices.Compact(out), nil
 }

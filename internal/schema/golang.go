@@ -7,6 +7,7 @@ import (
 	"go/format"
 	"go/token"
 	"io/fs"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,7 +17,10 @@ import (
 // Generated is what became of a set of schemas.
 type Generated struct {
 	Source []byte
-	// Roots are the Go types of the schemas, by file.
+	// Messages are further files of the package, by name: those of protocol buffers.
+	Messages map[string][]byte
+	// Roots are the Go types of the schemas, by file; of messages of protocol buffers by
+	// file, # and full name.
 	Roots map[string]string
 	// Names says which name the type at which place has: the lock of the names, which
 	// are API of whoever uses the code.
@@ -36,11 +40,17 @@ type Generated struct {
 //
 // A file or a reference that can not be used: with file, JSON pointer and cause.
 func Go(fsys fs.FS, pkg string, schemas []string, locked map[string]string) (*Generated, error) {
-	return goTypes(fsys, pkg, schemas, locked, ".")
+	p, err := readProtos(fsys, ".", slices.DeleteFunc(slices.Clone(schemas), func(f string) bool { return !isProto(f) }))
+	if err != nil {
+		return nil, err
+	}
+	return goTypes(fsys, pkg, schemas, p, locked, ".")
 }
 
-// goTypes is Go where file:// names files of the folder root.
-func goTypes(fsys fs.FS, pkg string, schemas []string, locked map[string]string, root string) (*Generated, error) {
+// goTypes is Go where file:// names files of the folder root and the schemas of protocol
+// buffers have been read.
+func goTypes(fsys fs.FS, pkg string, schemas []string, p *protos, locked map[string]string, root string) (*Generated, error) {
+	schemas = slices.DeleteFunc(slices.Clone(schemas), isProto)
 	if !token.IsIdentifier(pkg) {
 		return nil, fmt.Errorf("package: expected a Go name, got %q", pkg)
 	}
@@ -114,9 +124,33 @@ func goTypes(fsys fs.FS, pkg string, schemas []string, locked map[string]string,
 	for name := range l.files.roots {
 		g.Files = append(g.Files, name)
 	}
+	g.Files = append(g.Files, p.read...)
 	slices.Sort(g.Files)
 	g.Notes = slices.Concat(l.files.notes, l.notes, w.notes)
-	return g, nil
+	return g, g.messages(p, pkg)
+}
+
+// messages adds what comes of protocol buffers.
+func (g *Generated) messages(p *protos, pkg string) error {
+	made, err := p.generate(pkg)
+	if err != nil {
+		return err
+	}
+	g.Messages = made.files
+	maps.Copy(g.Roots, made.roots)
+	all := maps.Clone(made.files)
+	all[""] = g.Source
+	return twice(all, func(name, ident string) string {
+		if name != "" {
+			return made.from[name]
+		}
+		for place, n := range g.Names {
+			if n == ident {
+				return place
+			}
+		}
+		return "the other schemas"
+	})
 }
 
 func (w *writer) imports() string {
@@ -140,7 +174,10 @@ func (w *writer) imports() string {
 
 func stem(file string) string {
 	file = file[strings.LastIndexByte(file, '/')+1:]
-	return strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(file, ".avsc"), ".json"), ".schema")
+	for _, ending := range []string{".proto", ".avsc", ".json", ".schema"} {
+		file = strings.TrimSuffix(file, ending)
+	}
+	return file
 }
 
 type writer struct {

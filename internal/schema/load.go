@@ -1,5 +1,5 @@
-// Package schema reads JSON Schemas and those of Avro as teams have them and writes Go types that
-// Levada's codecs carry. It owns how references are followed, what a schema means as a
+// Package schema reads JSON Schemas, those of Avro and of protocol buffers as teams have them
+// and writes Go types that Levada's codecs carry. It owns how references are followed, what a schema means as a
 // type, and how types are named. It knows neither pipelines nor the network: a reference
 // that leaves the folder of the schemas is refused.
 package schema

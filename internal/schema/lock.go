@@ -30,10 +30,15 @@ type Lock struct {
 	Git      *Git      `json:"git,omitempty"`
 	// Topics have the schema of each topic, a file below the source.
 	Topics map[string]string `json:"topics"`
+	// Messages have the full name of the message of each topic with protocol buffers.
+	Messages map[string]string `json:"messages,omitempty"`
 	// Files have the SHA-256 of every schema.
 	Files map[string]string `json:"files"`
 	// Names have the Go type of every place.
 	Names map[string]string `json:"names"`
+	// Written are the Go files beside Output, of which there is one for every schema of
+	// protocol buffers that was read.
+	Written []string `json:"written,omitempty"`
 }
 
 // Registry is a schema registry and what was taken from it.
@@ -100,10 +105,10 @@ func (l *Lock) Text() ([]byte, error) {
 
 // Sync takes the topics and hashes from the folder fsys. Names stay. Where the folder has
 // topics/*.yaml the topics are those files' and their schemas stand in schemas/;
-// otherwise every *.json and *.avsc is the schema of a topic with the name of the file, or
-// every file of the pattern.
+// otherwise every *.json, *.avsc and *.proto is the schema of a topic with the name of the
+// file, or every file of the pattern.
 func (l *Lock) Sync(fsys fs.FS) error {
-	topics, err := scan(fsys, l.Pattern)
+	topics, asked, err := scan(fsys, l.Pattern)
 	if err != nil {
 		return err
 	}
@@ -111,10 +116,14 @@ func (l *Lock) Sync(fsys fs.FS) error {
 		return fmt.Errorf("%s: expected schemas at %s, got none\nhint: ** stands for folders at any depth", l.Source, l.Pattern)
 	}
 	if len(topics) == 0 {
-		return fmt.Errorf("%s: expected topics/*.yaml, *.json or *.avsc, got none of them", l.Source)
+		return fmt.Errorf("%s: expected topics/*.yaml, *.json, *.avsc or *.proto, got none of them", l.Source)
 	}
-	l.Topics = topics
-	g, err := l.generate(fsys)
+	p, messages, err := messagesOf(fsys, l.Pattern, topics, asked)
+	if err != nil {
+		return err
+	}
+	l.Topics, l.Messages = topics, messages
+	g, err := l.generate(fsys, p)
 	if err != nil {
 		return err
 	}
@@ -141,7 +150,11 @@ func (l *Lock) Generate(fsys fs.FS) (*Generated, error) {
 	if err := l.verify(fsys); err != nil {
 		return nil, err
 	}
-	g, err := l.generate(fsys)
+	p, err := readProtos(fsys, protoRoot(fsys, l.Pattern), protosOf(l.Topics))
+	if err != nil {
+		return nil, err
+	}
+	g, err := l.generate(fsys, p)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +163,10 @@ func (l *Lock) Generate(fsys fs.FS) (*Generated, error) {
 			return nil, fmt.Errorf("%s: expected a schema that is locked, got one that is not\nhint: levada schema sync", name)
 		}
 	}
-	l.Names = g.Names
+	if base := path.Base(l.Output); g.Messages[base] != nil {
+		return nil, fmt.Errorf("%s: expected a file of its own for the other types, got the one of a schema of protocol buffers", l.Output)
+	}
+	l.Names, l.Written = g.Names, slices.Sorted(maps.Keys(g.Messages))
 	return g, nil
 }
 
@@ -181,15 +197,15 @@ func (l *Lock) verify(fsys fs.FS) error {
 	return nil
 }
 
-func (l *Lock) generate(fsys fs.FS) (*Generated, error) {
+func (l *Lock) generate(fsys fs.FS, p *protos) (*Generated, error) {
 	files := slices.Sorted(maps.Values(l.Topics))
-	return goTypes(fsys, l.Package, slices.Compact(files), l.Names, rootOf(files))
+	return goTypes(fsys, l.Package, slices.Compact(files), p, l.Names, rootOf(files))
 }
 
 // rootOf is the folder that file:// names files of.
 func rootOf(files []string) string {
-	if len(files) > 0 && strings.HasPrefix(files[0], "schemas/") {
-		return "schemas"
+	if len(files) > 0 && strings.HasPrefix(files[0], schemasFolder+"/") {
+		return schemasFolder
 	}
 	return "."
 }
@@ -221,7 +237,7 @@ func PassedOver(fsys fs.FS) ([]Note, error) {
 	}
 	var out []Note
 	for _, name := range yamls {
-		file, what, err := resource(fsys, name)
+		file, what, _, err := resource(fsys, name)
 		if err != nil {
 			return nil, err
 		}
@@ -232,8 +248,10 @@ func PassedOver(fsys fs.FS) ([]Note, error) {
 	return out, nil
 }
 
-func scan(fsys fs.FS, pattern string) (map[string]string, error) {
-	topics := map[string]string{}
+// scan finds the topics of a folder and their schemas, and the messages that topics/*.yaml
+// ask for.
+func scan(fsys fs.FS, pattern string) (topics, asked map[string]string, err error) {
+	topics, asked = map[string]string{}, map[string]string{}
 	take := func(name string) error {
 		if other := topics[stem(name)]; other != "" {
 			return fmt.Errorf("topic %s: expected one schema, got %s and %s", stem(name), other, name)
@@ -241,29 +259,35 @@ func scan(fsys fs.FS, pattern string) (map[string]string, error) {
 		topics[stem(name)] = name
 		return nil
 	}
-	takes := func(name string) (bool, error) { return strings.HasSuffix(name, ".json") || isAvro(name), nil }
+	takes := func(name string) (bool, error) {
+		return strings.HasSuffix(name, ".json") || isAvro(name) || isProto(name), nil
+	}
 	if pattern != "" {
 		parts := strings.Split(pattern, "/")
 		takes = func(name string) (bool, error) { return matches(parts, strings.Split(name, "/")) }
 	} else {
 		yamls, err := fs.Glob(fsys, "topics/*.yaml")
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, name := range yamls {
-			file, _, err := resource(fsys, name)
+			file, _, message, err := resource(fsys, name)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			if file != "" {
-				topics[strings.TrimSuffix(path.Base(name), ".yaml")] = path.Join("schemas", file)
+				topic := strings.TrimSuffix(path.Base(name), ".yaml")
+				topics[topic] = path.Join(schemasFolder, file)
+				if message != "" {
+					asked[topic] = message
+				}
 			}
 		}
 		if len(yamls) > 0 {
-			return topics, nil
+			return topics, asked, nil
 		}
 	}
-	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+	err = fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() && name == VersionsFolder {
 			return fs.SkipDir
 		}
@@ -276,7 +300,7 @@ func scan(fsys fs.FS, pattern string) (map[string]string, error) {
 		}
 		return take(name)
 	})
-	return topics, err
+	return topics, asked, err
 }
 
 // matches says whether a pattern has a file; ** are folders, as many as there are.
@@ -304,48 +328,55 @@ func matches(pattern, name []string) (bool, error) {
 	return matches(pattern[1:], name[1:])
 }
 
-// resource is the schema of a topic's highest version, and of what type it is; empty where
-// that is none of those that are read.
-func resource(fsys fs.FS, name string) (file, kind string, err error) {
+// resource is the schema of a topic's highest version, of what type it is, and the message
+// of it that is named; no file where the type is none of those that are read.
+func resource(fsys fs.FS, name string) (file, kind, message string, err error) {
 	data, err := fs.ReadFile(fsys, name)
 	if err != nil {
-		return "", "", err
+		return "", "", "", err
 	}
 	doc, err := yamldoc.Parse(name, data)
 	if err != nil {
-		return "", "", err
+		return "", "", "", err
 	}
 	list := doc.Root.Get("schemas")
 	if list == nil || list.Kind != yamldoc.List || len(list.Values) == 0 {
-		return "", "", fmt.Errorf("%s: expected schemas, a list, got none", name)
+		return "", "", "", fmt.Errorf("%s: expected schemas, a list, got none", name)
 	}
 	highest := int64(-1)
 	for _, s := range list.Values {
 		if !doc.Is(s, "schemas", yamldoc.Map) {
-			return "", "", doc.Err()
+			return "", "", "", doc.Err()
 		}
 		version, what, res := s.Get("version"), s.Get("type"), s.Get("resource")
 		if version == nil || what == nil || res == nil {
-			return "", "", fmt.Errorf("%s:%d: expected version, type and resource, got a schema without one of them", name, s.Line)
+			return "", "", "", fmt.Errorf("%s:%d: expected version, type and resource, got a schema without one of them", name, s.Line)
 		}
 		n, ok := doc.Integer(version, "version", 0)
 		if !ok {
-			return "", "", doc.Err()
+			return "", "", "", doc.Err()
 		}
 		if n > highest {
-			highest, file, kind = n, "", what.Text
+			highest, file, kind, message = n, "", what.Text, ""
 			switch what.Text {
 			case "json", "msgpack":
 				file = res.Text
 			case "avro":
 				if file = res.Text; !isAvro(file) {
-					return "", "", fmt.Errorf("%s:%d: expected a schema of Avro, *.avsc, got %q", name, s.Line, file)
+					return "", "", "", fmt.Errorf("%s:%d: expected a schema of Avro, *.avsc, got %q", name, s.Line, file)
+				}
+			case "protobuf":
+				// Others name a module of Python there.
+				if m := s.Get("message"); isProto(res.Text) {
+					if file = res.Text; m != nil {
+						message = m.Text
+					}
 				}
 			}
 		}
 	}
 	if file != "" && !fs.ValidPath(file) {
-		return "", "", fmt.Errorf("%s: expected a file below schemas/, got %q", name, file)
+		return "", "", "", fmt.Errorf("%s: expected a file below schemas/, got %q", name, file)
 	}
-	return file, kind, nil
+	return file, kind, message, nil
 }

@@ -50,10 +50,18 @@ var roots = map[string]reflect.Type{
 	"weirs":          reflect.TypeFor[types.Weir](),
 }
 
+// messages are those of protocol buffers.
+var messages = map[string]reflect.Type{
+	"tides.proto#river.v1.Tide":                reflect.TypeFor[types.Tide](),
+	"tides.proto#river.v1.Instrument":          reflect.TypeFor[types.Instrument](),
+	"lamps.proto#river.v1.Lamp":                reflect.TypeFor[types.Lamp](),
+	"common/place.proto#river.v1.common.Place": reflect.TypeFor[types.Place](),
+}
+
 func TestGoldenTypes(t *testing.T) {
 	fsys := os.DirFS("testdata/repo/schemas")
 	var files []string
-	for _, pattern := range []string{"*.schema.json", "*.avsc"} {
+	for _, pattern := range []string{"*.schema.json", "*.avsc", "*.proto"} {
 		some, err := fs.Glob(fsys, pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -68,7 +76,14 @@ func TestGoldenTypes(t *testing.T) {
 	for _, n := range g.Notes {
 		notes.WriteString(n.String() + "\n")
 	}
-	for path, got := range map[string][]byte{"testdata/types/types.go": g.Source, "testdata/types/notes.txt": []byte(notes.String())} {
+	golden := map[string][]byte{"testdata/types/types.go": g.Source, "testdata/types/notes.txt": []byte(notes.String())}
+	for name, text := range g.Messages {
+		golden["testdata/types/"+name] = text
+	}
+	if len(g.Messages) != 3 {
+		t.Errorf("expected a file for each of three schemas, got %v", slices.Sorted(maps.Keys(g.Messages)))
+	}
+	for path, got := range golden {
 		if *update {
 			if err := os.WriteFile(path, got, 0o644); err != nil {
 				t.Fatal(err)
@@ -77,6 +92,12 @@ func TestGoldenTypes(t *testing.T) {
 		if want, err := os.ReadFile(path); err != nil || !bytes.Equal(want, got) {
 			t.Errorf("%s is not current (%v):\n%s\nhint: go test ./internal/schema -update", path, err, got)
 		}
+	}
+	for root, typ := range messages {
+		if g.Roots[root] != typ.Name() {
+			t.Errorf("%s: expected %s, got %q", root, typ.Name(), g.Roots[root])
+		}
+		delete(g.Roots, root)
 	}
 	for file, name := range g.Roots {
 		// The name of an alias is not in reflect.

@@ -24,6 +24,7 @@ var expressions = map[string]string{
 	Std:                                        "BSD-3-Clause",
 	"github.com/levada-io/levada":              "Apache-2.0",
 	"github.com/alecthomas/kong":               "MIT",
+	"github.com/bufbuild/protocompile":         "Apache-2.0",
 	"github.com/klauspost/compress":            "Apache-2.0 AND BSD-3-Clause AND MIT",
 	"github.com/pierrec/lz4/v4":                "BSD-3-Clause",
 	"github.com/santhosh-tekuri/jsonschema/v6": "Apache-2.0",

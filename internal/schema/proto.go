@@ -1,0 +1,321 @@
+package schema
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/bufbuild/protocompile"
+	"github.com/bufbuild/protocompile/reporter"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// schemasFolder is where topics/*.yaml have their schemas.
+const schemasFolder = "schemas"
+
+func isProto(file string) bool { return strings.HasSuffix(file, ".proto") }
+
+// protos are the files of protocol buffers of one folder, read together: they import each
+// other and share one set of names.
+type protos struct {
+	root  string // the folder within fsys that imports are relative to
+	files map[string]protoreflect.FileDescriptor
+	// read are all files of the folder that were read, those that are only imported, too,
+	// each behind the ones that it imports. The library's own are not among them.
+	read []string
+	uses map[string]bool // those that another one imports
+}
+
+// protoRoot is the folder that imports are relative to.
+func protoRoot(fsys fs.FS, pattern string) string {
+	if yamls, err := fs.Glob(fsys, "topics/*.yaml"); pattern == "" && err == nil && len(yamls) > 0 {
+		return schemasFolder
+	}
+	return "."
+}
+
+// readProtos reads the files, of fsys, and what they import.
+//
+// # Errors
+//
+// The first mistake, in the order of files and lines.
+func readProtos(fsys fs.FS, root string, files []string) (*protos, error) {
+	p := &protos{root: root, files: map[string]protoreflect.FileDescriptor{}, uses: map[string]bool{}}
+	if len(files) == 0 {
+		return p, nil
+	}
+	in := &protoSource{fsys: fsys, root: root, library: protocompile.WithStandardImports(nowhere{}), texts: map[string][]byte{}, wrong: map[string]error{}}
+	var names []string
+	for _, file := range files {
+		name := file
+		if root != "." {
+			name = strings.TrimPrefix(file, root+"/")
+		}
+		names = append(names, name)
+		// One that is asked for has its error by itself, whoever else imports it.
+		if _, err := in.open(name); err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(names)
+	var found []reporter.ErrorWithPos
+	compiler := protocompile.Compiler{
+		Resolver:       in,
+		SourceInfoMode: protocompile.SourceInfoStandard,
+		Reporter: reporter.NewReporter(func(err reporter.ErrorWithPos) error {
+			found = append(found, err)
+			return nil
+		}, nil),
+	}
+	linked, err := compiler.Compile(context.Background(), names...)
+	if len(found) > 0 {
+		return nil, in.first(found)
+	}
+	if err != nil {
+		return nil, in.explain(err)
+	}
+	var visit func(d protoreflect.FileDescriptor)
+	seen := map[string]bool{}
+	visit = func(d protoreflect.FileDescriptor) {
+		if seen[d.Path()] {
+			return
+		}
+		seen[d.Path()] = true
+		for i := range d.Imports().Len() {
+			imported := d.Imports().Get(i).FileDescriptor
+			p.uses[path.Join(root, imported.Path())] = true
+			visit(imported)
+		}
+		if file := path.Join(root, d.Path()); in.has(d.Path()) {
+			p.files[file] = d
+			p.read = append(p.read, file)
+		}
+	}
+	for _, f := range linked {
+		visit(f)
+	}
+	return p, nil
+}
+
+// nowhere has no file.
+type nowhere struct{}
+
+func (nowhere) FindFileByPath(string) (protocompile.SearchResult, error) {
+	return protocompile.SearchResult{}, fs.ErrNotExist
+}
+
+// protoSource hands out files of a folder. Whoever compiles asks from several goroutines.
+type protoSource struct {
+	fsys    fs.FS
+	root    string
+	library protocompile.Resolver // has google/protobuf/timestamp.proto and its like
+
+	mu    sync.Mutex
+	texts map[string][]byte
+	wrong map[string]error // of files that are not fit to be read
+}
+
+func (s *protoSource) FindFileByPath(name string) (protocompile.SearchResult, error) {
+	// The library's own come first, whatever the folder has: Go has their types, once.
+	if found, err := s.library.FindFileByPath(name); err == nil {
+		return found, nil
+	}
+	text, err := s.open(name)
+	if err != nil {
+		return protocompile.SearchResult{}, err
+	}
+	return protocompile.SearchResult{Source: bytes.NewReader(text)}, nil
+}
+
+func (s *protoSource) has(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.texts[name] != nil
+}
+
+func (s *protoSource) open(name string) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if text := s.texts[name]; text != nil {
+		return text, nil
+	}
+	if err := s.wrong[name]; err != nil {
+		return nil, err
+	}
+	text, err := s.load(name)
+	if err != nil {
+		s.wrong[name] = err
+		return nil, err
+	}
+	s.texts[name] = text
+	return text, nil
+}
+
+func (s *protoSource) load(name string) ([]byte, error) {
+	file := path.Join(s.root, name)
+	if !fs.ValidPath(name) { // also of what is one file under two names
+		return nil, fmt.Errorf("%s: expected a file of this folder by its plain name, got one that leaves it or has another name", name)
+	}
+	f, err := s.fsys.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: expected a schema, got none: %w", file, err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, MaxBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: expected a schema: %w", file, err)
+	}
+	if len(text) > MaxBytes {
+		return nil, fmt.Errorf("%s: expected at most %d bytes, got more", file, MaxBytes)
+	}
+	if line := tooDeep(text); line > 0 {
+		return nil, fmt.Errorf("%s:%d: expected at most %d levels, got more", file, line, MaxDepth)
+	}
+	if text == nil {
+		text = []byte{}
+	}
+	return text, nil
+}
+
+// tooDeep is the line on which brackets are deeper in each other than schemas may be; 0
+// where they are not. Who reads a file goes down with its levels, so that has to be known
+// before.
+func tooDeep(text []byte) int {
+	line, depth := 1, 0
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; c {
+		case '\n':
+			line++
+		case '{', '[', '(', '<':
+			if depth++; depth > MaxDepth {
+				return line
+			}
+		case '}', ']', ')', '>':
+			depth = max(depth-1, 0)
+		case '"', '\'':
+			// A text ends on its line.
+			for i++; i < len(text) && text[i] != c && text[i] != '\n'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+			if i < len(text) && text[i] == '\n' {
+				line++
+			}
+		case '/':
+			switch {
+			case bytes.HasPrefix(text[i:], []byte("//")):
+				end := bytes.IndexByte(text[i:], '\n')
+				if end < 0 {
+					return 0
+				}
+				i += end - 1
+			case bytes.HasPrefix(text[i:], []byte("/*")):
+				end := bytes.Index(text[i+2:], []byte("*/"))
+				if end < 0 {
+					return 0
+				}
+				line += bytes.Count(text[i:i+2+end], []byte("\n"))
+				i += end + 3
+			}
+		}
+	}
+	return 0
+}
+
+// first is the mistake that a reader meets first.
+func (s *protoSource) first(found []reporter.ErrorWithPos) error {
+	slices.SortStableFunc(found, func(a, b reporter.ErrorWithPos) int {
+		p, q := a.GetPosition(), b.GetPosition()
+		return cmp.Or(cmp.Compare(p.Filename, q.Filename), cmp.Compare(p.Line, q.Line), cmp.Compare(p.Col, q.Col), cmp.Compare(a.Error(), b.Error()))
+	})
+	return s.explain(found[0])
+}
+
+// explain is an error of the compiler with the names that files have in the folder.
+func (s *protoSource) explain(err error) error {
+	placed, ok := errors.AsType[reporter.ErrorWithPos](err)
+	if !ok {
+		return err
+	}
+	at, hint := placed.GetPosition(), ""
+	if errors.Is(err, fs.ErrNotExist) {
+		hint = "\nhint: imports are relative to the folder of the schemas"
+		if s.root != "." {
+			hint = "\nhint: imports are relative to " + s.root + "/"
+		}
+	}
+	return fmt.Errorf("%s:%d:%d: %w%s", path.Join(s.root, at.Filename), at.Line, at.Col, placed.Unwrap(), hint)
+}
+
+// message is the message of a topic whose schema is file: the one that is asked for by its
+// name or full name, else the only one of the file, else the one that is called as the
+// topic is.
+func (p *protos) message(topic, file, asked string) (protoreflect.MessageDescriptor, error) {
+	d := p.files[file]
+	if d == nil {
+		return nil, fmt.Errorf("BUG: %s was not read", file)
+	}
+	var names []string
+	all := d.Messages()
+	for i := range all.Len() {
+		m := all.Get(i)
+		names = append(names, string(m.Name()))
+		if asked == string(m.Name()) || asked == string(m.FullName()) || asked == "" && (all.Len() == 1 || string(m.Name()) == pascal(topic)) {
+			return m, nil
+		}
+	}
+	switch {
+	case len(names) == 0:
+		return nil, fmt.Errorf("%s: expected the message of topic %s, got a file without messages", file, topic)
+	case asked != "":
+		return nil, fmt.Errorf("%s: expected the message %s of topic %s, got %s", file, asked, topic, strings.Join(names, ", "))
+	}
+	return nil, fmt.Errorf("%s: expected one message, or one that is called %s, for topic %s, got %s\nhint: topics/*.yaml names the one with message; a pattern takes the files that are topics", file, pascal(topic), topic, strings.Join(names, ", "))
+}
+
+// messagesOf takes the messages of those topics whose schema is a file of protocol
+// buffers; asked has the names that topics/*.yaml have for them. In a folder of plain
+// files, one that others import is no topic where it has no message for it.
+func messagesOf(fsys fs.FS, pattern string, topics, asked map[string]string) (*protos, map[string]string, error) {
+	root := protoRoot(fsys, pattern)
+	p, err := readProtos(fsys, root, protosOf(topics))
+	if err != nil {
+		return nil, nil, err
+	}
+	out := map[string]string{}
+	for topic, file := range topics {
+		if !isProto(file) {
+			continue
+		}
+		m, err := p.message(topic, file, asked[topic])
+		switch {
+		case err == nil:
+			out[topic] = string(m.FullName())
+		case root == "." && pattern == "" && p.uses[file]:
+			delete(topics, topic)
+		default:
+			return nil, nil, err
+		}
+	}
+	return p, out, nil
+}
+
+// protosOf are the files of protocol buffers among those of topics.
+func protosOf(topics map[string]string) (files []string) {
+	for _, file := range topics {
+		if isProto(file) && !slices.Contains(files, file) {
+			files = append(files, file)
+		}
+	}
+	slices.Sort(files)
+	return files
+}
