@@ -74,7 +74,9 @@ func (d *TextDecoder) Value(src []byte, p unsafe.Pointer) error {
 	defer d.parsers.put(ps)
 	lent := d.bare || d.glimpse && len(src) > 512
 	if !lent {
-		src = append([]byte(nil), src...)
+		own := make([]byte, len(src))
+		copy(own, src)
+		src = own
 	}
 	ps.reset(src, ps.spare[:0])
 	ps.strict, ps.lent = d.strict, lent
@@ -104,14 +106,30 @@ func (p *parser) goValue(t *memType, q unsafe.Pointer) error {
 
 // goText reads a string. It aliases p.src, unless something in it is escaped.
 func (p *parser) goText() (string, error) {
+	i := p.pos + 1
+	if end := closing(p.src, i); end >= 0 {
+		p.pos = end + 1
+		return p.kept(i, end), nil
+	}
+	return p.goAnyText()
+}
+
+// kept is src[from:to] as a string that may be kept.
+func (p *parser) kept(from, to int) string {
+	if p.lent {
+		return string(p.src[from:to])
+	}
+	return asText(p.src[from:to])
+}
+
+// goAnyText reads a string whatever is in it.
+func (p *parser) goAnyText() (string, error) {
 	src := p.src[p.pos+1:]
 	n, wide := plain(src)
 	if n < len(src) && src[n] == '"' && (!wide || utf8.Valid(src[:n])) {
+		from := p.pos + 1
 		p.pos += n + 2
-		if p.lent {
-			return string(src[:n]), nil
-		}
-		return asText(src[:n]), nil
+		return p.kept(from, from+n), nil
 	}
 	b, k, problem := appendUnquoted(nil, src, p.strict)
 	p.pos += 1 + k
@@ -132,20 +150,10 @@ func (p *parser) goBare(t *memType, q unsafe.Pointer) error {
 		return err
 	case memInt64, memUint64, memInt8, memInt16, memInt32, memUint8, memUint16, memUint32:
 		v, err := p.integerValue(t.node.kind)
-		if err != nil {
-			return err
+		if err == nil {
+			t.op.store(v, q)
 		}
-		switch t.op {
-		case memInt8, memUint8:
-			*(*uint8)(q) = uint8(v)
-		case memInt16, memUint16:
-			*(*uint16)(q) = uint16(v)
-		case memInt32, memUint32:
-			*(*uint32)(q) = uint32(v)
-		default:
-			*(*uint64)(q) = v
-		}
-		return nil
+		return err
 	case memFloat64:
 		v, err := p.floatValue(kFloat64)
 		*(*float64)(q) = v
@@ -270,9 +278,9 @@ func (p *parser) goObject(t *memType, q unsafe.Pointer) error {
 	for more {
 		i := -1
 		var key []byte
-		if next < len(n.fields) && strings.HasPrefix(asText(p.src[p.pos:]), n.fields[next].quoted) {
+		if next < len(t.fields) && strings.HasPrefix(asText(p.src[p.pos:]), t.fields[next].quoted) {
 			i = next
-			p.pos += len(n.fields[next].quoted)
+			p.pos += len(t.fields[next].quoted)
 			p.space()
 		} else {
 			var err error
@@ -301,6 +309,10 @@ func (p *parser) goObject(t *memType, q unsafe.Pointer) error {
 				err = p.goMember(f, r)
 			case f.op == memString && p.peek() == '"':
 				*(*string)(r), err = p.goText()
+			case f.op == memInt64 || f.op == memUint64:
+				*(*uint64)(r), err = p.integerValue(kind(f.op))
+			case f.op == memFloat64:
+				*(*float64)(r), err = p.floatValue(kFloat64)
 			default:
 				err = p.goBare(f.typ, r)
 			}
@@ -320,24 +332,33 @@ func (p *parser) goObject(t *memType, q unsafe.Pointer) error {
 				return err // the member has no name that the author knows
 			}
 		}
-		var err error
-		if more, err = p.more('}'); err != nil {
-			return err
+		if !p.comma() {
+			var err error
+			if more, err = p.more('}'); err != nil {
+				return err
+			}
 		}
 	}
+	return p.goWhole(t, q, &seen, begin, extra)
+}
+
+// goWhole ends an object all of whose members have been read: those that were seen, and
+// the entries from extra on, which stand in dst from begin.
+func (p *parser) goWhole(t *memType, q unsafe.Pointer, seen *marks, begin, extra int) error {
 	p.depth--
-	for i := range n.fields {
-		if !n.fields[i].optional && !seen.has(i) {
-			return missing(&n.fields[i])
+	if n := t.node; !seen.all(&n.required) {
+		for i := range n.fields {
+			if !n.fields[i].optional && !seen.has(i) {
+				return missing(&n.fields[i])
+			}
 		}
 	}
-	if len(p.entries) > extra {
-		if err := p.goExtra(t.extra, extra, unsafe.Add(q, t.extra.offset)); err != nil {
-			return err
-		}
-		p.entries, p.dst = p.entries[:extra], p.dst[:begin]
+	if len(p.entries) == extra {
+		return nil
 	}
-	return nil
+	err := p.goExtra(t.extra, extra, unsafe.Add(q, t.extra.offset))
+	p.entries, p.dst = p.entries[:extra], p.dst[:begin]
+	return err
 }
 
 // goMember reads a member that may be null or absent.
@@ -491,30 +512,70 @@ func (p *parser) goMap(t *memType, q unsafe.Pointer) error {
 	return err
 }
 
-// goStrings reads the entries of a map first, so that the map is made in its size.
+// goStrings reads the entries of a map first, so that the map is made in its size. The
+// first ones wait on the stack: a collector at work has to be told of what is written to
+// the heap, and most maps are small.
 func (p *parser) goStrings(more bool) (map[string]string, error) {
-	base := len(p.strings)
+	var few [8]entry[string]
+	n := 0
 	for more {
-		key, err := p.goName()
-		if err != nil {
+		e := entry[string]{}
+		if at, ok := p.plainPair(); ok {
+			e.key, e.value = p.kept(at.key, at.keyEnd), p.kept(at.from, at.to)
+			p.pos = at.to + 1
+		} else if err := p.goString(&e); err != nil {
 			return nil, err
 		}
-		if p.peek() != '"' {
-			return nil, inMember(p.mismatch("string"), key)
+		if n < len(few) {
+			few[n] = e
+			n++
+		} else {
+			p.strings = append(p.strings, e)
 		}
-		v, err := p.goText()
-		if err != nil {
-			return nil, inMember(err, key)
-		}
-		p.strings = append(p.strings, entry[string]{key, v})
-		if more, err = p.more('}'); err != nil {
-			return nil, err
+		if !p.comma() {
+			var err error
+			if more, err = p.more('}'); err != nil {
+				return nil, err
+			}
 		}
 	}
-	m, err := toMap(p.strings[base:], p.strict)
-	clear(p.strings[base:])
-	p.strings = p.strings[:base]
+	m := make(map[string]string, n+len(p.strings))
+	err := intoMap(m, few[:n], p.strict)
+	if err == nil && len(p.strings) > 0 {
+		err = intoMap(m, p.strings, p.strict)
+		clear(p.strings)
+		p.strings = p.strings[:0]
+	}
 	return m, err
+}
+
+// plainPair says where the entry of a map of strings stands, if it is as it mostly is:
+// without white space, and with nothing in it that stands for something else.
+func (p *parser) plainPair() (at span, ok bool) {
+	src, i := p.src, p.pos+1
+	if i >= len(src) || src[i-1] != '"' {
+		return at, false
+	}
+	end := closing(src, i)
+	if end < 0 || len(src)-end < 4 || src[end+1] != ':' || src[end+2] != '"' {
+		return at, false
+	}
+	last := closing(src, end+3)
+	return span{i, end, end + 3, last}, last >= 0
+}
+
+// goString reads the entry of a map of strings, whatever it looks like.
+func (p *parser) goString(e *entry[string]) (err error) {
+	if e.key, err = p.goName(); err != nil {
+		return err
+	}
+	if p.peek() != '"' {
+		return inMember(p.mismatch("string"), e.key)
+	}
+	if e.value, err = p.goText(); err != nil {
+		return inMember(err, e.key)
+	}
+	return nil
 }
 
 func (p *parser) goAnys(more bool) (map[string]any, error) {
@@ -533,21 +594,23 @@ func (p *parser) goAnys(more bool) (map[string]any, error) {
 			return nil, err
 		}
 	}
-	m, err := toMap(p.anys[base:], p.strict)
+	m := make(map[string]any, len(p.anys)-base)
+	err := intoMap(m, p.anys[base:], p.strict)
 	clear(p.anys[base:])
 	p.anys = p.anys[:base]
 	return m, err
 }
 
-func toMap[V any](list []entry[V], strict bool) (map[string]V, error) {
-	m := make(map[string]V, len(list))
+// intoMap writes entries into a map; strict, they have names that are new to it.
+func intoMap[V any](m map[string]V, list []entry[V], strict bool) error {
+	had := len(m)
 	for i := range list {
 		m[list[i].key] = list[i].value
-		if strict && len(m) <= i {
-			return nil, inMember(errorf("member comes twice"), list[i].key)
+		if strict && len(m) <= had+i {
+			return inMember(errorf("member comes twice"), list[i].key)
 		}
 	}
-	return m, nil
+	return nil
 }
 
 // goName reads the name of an entry and the colon.

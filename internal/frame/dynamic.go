@@ -248,6 +248,11 @@ func (m *marks) has(i int) bool {
 	return m.more[i]
 }
 
+// all says that every mark of others is here, as far as it takes no looking for.
+func (m *marks) all(others *marks) bool {
+	return others.few[0]&^m.few[0]|others.few[1]&^m.few[1]|others.few[2]&^m.few[2]|others.few[3]&^m.few[3] == 0 && others.more == nil
+}
+
 // complete is the error of a required member that has not come.
 func (d *decType) complete(seen *marks) error {
 	for i := range d.members {

@@ -89,6 +89,7 @@ type node struct {
 	elems    []*node // of a tuple or union
 	fields   []field
 	byName   map[string]int
+	required marks     // of the fields
 	konst    *constant // of a constant
 	min      int       // bytes of the smallest value, without its presence byte
 }
@@ -271,6 +272,9 @@ func (c *compiler) node(t plan.Type, depth int) (*node, error) {
 				return nil, fmt.Errorf("%s: member %q: %w", describe(name), f.Name, err)
 			}
 			n.byName[f.Name] = i
+			if !f.Optional {
+				n.required.set(i)
+			}
 			n.fields[i] = field{name: f.Name, quoted: string(q) + ":", node: child, optional: f.Optional, omit: omit}
 			if f.Rules != "" {
 				if n.fields[i].rules, err = c.rules(child, f); err != nil {

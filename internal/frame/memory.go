@@ -41,6 +41,20 @@ const (
 	memUnion // an interface, of variants
 )
 
+// store writes an integer, which fits, where it lies in memory.
+func (op memOp) store(v uint64, p unsafe.Pointer) {
+	switch op {
+	case memInt8, memUint8:
+		*(*uint8)(p) = uint8(v)
+	case memInt16, memUint16:
+		*(*uint16)(p) = uint16(v)
+	case memInt32, memUint32:
+		*(*uint32)(p) = uint32(v)
+	default:
+		*(*uint64)(p) = v
+	}
+}
+
 // memType is a Go type as it lies in memory: what the encoder reads, and what JSON is
 // read into.
 type memType struct {
@@ -68,6 +82,7 @@ type memField struct {
 	zero     func(p unsafe.Pointer) bool // with omitZero
 	typ      *memType
 	name     string
+	quoted   string  // "name": as JSON has it
 	opt      bool    // of three states
 	state    uintptr // where that is, from the offset
 }
@@ -182,7 +197,7 @@ func (c *memCompiler) compile(t reflect.Type, n *node) (*memType, error) {
 			if err != nil {
 				return nil, err
 			}
-			e.fields[i] = memField{offset: gf.offset, op: fe.op, presence: nf.presence(), omit: nf.omit, typ: fe, name: nf.name, opt: gf.opt, state: gf.state}
+			e.fields[i] = memField{offset: gf.offset, op: fe.op, presence: nf.presence(), omit: nf.omit, typ: fe, name: nf.name, quoted: nf.quoted, opt: gf.opt, state: gf.state}
 			if nf.rules != nil {
 				e.fields[i].holds = nf.inMemory(gf)
 			}

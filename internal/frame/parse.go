@@ -358,6 +358,10 @@ func (p *parser) name() ([]byte, error) {
 }
 
 func (p *parser) colon() error {
+	if i := p.pos + 1; i < len(p.src) && p.src[i-1] == ':' && p.src[i] > ' ' {
+		p.pos = i
+		return nil
+	}
 	p.space()
 	if p.peek() != ':' {
 		return p.syntax("':'")
@@ -367,10 +371,20 @@ func (p *parser) colon() error {
 	return nil
 }
 
+// comma reads a comma with the next element right behind it, which is what mostly stands
+// behind one. It is small enough to be inlined.
+func (p *parser) comma() bool {
+	i := p.pos + 1
+	if i < len(p.src) && p.src[i-1] == ',' && p.src[i] > ' ' {
+		p.pos = i
+		return true
+	}
+	return false
+}
+
 // more reads what stands behind an element: true where another one follows.
 func (p *parser) more(end byte) (bool, error) {
-	if i := p.pos + 1; i < len(p.src) && p.src[i-1] == ',' && p.src[i] > ' ' {
-		p.pos = i
+	if p.comma() {
 		return true, nil
 	}
 	p.space()
@@ -456,20 +470,25 @@ func (p *parser) integer(k kind) error {
 
 // integerValue reads an integer; a negative one comes as two's complement.
 func (p *parser) integerValue(k kind) (uint64, error) {
-	from := p.pos
-	c := p.peek()
-	if c-'1' < 9 {
-		// Up to 18 digits of a positive number fit every integer of 64 bits.
-		src, i, v := p.src, from+1, uint64(c-'0')
-		for i < len(src) && src[i]-'0' <= 9 && i < from+18 {
+	// Up to 18 digits of a positive number fit every integer of 64 bits. Behind a zero
+	// there is no other.
+	if src, i := p.src, p.pos; i < len(src) && src[i]-'0' <= 9 {
+		v := uint64(src[i] - '0')
+		for i++; v > 0 && i < len(src) && src[i]-'0' <= 9; i++ {
 			v = v*10 + uint64(src[i]-'0')
-			i++
 		}
-		if i < len(src) && v <= maxOf[k] && (src[i] == ',' || src[i] == '}' || src[i] == ']') {
+		if i < len(src) && i-p.pos <= 18 && v <= maxOf[k] && (src[i] == ',' || src[i] == '}' || src[i] == ']') {
 			p.pos = i
 			return v, nil
 		}
 	}
+	return p.anyInteger(k)
+}
+
+// anyInteger reads an integer whatever it looks like.
+func (p *parser) anyInteger(k kind) (uint64, error) {
+	from := p.pos
+	c := p.peek()
 	if c != '-' && c-'0' > 9 {
 		return 0, p.mismatch("integer")
 	}
@@ -518,6 +537,11 @@ func (p *parser) float(k kind) error {
 }
 
 func (p *parser) floatValue(k kind) (float64, error) {
+	if k == kFloat64 {
+		if v, ok := p.decimal(); ok {
+			return v, nil
+		}
+	}
 	from := p.pos
 	if c := p.peek(); c != '-' && c-'0' > 9 {
 		return 0, p.mismatch("number")
@@ -529,8 +553,6 @@ func (p *parser) floatValue(k kind) (float64, error) {
 	bits := 64
 	if k == kFloat32 {
 		bits = 32
-	} else if v, ok := exact(word); ok {
-		return v, nil
 	}
 	v, err := strconv.ParseFloat(asText(word), bits)
 	if err != nil {
@@ -541,38 +563,46 @@ func (p *parser) floatValue(k kind) (float64, error) {
 
 var powers = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22}
 
-// exact converts a short decimal without exponent: digits below 2^53 over a power of
-// ten that a double holds give one correctly rounded division.
-func exact(word []byte) (float64, bool) {
-	if len(word) > 17 {
+// decimal reads a short number without exponent in one go: digits below 2^53 over a power
+// of ten that a double holds give one correctly rounded division. Nothing is read where
+// something else stands.
+func (p *parser) decimal() (float64, bool) {
+	src, i := p.src, p.pos
+	minus := i < len(src) && src[i] == '-'
+	if minus {
+		i++
+	}
+	from, v := i, uint64(0)
+	for i < len(src) && src[i]-'0' <= 9 {
+		v = v*10 + uint64(src[i]-'0')
+		i++
+	}
+	digits, behind := i-from, 0
+	if digits == 0 || digits > 1 && src[from] == '0' {
 		return 0, false
 	}
-	var v uint64
-	point := -1
-	digits := word
-	if word[0] == '-' {
-		digits = word[1:]
-	}
-	for i, c := range digits {
-		if d := c - '0'; d <= 9 {
-			v = v*10 + uint64(d)
-			continue
+	if i < len(src) && src[i] == '.' {
+		i++
+		point := i
+		for i < len(src) && src[i]-'0' <= 9 {
+			v = v*10 + uint64(src[i]-'0')
+			i++
 		}
-		if c != '.' {
+		if behind = i - point; behind == 0 {
 			return 0, false
 		}
-		point = i
 	}
-	if v >= 1<<53 {
-		return 0, false
+	if digits+behind > 19 || v >= 1<<53 || i < len(src) && src[i]|0x20 == 'e' {
+		return 0, false // more than 19 digits may have run over
 	}
 	f := float64(v)
-	if point >= 0 {
-		f /= powers[len(digits)-point-1]
+	if behind > 0 {
+		f /= powers[behind]
 	}
-	if len(digits) < len(word) {
+	if minus {
 		f = -f
 	}
+	p.pos = i
 	return f, true
 }
 
@@ -640,15 +670,7 @@ func (p *parser) object(n *node) error {
 		switch {
 		case i >= 0:
 			if inOrder && i != next {
-				for next < i && n.fields[next].optional {
-					p.slots[base+next].from = len(p.dst)
-					p.dst = append(p.dst, absent)
-					next++
-				}
-				if i != next {
-					inOrder = false
-					p.leaveOrder(base, next)
-				}
+				inOrder = p.jump(n, base, next, i)
 			}
 			if p.strict && !inOrder && p.came(base+i, &n.fields[i]) {
 				return inMember(errorf("member comes twice"), n.fields[i].name)
@@ -681,8 +703,32 @@ func (p *parser) object(n *node) error {
 			return err
 		}
 	}
-	p.depth--
 	if !inOrder {
+		next = -1
+	}
+	return p.closeObject(n, begin, base, extra, next)
+}
+
+// jump is told of member i where next would have come in order. Where all between are
+// optional they are absent, and i is in order; otherwise nothing is from here on.
+func (p *parser) jump(n *node, base, next, i int) (inOrder bool) {
+	for next < i && n.fields[next].optional {
+		p.slots[base+next].from = len(p.dst)
+		p.dst = append(p.dst, absent)
+		next++
+	}
+	if i == next {
+		return true
+	}
+	p.leaveOrder(base, next)
+	return false
+}
+
+// closeObject ends an object all of whose members have been read; from next on there were none,
+// or next is below zero and they came out of order.
+func (p *parser) closeObject(n *node, begin, base, extra, next int) error {
+	p.depth--
+	if next < 0 {
 		return p.restore(n, begin, base, extra)
 	}
 	for ; next < len(n.fields); next++ {
@@ -1012,7 +1058,10 @@ func (p *parser) anyNumber() (tag, uint64, error) {
 			return tagInt, -v, nil
 		}
 	}
-	v, ok := exact(word)
+	end := p.pos
+	p.pos = from
+	v, ok := p.decimal()
+	p.pos = end
 	if !ok {
 		if v, err = strconv.ParseFloat(asText(word), 64); err != nil {
 			return 0, 0, errorf("expected float64, got %s", shorten(word))

@@ -48,6 +48,25 @@ func plain(b []byte) (n int, wide bool) {
 	return n, high&each80 != 0
 }
 
+// closing is where the quote stands that ends the string whose first byte is src[i], if
+// all between is ASCII and stands for itself; otherwise below zero: somebody has to look
+// closer, as at what lies in the last bytes of src.
+func closing(src []byte, i int) int {
+	for len(src)-i >= 8 {
+		x := le.Uint64(src[i:])
+		// Bit 7 is set in bytes from 0x80 on, and in the first other one that special
+		// would find: a borrow comes only from one that is marked.
+		if m := (x | (x - each01*0x20) | (x ^ (each01 * '"') - each01) | (x ^ (each01 * '\\') - each01)) & each80; m != 0 {
+			if i += bits.TrailingZeros64(m) >> 3; src[i] == '"' {
+				return i
+			}
+			return -1
+		}
+		i += 8
+	}
+	return -1
+}
+
 // appendQuoted appends s as a JSON string in the shortest form, as encoding/json/v2
 // does; a byte that is no UTF-8 becomes U+FFFD.
 func appendQuoted(dst, s []byte) []byte {

@@ -623,15 +623,7 @@ func (u unpacker) object(n *node) error {
 		case known:
 			f := &n.fields[i]
 			if inOrder && i != next {
-				for next < i && n.fields[next].optional {
-					u.slots[base+next].from = len(u.dst)
-					u.dst = append(u.dst, absent)
-					next++
-				}
-				if i != next {
-					inOrder = false
-					u.leaveOrder(base, next)
-				}
+				inOrder = u.jump(n, base, next, i)
 			}
 			if u.strict && !inOrder && u.came(base+i, f) {
 				return inMember(errorf("member comes twice"), f.name)
@@ -660,22 +652,10 @@ func (u unpacker) object(n *node) error {
 			}
 		}
 	}
-	u.depth--
 	if !inOrder {
-		return u.restore(n, begin, base, extra)
+		next = -1
 	}
-	for ; next < len(n.fields); next++ {
-		f := &n.fields[next]
-		if !f.optional {
-			return missing(f)
-		}
-		u.dst = append(u.dst, absent)
-	}
-	if n.extra {
-		u.dst = le.AppendUint32(u.dst, 0)
-	}
-	u.slots = u.slots[:base]
-	return nil
+	return u.closeObject(n, begin, base, extra, next)
 }
 
 // member reads the value of a member with its presence byte.

@@ -130,20 +130,10 @@ func (u unpacker) goBare(t *memType, q unsafe.Pointer) error {
 		return err
 	case memInt64, memUint64, memInt8, memInt16, memInt32, memUint8, memUint16, memUint32:
 		v, err := u.integer(t.node.kind)
-		if err != nil {
-			return err
+		if err == nil {
+			t.op.store(v, q)
 		}
-		switch t.op {
-		case memInt8, memUint8:
-			*(*uint8)(q) = uint8(v)
-		case memInt16, memUint16:
-			*(*uint16)(q) = uint16(v)
-		case memInt32, memUint32:
-			*(*uint32)(q) = uint32(v)
-		default:
-			*(*uint64)(q) = v
-		}
-		return nil
+		return err
 	case memFloat64:
 		v, err := u.float(kFloat64)
 		*(*float64)(q) = v
@@ -292,19 +282,7 @@ func (u unpacker) goObject(t *memType, q unsafe.Pointer) error {
 			return err
 		}
 	}
-	u.depth--
-	for i := range n.fields {
-		if !n.fields[i].optional && !seen.has(i) {
-			return missing(&n.fields[i])
-		}
-	}
-	if len(u.entries) > extra {
-		if err := u.goExtra(t.extra, extra, unsafe.Add(q, t.extra.offset)); err != nil {
-			return err
-		}
-		u.entries, u.dst = u.entries[:extra], u.dst[:begin]
-	}
-	return nil
+	return u.goWhole(t, q, &seen, begin, extra)
 }
 
 // goMember reads a member that may be nil or absent.
