@@ -71,15 +71,14 @@ func (t *memType) texts(open map[*memType]bool) (n int, ok bool) {
 // An *Error with the path. What the value is then is undefined.
 func (d *TextDecoder) Value(src []byte, p unsafe.Pointer) error {
 	ps := d.parsers.get()
-	defer d.parsers.put(ps)
-	lent := d.bare || d.glimpse && len(src) > 512
-	if !lent {
+	ps.strict, ps.lent = d.strict, d.bare || d.glimpse && len(src) > 512
+	if ps.lent {
+		ps.src = src
+	} else {
 		own := make([]byte, len(src))
 		copy(own, src)
-		src = own
+		ps.src = own
 	}
-	ps.reset(src, ps.spare[:0])
-	ps.strict, ps.lent = d.strict, lent
 	err := ps.begin()
 	if err == nil {
 		err = ps.goValue(d.root, p)
@@ -87,7 +86,7 @@ func (d *TextDecoder) Value(src []byte, p unsafe.Pointer) error {
 	if err == nil {
 		err = ps.end()
 	}
-	ps.spare = ps.dst
+	d.parsers.keep(ps)
 	return err
 }
 

@@ -45,7 +45,7 @@ func (l *Layout) ParseJSON(dst, src []byte) ([]byte, error) {
 type parser struct {
 	src   []byte
 	pos   int
-	dst   []byte
+	dst   []byte // of who reads straight into values, room for what goes by way of a frame
 	depth int
 	ahead int // bytes that were looked at to tell variants apart
 
@@ -57,7 +57,6 @@ type parser struct {
 	entries []span
 	key     []byte
 	scratch []byte
-	spare   []byte // dst of a TextDecoder
 	strings []entry[string]
 	anys    []entry[any]
 	seed    maphash.Seed
@@ -87,15 +86,28 @@ func (p *parser) reset(src, dst []byte) {
 	p.slots, p.entries = p.slots[:0], p.entries[:0]
 }
 
+// put takes a parser back whose dst is the caller's.
 func (p *pool) put(v *parser) {
-	v.reset(nil, nil)
+	v.dst = nil
+	p.keep(v)
+}
+
+// keep takes a parser back with its dst. It writes no pointer that is what it was: a
+// collector at work has to be told of each.
+func (p *pool) keep(v *parser) {
+	v.src, v.pos, v.depth, v.ahead = nil, 0, 0, 0
+	v.dst, v.slots, v.entries = v.dst[:0], v.slots[:0], v.entries[:0]
 	v.strict, v.lent = false, false
-	clear(v.strings) // what an error has left
-	clear(v.anys)
-	v.texts, v.slab = nil, 0 // messages share no memory
-	v.strings, v.anys = v.strings[:0], v.anys[:0]
-	if cap(v.scratch)+cap(v.key)+cap(v.spare) > 1<<20 {
-		v.scratch, v.key, v.spare = nil, nil, nil
+	if len(v.strings)+len(v.anys) > 0 { // what an error has left
+		clear(v.strings)
+		clear(v.anys)
+		v.strings, v.anys = v.strings[:0], v.anys[:0]
+	}
+	if v.slab > 0 {
+		v.texts, v.slab = nil, 0 // messages share no memory
+	}
+	if cap(v.scratch)+cap(v.key)+cap(v.dst) > 1<<20 {
+		v.scratch, v.key, v.dst = nil, nil, nil
 	}
 	p.p.Put(v)
 }

@@ -77,14 +77,14 @@ func (d *MsgpackDecoder) Value(src []byte, p unsafe.Pointer) error {
 		return errEmptyMessage()
 	}
 	u := unpacker{d.parsers.get()}
-	defer d.parsers.put(u.parser)
-	u.reset(append([]byte(nil), src...), u.spare[:0])
-	u.strict = d.strict
+	own := make([]byte, len(src))
+	copy(own, src)
+	u.src, u.strict = own, d.strict
 	err := u.goValue(d.root, p)
 	if err == nil {
 		err = u.finished()
 	}
-	u.spare = u.dst
+	d.parsers.keep(u.parser)
 	return err
 }
 
