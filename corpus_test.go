@@ -54,6 +54,7 @@ import (
 	"github.com/levada-io/levada/plan/testdata/corpus/strict"
 	"github.com/levada-io/levada/plan/testdata/corpus/strict_not"
 	"github.com/levada-io/levada/plan/testdata/corpus/union"
+	"github.com/levada-io/levada/plan/testdata/corpus/union_several"
 	"github.com/levada-io/levada/plan/testdata/corpus/untyped"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_batch"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_crossing"
@@ -120,6 +121,7 @@ var inGo = map[string]func() *levada.Pipeline{
 	"strict":            strict.Pipeline,
 	"strict_not":        strict_not.Pipeline,
 	"union":             union.Pipeline,
+	"union_several":     union_several.Pipeline,
 	"untyped":           untyped.Pipeline,
 }
 
@@ -174,6 +176,7 @@ func registered() map[string]*program.Function {
 		program.Of(name("Above"), withSettings((*steps.Above).Apply)),
 		program.Of(name("Tagged"), withSettings((*steps.Tagged).Apply)),
 		program.Of(name("Grow"), plain(steps.Grow)),
+		program.Of(name("Prefer"), plain(steps.Prefer)),
 		program.Of(name("Touch"), plain(steps.Touch)),
 		program.Of(name("Positive"), plain(steps.Positive)),
 		program.Of(name("Slow"), plain(steps.Slow)),

@@ -148,7 +148,8 @@ func (c *choice) visit(name []byte, is func(*constant) bool) bool {
 
 func (c *choice) decide() (int, error) {
 	// Variants without a wrong constant; of these, those with a right one where there are
-	// any; of these, those whose required members are all there.
+	// any; of these, those whose required members are all there. Of several it is the
+	// first, if that one keeps what it does not name: then nothing of the value is lost.
 	var fit, tagged, whole []int
 	for i, states := range c.states {
 		if states == nil || slices.Contains(states, notConst) {
@@ -180,6 +181,9 @@ func (c *choice) decide() (int, error) {
 		return whole[0], nil
 	case 0:
 		return 0, errorf("expected %s, got an object with the constants and required members of none of them", c.n.describe())
+	}
+	if c.n.elems[whole[0]].extra {
+		return whole[0], nil
 	}
 	return 0, errorf("expected %s, got an object that may be %s", c.n.describe(), c.n.names(whole, " and "))
 }

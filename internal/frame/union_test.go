@@ -290,6 +290,79 @@ func TestNoVariant(t *testing.T) {
 	}
 }
 
+// TestFirstOfSeveral: of several variants whose required members are all there it is the
+// first, where that one keeps the members of the others; so it is in every way.
+func TestFirstOfSeveral(t *testing.T) {
+	type in struct {
+		List []Way `json:"list"`
+	}
+	const ways = "expected ByRoad or ByRail or ByFoot, got an object "
+	for text, want := range map[string]string{
+		`{"list":[{"road":1,"rail":2,"foot":3}]}`: `frame.ByRoad{Road:1, Extra:{"rail":2,"foot":3}}`,
+		`{"list":[{"rail":2,"road":1}]}`:          `frame.ByRoad{Road:1, Extra:{"rail":2}}`,
+		`{"list":[{"rail":2}]}`:                   `frame.ByRail{Rail:2}`,
+		`{"list":[{"foot":3,"rail":2}]}`:          `$.list[0]: ` + ways + `that may be ByRail and ByFoot`,
+		`{"list":[{}]}`:                           `$.list[0]: ` + ways + `with the constants and required members of none of them`,
+	} {
+		typ := reflect.TypeFor[in]()
+		l := mustOf(t, typ)
+		check := func(how string, v in, err error) {
+			t.Helper()
+			got := fmt.Sprint(err)
+			if err == nil {
+				got = fmt.Sprintf("%#v", v.List[0])
+				if w, ok := v.List[0].(ByRoad); ok {
+					got = fmt.Sprintf("frame.ByRoad{Road:%d, Extra:%s}", w.Road, w.Extra)
+				}
+			}
+			if got != want {
+				t.Errorf("%s: %s: expected %s, got %s", how, text, want, got)
+			}
+		}
+		var v in
+		err := must2(NewTextDecoder(typ, true)).Value([]byte(text), unsafe.Pointer(&v))
+		check("JSON", v, err)
+		frame, err := l.ParseJSON(nil, []byte(text))
+		out := in{}
+		if err == nil {
+			err = must2(NewDecoder(l, typ)).Value(frame, unsafe.Pointer(&out))
+		}
+		check("JSON into a frame", out, err)
+		free := must2(Any().ParseJSON(nil, []byte(text)))
+		packed := must2(Any().AppendMsgpack(nil, free))
+		out = in{}
+		err = must2(NewMsgpackDecoder(typ, true)).Value(packed, unsafe.Pointer(&out))
+		check("MessagePack", out, err)
+		out = in{}
+		err = must2(NewDecoder(Any(), typ)).Value(free, unsafe.Pointer(&out))
+		check("an any", out, err)
+	}
+}
+
+// Way is a union whose variants a message may have at once; the second drops what it does
+// not name, and so it is no first one.
+type Way interface{ isWay() }
+
+type ByRoad struct {
+	Road  int64          `json:"road"`
+	Extra jsontext.Value `json:",embed"`
+}
+
+type ByRail struct {
+	Rail int64 `json:"rail"`
+}
+
+type ByFoot struct {
+	Foot  int64          `json:"foot"`
+	Extra jsontext.Value `json:",embed"`
+}
+
+func (ByRoad) isWay() {}
+func (ByRail) isWay() {}
+func (ByFoot) isWay() {}
+
+var _ = record.Union[Way](ByRoad{}, ByRail{}, ByFoot{})
+
 // Points has a variant with a constant that need not be there.
 type Points interface{ isPoints() }
 

@@ -54,8 +54,12 @@ func (l *lowering) seal() {
 			u.t.own = append(u.t.own, own)
 		}
 		l.named = append(l.named, u.t)
-		if u.n.get("anyOf") != nil && u.t.byMembers() {
-			l.note(u.n, "variants are told by their required members: a message with those of several is refused")
+		if u.t.byMembers() {
+			refused := ""
+			if u.n.get("oneOf") != nil {
+				refused = ", which the schema refuses,"
+			}
+			l.note(u.n, "variants are told by their required members: a message with those of several%s is read as the first of them", refused)
 		}
 	}
 }

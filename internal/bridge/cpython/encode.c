@@ -580,12 +580,12 @@ APART static const levada_node *variant_of(writer *w, const levada_node *node, P
     if (tagged == 1) return &w->nodes[node->elems[at]];
     for (uint32_t i = 0; i < node->nelems; i++) {
         fits[i] = fits[i] & WHOLE && (!tagged || fits[i] & TAGGED);
-        if (fits[i]) {
-            whole++;
-            at = i;
-        }
+        if (!fits[i]) continue;
+        if (!whole++) at = i;
     }
-    if (whole == 1) return &w->nodes[node->elems[at]];
+    const levada_node *first = &w->nodes[node->elems[at]];
+    /* As the first of several nothing is lost where it keeps what it does not name. */
+    if (whole == 1 || (whole && first->flags & LEVADA_EXTRA)) return first;
     undecided(w, node, whole ? fits : NULL);
     return NULL;
 }

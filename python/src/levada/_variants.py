@@ -72,9 +72,11 @@ def fitting(variants: list[PlanType], kinds: set[str], value: object) -> list[in
     members = cast("dict[str, Any]", value)
     fit = [i for i in fit if _constants(variants[i], members) is not False]
     tagged = [i for i in fit if _constants(variants[i], members)]
-    return (
-        tagged if len(tagged) == 1 else [i for i in tagged or fit if _whole(variants[i], members)]
-    )
+    if len(tagged) == 1:
+        return tagged
+    fit = [i for i in tagged or fit if _whole(variants[i], members)]
+    # As the first of several nothing is lost where it keeps what it does not name.
+    return fit[:1] if fit and variants[fit[0]].get("extra") else fit
 
 
 def _constants(struct: PlanType, members: dict[str, Any]) -> bool | None:

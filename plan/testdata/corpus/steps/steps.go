@@ -301,6 +301,39 @@ func Grow(m levada.Message[Figure]) (Figure, error) {
 	return nil, fmt.Errorf("expected a figure, got %T", m.Payload())
 }
 
+// Contact is a mail address or a telephone number, and a message may have both.
+type Contact interface{ isContact() }
+
+// ByMail keeps what else a message has: of both it is the first.
+type ByMail struct {
+	Mail  string         `json:"mail"`
+	Extra jsontext.Value `json:",embed"`
+}
+
+// ByPhone keeps what else a message has.
+type ByPhone struct {
+	Phone string         `json:"phone"`
+	Extra jsontext.Value `json:",embed"`
+}
+
+func (ByMail) isContact()  {}
+func (ByPhone) isContact() {}
+
+var _ = levada.Union[Contact](ByMail{}, ByPhone{})
+
+// Prefer writes how somebody is reached first.
+func Prefer(m levada.Message[Contact]) (Contact, error) {
+	switch c := m.Payload().(type) {
+	case ByMail:
+		c.Mail = strings.ToLower(c.Mail)
+		return c, nil
+	case ByPhone:
+		c.Phone = "+" + c.Phone
+		return c, nil
+	}
+	return nil, fmt.Errorf("expected a contact, got %T", m.Payload())
+}
+
 // Everything has a member of every type that crosses the border.
 type Everything struct {
 	Base

@@ -366,6 +366,17 @@ def test_unions_of_structs():
     like = like.replace(struct.pack("<I", 6), struct.pack("<I", 3))
     text = f"expected {names}, got a dict that may be `Point[go:c.D]` and `Pixel` - at `$`"
     raises(ValueError, text, like, {"x": 1.0})
+    # The first of several, where it keeps what it does not name.
+    name = text_of(b"go:a/b.Point[go:c.D]")
+    first = like.replace(struct.pack("<BB", 16, 0) + name, struct.pack("<BB", 16, 2) + name)
+    assert first != like
+    second = like.replace(
+        struct.pack("<BB", 16, 0) + text_of(b"go:a/b.Pixel"),
+        struct.pack("<BB", 16, 2) + text_of(b"go:a/b.Pixel"),
+    )
+    assert second != like
+    assert codec.encode(first, {"x": 1.0})[:1] == b"\0"
+    raises(ValueError, text, second, {"x": 1.0})
 
     class Key(str):
         """Is asked whether it is a member, and fails."""
