@@ -24,7 +24,7 @@ func streams(file string) (map[string]planner.Stream, error) {
 	}
 	out := make(map[string]planner.Stream, len(types.Topics))
 	for topic, t := range types.Topics {
-		out[topic] = planner.Stream{Type: t, Table: types.Table, Origin: path.Join(l.Source, l.Topics[topic])}
+		out[topic] = planner.Stream{Type: t, Table: types.Table, Origin: path.Join(l.Source, l.Topics[topic]), Fits: types.Message(topic)}
 	}
 	if l.Registry == nil {
 		return out, nil

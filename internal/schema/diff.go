@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/reflect/protoreflect"
+
 	"github.com/levada-io/levada/internal/typing"
 	"github.com/levada-io/levada/plan"
 )
@@ -19,24 +21,29 @@ type Types struct {
 	// evolving are the structs of Table where messages of another day are read: what has
 	// a default may be absent then.
 	evolving map[string]plan.Type
-	texts    map[string]string // of each topic: all that its schema says
-	count    int               // types that were made
+	texts    map[string]string                         // of each topic: all that its schema says
+	count    int                                       // types that were made
+	messages map[string]protoreflect.MessageDescriptor // of topics with protocol buffers
 }
 
 // ReadTypes reads the folder fsys, called name, as Sync of a lock with the pattern does.
 // Types at places that are in locked keep their names.
 func ReadTypes(fsys fs.FS, name, pattern string, locked map[string]string) (*Types, error) {
-	topics, _, err := scan(fsys, pattern)
+	topics, asked, err := scan(fsys, pattern)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if len(topics) == 0 {
 		return nil, fmt.Errorf("%s: expected topics/*.yaml, *.json, *.avsc or *.proto, got none of them", name)
 	}
-	return readTypes(fsys, name, topics, locked)
+	p, messages, err := messagesOf(fsys, pattern, topics, asked)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return readTypes(fsys, name, topics, messages, p, locked)
 }
 
-func readTypes(fsys fs.FS, name string, topics, locked map[string]string) (*Types, error) {
+func readTypes(fsys fs.FS, name string, topics, messages map[string]string, p *protos, locked map[string]string) (*Types, error) {
 	files := slices.Compact(slices.Sorted(maps.Values(topics)))
 	l, err := newLowering(fsys, locked, rootOf(files))
 	if err != nil {
@@ -46,6 +53,7 @@ func readTypes(fsys fs.FS, name string, topics, locked map[string]string) (*Type
 		Topics: map[string]plan.Type{}, texts: map[string]string{},
 		Table:    typing.Table{Types: map[string]plan.Type{}, Values: map[string][]string{}, Rules: map[string]plan.Rules{}},
 		evolving: map[string]plan.Type{},
+		messages: map[string]protoreflect.MessageDescriptor{},
 	}
 	types, texts := map[string]plan.Type{}, map[string]string{}
 	for _, file := range files {
@@ -70,6 +78,12 @@ func readTypes(fsys fs.FS, name string, topics, locked map[string]string) (*Type
 	}
 	for topic, file := range topics {
 		if isProto(file) {
+			m, err := p.message(topic, file, messages[topic])
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+			out.messages[topic] = m
+			out.Topics[topic], out.texts[topic] = out.message(m), messageText(m)
 			continue
 		}
 		out.Topics[topic], out.texts[topic] = types[file], texts[file]
@@ -329,7 +343,17 @@ func Diff(old, now *Types) []Change {
 		if t, ok := now.Topics[topic]; ok {
 			c.After = &t
 		}
-		if c.Before != nil && c.After != nil {
+		was, is := old.messages[topic], now.messages[topic]
+		switch {
+		case c.Before == nil || c.After == nil:
+		case was != nil && is != nil:
+			c.Changes = diffMessages(was, is)
+			c.Beyond = c.Changes == nil && old.texts[topic] != now.texts[topic]
+		case was != nil:
+			c.Changes = typing.Changes{{Path: "$", Text: "was a message of protocol buffers, has a schema of another kind"}}
+		case is != nil:
+			c.Changes = typing.Changes{{Path: "$", Text: "had a schema of another kind, is a message of protocol buffers"}}
+		default:
 			c.Changes = typing.CompareTables(*c.Before, *c.After, old.overTime(), now.overTime())
 			c.Beyond = c.Changes == nil && old.texts[topic] != now.texts[topic]
 		}
@@ -341,7 +365,13 @@ func Diff(old, now *Types) []Change {
 
 // Breaks says where somebody who reads a topic as the type reader could read what the
 // old schema allows, and can not what the new one does.
+//
+// Whoever reads a message of protocol buffers has the old one: it is told which changes
+// old readers mind, whatever its members are called.
 func Breaks(reader plan.Type, table map[string]plan.Type, topic string, old, now *Types) typing.Changes {
+	if was, is := old.messages[topic], now.messages[topic]; was != nil && is != nil {
+		return slices.DeleteFunc(diffMessages(was, is), func(c typing.Change) bool { return c.Forward })
+	}
 	minds := func(s *Types) typing.Changes {
 		t, ok := s.Topics[topic]
 		if !ok {

@@ -179,7 +179,11 @@ func (l *Lock) Read(fsys fs.FS) (*Types, error) {
 	if err := l.verify(fsys); err != nil {
 		return nil, err
 	}
-	return readTypes(fsys, l.Source, l.Topics, l.Names)
+	p, err := readProtos(fsys, protoRoot(fsys, l.Pattern), protosOf(l.Topics))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", l.Source, err)
+	}
+	return readTypes(fsys, l.Source, l.Topics, l.Messages, p, l.Names)
 }
 
 // verify says which schema is not the one of the lock.

@@ -24,6 +24,17 @@ func folder(files ...string) fstest.MapFS {
 
 const three = `syntax = "proto3"; `
 
+// What is wrong with a .proto is told with file, line and column.
+//
+// Fault: malformed .proto -> refused: file, line and column, says: a.proto:1:28: syntax error: unexpected '='
+// Fault: .proto that imports what is not there -> refused: at the import, says: a.proto:1:27: b.proto: expected a schema, got none
+// Fault: .proto that imports what is not there -> refused: nothing outside of the folder is read, nor fetched, says: a.proto:1:27: https://x.org/b.proto: expected a file of this folder
+// Fault: .proto that imports itself -> refused: by itself, or by way of others, says: a.proto:1:27: cycle found in imports: "a.proto" -> "a.proto"
+// Fault: two types with one name -> refused: in protocol buffers, says: a.proto:1:46: symbol "A" already defined at b.proto:1:28
+// Fault: two types with one name -> refused: in the Go package, of two packages of protocol buffers or of a message and another schema, says: expected one Go type or value Line in the package, got one of a.proto and one of b.proto
+// Fault: unsupported edition of .proto -> refused: proto2, proto3 and 2023 are read, says: a.proto:1:11: edition
+// Fault: huge schema file -> refused: a .proto, too, also one that is imported, says: b.proto: expected at most 8388608 bytes, got more
+// Fault: schema nested too deep -> refused: in a .proto, says: a.proto:1: expected at most 200 levels, got more
 func TestWrongProtos(t *testing.T) {
 	nested := three + strings.Repeat("message A {", 300) + strings.Repeat("}", 300)
 	for _, c := range []struct {
@@ -97,6 +108,8 @@ func TestFilesOfMessages(t *testing.T) {
 }
 
 // Which message of its file a topic has.
+//
+// Fault: message that is not known -> refused: the candidates are named, says: visits.proto: expected one message, or one that is called Visits, for topic visits, got A, B
 func TestMessagesOfTopics(t *testing.T) {
 	for _, c := range []struct {
 		pattern  string
@@ -174,6 +187,8 @@ func TestLockOfProtos(t *testing.T) {
 }
 
 // Whatever a file says, it is read or refused; what is read is Go.
+//
+// Fault: any text as a .proto -> goes on: it is refused with a place or becomes Go
 func FuzzProto(f *testing.F) {
 	f.Add([]byte(three + `package x; import "google/protobuf/struct.proto"; message A { oneof o { string s = 1; A a = 2; } map<int32, E> m = 3; google.protobuf.Value v = 4; enum E { X = 0; } reserved 7; }`))
 	f.Add([]byte(`syntax = "proto2"; message A { required group B = 1 { optional int32 x = 2 [default = 3]; } extensions 100 to max; } extend A { optional string e = 100; }`))

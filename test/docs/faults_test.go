@@ -84,6 +84,7 @@ var inputs = []group{
 		"schema that refers to itself alone", "reference to a file that is missing", "reference to a definition that is missing", "reference to the network", "reference out of the folder", "reference by anchor",
 		"malformed schema", "empty schema file", "keyword of the wrong kind", "unsupported draft", "huge schema file", "schema nested too deep", "references that multiply", "any text as a schema",
 		"malformed schema of Avro", "schema of Avro that names what is not there",
+		"malformed .proto", ".proto that imports what is not there", ".proto that imports itself", "unsupported edition of .proto", "message that is not known", "any text as a .proto",
 		"two types with one name", "two schemas of one topic", "wrong topic file",
 	}},
 	{"Locks and examples", []string{
