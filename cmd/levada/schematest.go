@@ -195,26 +195,40 @@ func (b beside) Load(url string) (any, error) {
 	}
 	defer f.Close()
 	doc, err := jsonschema.UnmarshalJSON(f)
-	hostless(doc)
+	own := ""
+	if root, ok := doc.(map[string]any); ok {
+		own, _ = root["$id"].(string)
+	}
+	hostless(doc, strings.TrimSuffix(own, "#"))
 	return doc, err
 }
 
-// hostless writes file://NAME as file:///NAME: a reference in NAME to a file beside it
-// would be looked for under a host otherwise.
-func hostless(v any) {
+// hostless makes references those of files. file://NAME is file:///NAME: a reference in
+// NAME to a file beside it would be looked for under a host otherwise. An $id, which own is
+// that of the whole, says where a schema is published, and not where its files are now.
+func hostless(v any, own string) {
 	switch v := v.(type) {
 	case []any:
 		for i := range v {
-			hostless(v[i])
+			hostless(v[i], own)
 		}
 	case map[string]any:
+		if _, ok := v["$id"].(string); ok {
+			delete(v, "$id")
+		}
 		for k := range v {
+			if k == "const" || k == "enum" {
+				continue
+			}
 			if ref, ok := v[k].(string); ok && k == "$ref" {
+				if own != "" && (ref == own || strings.HasPrefix(ref, own+"#")) {
+					v[k] = "#" + strings.TrimPrefix(ref[len(own):], "#")
+				}
 				if name, ok := strings.CutPrefix(ref, "file://"); ok {
 					v[k] = "file:///" + strings.TrimPrefix(name, "/")
 				}
 			}
-			hostless(v[k])
+			hostless(v[k], own)
 		}
 	}
 }

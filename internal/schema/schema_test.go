@@ -48,6 +48,8 @@ var roots = map[string]reflect.Type{
 	"soundings":      reflect.TypeFor[types.Sounding](),
 	"stamps":         reflect.TypeFor[types.StampsMessage](),
 	"weirs":          reflect.TypeFor[types.Weir](),
+	"berths":         reflect.TypeFor[types.Berth](),
+	"tolls":          reflect.TypeFor[types.Toll](),
 }
 
 // messages are those of protocol buffers.
@@ -160,6 +162,102 @@ func TestExamplesComeBack(t *testing.T) {
 			}
 			if a, b := parsed(t, in), parsed(t, out); !reflect.DeepEqual(a, b) {
 				t.Errorf("%s: came back as\n%s", path, out)
+			}
+		}
+	}
+}
+
+// TestRepositoryHasEverything: what a schema may say stands in the repository, at a place,
+// and an example has a value there.
+func TestRepositoryHasEverything(t *testing.T) {
+	for _, c := range []struct{ feature, schema, at, example, value string }{
+		{"an unknown member", "gauge-readings", "", "1", "/unknown/kept"},
+		{"required and nullable", "gauge-readings", "/definitions/Reading/properties/note", "1", "/note"},
+		{"optional", "gauge-readings", "/definitions/Reading/properties/offset", "1", "/offset"},
+		{"optional and nullable: null", "gauge-readings", "/definitions/Reading/properties/flow", "1", "/flow"},
+		{"optional and nullable: a value", "gauge-readings", "/definitions/Reading/properties/flow", "3", "/flow"},
+		{"nullable by oneOf", "gauge-readings", "/definitions/Reading/properties/basin/oneOf/1", "3", "/basin"},
+		{"nullable by anyOf", "berths", "/properties/holder/anyOf/0", "1", "/holder"},
+		{"nullable list", "sluices", "/properties/sides", "1", "/sides"},
+		{"nullable enum", "sluices", "/properties/mood/enum/2", "3", "/mood"},
+		{"values of a map nullable", "berths", "/properties/depths/additionalProperties", "2", "/depths/stern"},
+		{"a reference to itself at the root", "gauge-readings", "/$ref", "1", ""},
+		{"a reference to a file by file://", "alarms", "/allOf/0/$ref", "1", "/v"},
+		{"a reference to a file beside it", "gate-log", "/items/2/$ref", "1", "/2"},
+		{"a reference to the file itself", "passages", "/$defs/Boat/properties/before/$ref", "2", "/before"},
+		{"a reference by the own $id", "berths", "/properties/reach/anyOf/1/$ref", "2", "/reach/phone"},
+		{"a reference with an escape", "berths", "/properties/reach/anyOf/0/$ref", "3", "/reach/mail"},
+		{"const of text", "gate-commands", "/definitions/Open/properties/kind/const", "1", "/kind"},
+		{"const of an integer", "berths", "/properties/version/const", "1", "/version"},
+		{"const of a bool", "berths", "/properties/paid/const", "1", "/paid"},
+		{"enum without type", "gauge-readings", "/definitions/Reading/properties/state/enum", "1", "/state"},
+		{"enum with type", "gauge-readings", "/definitions/Reading/properties/grade/enum", "1", "/grade"},
+		{"typed map", "gauge-readings", "/definitions/Reading/properties/tags", "1", "/tags/a"},
+		{"map of objects", "berths", "/properties/boats", "2", "/boats/a/parent/name"},
+		{"map by pattern", "gauge-readings", "/definitions/Reading/properties/units/patternProperties", "1", "/units/m"},
+		{"patterns beside members", "berths", "/properties/mooring/patternProperties", "2", "/mooring/x-note"},
+		{"other members beside members", "berths", "/properties/mooring/additionalProperties", "2", "/mooring/3"},
+		{"union by tag", "gate-commands", "/oneOf", "2", "/kind"},
+		{"union by constants", "passages", "/$defs/Load/oneOf", "1", "/load/kind"},
+		{"union by required members", "passages", "/oneOf", "3", "/logs"},
+		{"union by required members, of both", "berths", "/properties/reach/anyOf", "1", "/reach/phone"},
+		{"union of scalars and arrays", "passages", "/$defs/Boat/properties/marks/items/anyOf/2", "2", "/marks/2/1"},
+		{"union at the root", "passages", "/oneOf/2", "4", ""},
+		{"union that types can not tell", "passages", "/$defs/Boat/properties/berth", "2", "/berth/quay"},
+		{"union that leaves it open", "berths", "/properties/free_form/anyOf/1", "2", "/free_form/a/1"},
+		{"several scalar types", "passages", "/$defs/Boat/properties/draught/type", "5", "/draught"},
+		{"tuple by items", "gate-log", "/items", "1", "/1"},
+		{"constant position", "gate-log", "/items/0/const", "1", "/0"},
+		{"tuple by prefixItems", "sluices", "/properties/pair/prefixItems", "2", "/pair/1"},
+		{"tuple that Go has an array for", "sluices", "/properties/home/prefixItems", "2", "/home/1"},
+		{"prefixItems in a file of draft-07", "gauge-readings", "/definitions/Reading/properties/pair/prefixItems", "1", "/pair/0"},
+		{"bound of a uint64", "gauge-readings", "/definitions/Reading/properties/serial/maximum", "1", "/serial"},
+		{"bound beyond a uint64", "sluices", "/properties/huge/maximum", "2", "/huge"},
+		{"bound below an int64", "sluices", "/properties/debt/minimum", "2", "/debt"},
+		{"a name with dots", "gauge-readings", "/definitions/Reading/properties/site.river.name", "1", "/site.river.name"},
+		{"allOf over files", "alarms", "/allOf", "1", "/limit"},
+		{"allOf of references only", "tolls", "/allOf/1/$ref", "2", "/currency"},
+		{"what stands beside a reference", "berths", "/properties/owner/required", "2", "/owner/since"},
+		{"oneOf as a constraint", "alarms", "/oneOf", "1", "/who"},
+		{"true as a schema", "gauge-readings", "/definitions/Reading/properties/raw", "1", "/raw"},
+		{"false as a schema", "sluices", "/properties/never", "1", ""},
+		{"a schema that is true", "anything", "", "2", ""},
+		{"recursion by a list", "alarms", "/definitions/Rule/properties/children", "1", "/rule/children/0/op"},
+		{"recursion by a member that may be null", "sluices", "/properties/next", "4", "/next/next"},
+		{"recursion by a union", "passages", "/$defs/Grain/properties/behind", "3", "/logs/x/behind/behind"},
+		{"$bytes", "berths", "/properties/photo/$bytes", "2", "/photo"},
+		{"$bytes or null", "berths", "/properties/stamp/$bytes", "2", "/stamp"},
+		{"list of lists", "berths", "/properties/grid", "2", "/grid/0/1"},
+		{"closed object", "gauge-readings", "/definitions/Basin/additionalProperties", "1", "/basin/parent/name"},
+		{"date-time whose digits survive", "gauge-readings", "/definitions/Reading/properties/at", "1", "/at"},
+		{"a keyword that nothing holds", "berths", "/properties/count/multipleOf", "2", "/count"},
+		{"bounds that are open", "weirs", "/properties/offset/exclusiveMaximum", "2", "/offset"},
+		{"lengths and patterns", "weirs", "/properties/code/pattern", "2", "/code"},
+	} {
+		for what, at := range map[string][2]string{"schema": {"schemas/" + c.schema + ".schema.json", c.at}, "example": {"examples/" + c.schema + "/1/" + c.example + ".json", c.value}} {
+			text, err := os.ReadFile(filepath.Join("testdata/repo", at[0]))
+			if err != nil {
+				t.Errorf("%s: %v", c.feature, err)
+				continue
+			}
+			doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, part := range strings.Split(at[1], "/")[1:] {
+				ok := false
+				switch v := doc.(type) {
+				case map[string]any:
+					doc, ok = v[part]
+				case []any:
+					if i, err := strconv.Atoi(part); err == nil && i < len(v) {
+						doc, ok = v[i], true
+					}
+				}
+				if !ok {
+					t.Errorf("%s: the %s %s has nothing at %s", c.feature, what, at[0], at[1])
+					break
+				}
 			}
 		}
 	}

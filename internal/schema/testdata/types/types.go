@@ -41,6 +41,67 @@ type Basin struct {
 	Extra jsontext.Value `json:",embed"`
 }
 
+// Berth is berths.schema.json#.
+type Berth struct {
+	Number  uint64              `json:"number" levada:"min=1"`
+	Version BerthVersion        `json:"version" levada:"const=3"`
+	Paid    bool                `json:"paid" levada:"const=true"`
+	Holder  *string             `json:"holder"`
+	Reach   BerthReach          `json:"reach"`
+	Spare   levada.Opt[string]  `json:"spare,omitzero"`
+	Photo   *[]byte             `json:"photo,omitzero"`
+	Stamp   levada.Opt[[]byte]  `json:"stamp,omitzero"`
+	Depths  map[string]*float64 `json:"depths,omitzero"`
+	Boats   map[string]Basin    `json:"boats,omitzero"`
+	Owner   *BerthOwner         `json:"owner,omitzero"`
+	// The member "free_form" (string or anything) may be absent and may be null: it stands in Extra, where both survive.
+	Grid    [][]int64     `json:"grid,omitzero"`
+	Mooring *BerthMooring `json:"mooring,omitzero"`
+	Count   *int64        `json:"count,omitzero" levada:"max=99"`
+	// Extra are the members that are not named above.
+	Extra jsontext.Value `json:",embed"`
+}
+
+// BerthMooring is berths.schema.json#/properties/mooring.
+type BerthMooring struct {
+	Side *BerthMooringSide `json:"side,omitzero" levada:"enum=port|starboard"`
+	// Extra are the members that are not named above.
+	Extra jsontext.Value `json:",embed"`
+}
+
+// BerthMooringSide is berths.schema.json#/properties/mooring/properties/side.
+type BerthMooringSide string
+
+// The values of BerthMooringSide.
+const (
+	BerthMooringSidePort      BerthMooringSide = "port"
+	BerthMooringSideStarboard BerthMooringSide = "starboard"
+)
+
+// BerthOwner is berths.schema.json#/properties/owner.
+type BerthOwner struct {
+	Name  *string        `json:"name,omitzero"`
+	Since jsontext.Value `json:"since"`
+	// Extra are the members that are not named above.
+	Extra jsontext.Value `json:",embed"`
+}
+
+// BerthReach is berths.schema.json#/properties/reach: one of ByMail, ByPhone.
+type BerthReach interface{ isBerthReach() }
+
+func (ByMail) isBerthReach()  {}
+func (ByPhone) isBerthReach() {}
+
+var _ = levada.Union[BerthReach](ByMail{}, ByPhone{})
+
+// BerthVersion is berths.schema.json#/properties/version.
+type BerthVersion int64
+
+// The values of BerthVersion.
+const (
+	BerthVersion3 BerthVersion = 3
+)
+
 // Boat is passages.schema.json#/$defs/Boat.
 type Boat struct {
 	Name    string                  `json:"name"`
@@ -98,6 +159,21 @@ var _ = levada.Union[BoatMarksItem](BoatMarksItemBool(false), BoatMarksItemStrin
 // Buoy is passages.schema.json#/$defs/Boat/properties/berth/anyOf/1.
 type Buoy struct {
 	Buoy *int64 `json:"buoy,omitzero"`
+	// Extra are the members that are not named above.
+	Extra jsontext.Value `json:",embed"`
+}
+
+// ByMail is berths.schema.json#/$defs/By~1Mail.
+type ByMail struct {
+	Mail string `json:"mail"`
+	// Extra are the members that are not named above.
+	Extra jsontext.Value `json:",embed"`
+}
+
+// ByPhone is berths.schema.json#/$defs/ByPhone.
+type ByPhone struct {
+	Phone string  `json:"phone"`
+	At    *string `json:"at,omitzero"`
 	// Extra are the members that are not named above.
 	Extra jsontext.Value `json:",embed"`
 }
@@ -490,6 +566,39 @@ const (
 	StateCALM  State = "CALM"
 	StateROUGH State = "ROUGH"
 )
+
+// Toll is tolls.schema.json#.
+type Toll struct {
+	V        float64          `json:"v"`
+	Cents    *uint64          `json:"cents"`
+	Currency *TollCurrency    `json:"currency,omitzero" levada:"enum=EUR|CHF"`
+	Parts    []*TollPartsItem `json:"parts,omitzero"`
+	// Extra are the members that are not named above.
+	Extra jsontext.Value `json:",embed"`
+}
+
+// TollCurrency is tolls.schema.json#/definitions/Fee/properties/currency.
+type TollCurrency string
+
+// The values of TollCurrency.
+const (
+	TollCurrencyEUR TollCurrency = "EUR"
+	TollCurrencyCHF TollCurrency = "CHF"
+)
+
+// TollPartsItem is tolls.schema.json#/definitions/Fee/properties/parts/items: one of TollPartsItemBool, TollPartsItemString.
+type TollPartsItem interface{ isTollPartsItem() }
+
+// TollPartsItemBool is a variant of TollPartsItem.
+type TollPartsItemBool bool
+
+// TollPartsItemString is a variant of TollPartsItem.
+type TollPartsItemString string
+
+func (TollPartsItemBool) isTollPartsItem()   {}
+func (TollPartsItemString) isTollPartsItem() {}
+
+var _ = levada.Union[TollPartsItem](TollPartsItemBool(false), TollPartsItemString(""))
 
 // Weir is weirs.schema.json#.
 type Weir struct {
