@@ -361,6 +361,10 @@ func (r *reader) spellStruct(buf []byte, n *node) ([]byte, error) {
 // any reads a Go value: nil, bool, int64, uint64 (above the largest int64), float64,
 // string, []byte, []any, map[string]any or time.Time. Strings and bytes alias r.b.
 func (r *reader) any(to *any) error {
+	if r.off < len(r.b) && tag(r.b[r.off]) == tagString {
+		r.off++
+		return r.anyText(to)
+	}
 	t, err := r.tag()
 	if err != nil {
 		return err
@@ -374,17 +378,6 @@ func (r *reader) any(to *any) error {
 		return nil
 	case tagTrue:
 		*to = true
-		return nil
-	case tagString:
-		if len(r.texts) == 0 {
-			r.slab = min(max(2*r.slab, 1), 64)
-			r.texts = make([]string, r.slab)
-		}
-		if !r.text(&r.texts[0]) {
-			return errShort()
-		}
-		*(*emptyInterface)(unsafe.Pointer(to)) = emptyInterface{stringWord, unsafe.Pointer(&r.texts[0])}
-		r.texts = r.texts[1:]
 		return nil
 	case tagBytes:
 		v, err := r.blob()
@@ -418,6 +411,21 @@ func (r *reader) any(to *any) error {
 		}
 	}
 	return err
+}
+
+// anyText reads a string as an any. The strings of one value lie beside each other, and so
+// not each needs memory of its own.
+func (r *reader) anyText(to *any) error {
+	if len(r.texts) == 0 {
+		r.slab = min(max(2*r.slab, 1), 64)
+		r.texts = make([]string, r.slab)
+	}
+	if !r.text(&r.texts[0]) {
+		return errShort()
+	}
+	*(*emptyInterface)(unsafe.Pointer(to)) = emptyInterface{stringWord, unsafe.Pointer(&r.texts[0])}
+	r.texts = r.texts[1:]
+	return nil
 }
 
 // emptyInterface is how an any lies in memory.

@@ -502,9 +502,11 @@ func (d *decType) structure(r *reader, p unsafe.Pointer) error {
 	}
 	for i := range d.fields {
 		f := &d.fields[i]
-		if f.presence && r.off < len(r.b) && r.b[r.off] == present {
+		switch {
+		case !f.presence:
+		case r.off < len(r.b) && r.b[r.off] == present:
 			r.off++
-		} else if f.presence {
+		default:
 			state, err := r.presence(f.from.nullable, f.optional)
 			if err != nil {
 				return inMember(err, f.name)

@@ -49,6 +49,8 @@ func (t *mapOf[V]) read(d *decType, r reader, n int, p unsafe.Pointer) (reader, 
 	m := make(map[string]V, n)
 	*(*map[string]V)(p) = m
 	v := new(V)
+	e := d.elem
+	plain := e.op == decStruct && !e.ptr && !e.nullable && r.depth < maxDepth // the most frequent one
 	for i := range n {
 		var key string
 		if !r.text(&key) {
@@ -58,7 +60,15 @@ func (t *mapOf[V]) read(d *decType, r reader, n int, p unsafe.Pointer) (reader, 
 			var zero V
 			*v = zero // the map has its copy of the last one
 		}
-		if err := d.elem.value(&r, unsafe.Pointer(v)); err != nil {
+		var err error
+		if plain {
+			r.depth++
+			err = e.structure(&r, unsafe.Pointer(v))
+			r.depth--
+		} else {
+			err = e.value(&r, unsafe.Pointer(v))
+		}
+		if err != nil {
 			return r, inMember(err, key)
 		}
 		m[key] = *v
