@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -181,7 +182,9 @@ func (f Field) Constant() (any, error) {
 	return nil, fmt.Errorf("const %s: expected a value of type %s", f.Const, f.Type.Kind)
 }
 
-var qualified = regexp.MustCompile(`[^\[\], ]*[.:/]([^\[\], .:/]+)`)
+var qualified = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`[^\[\], ]*[.:/]([^\[\], .:/]+)`)
+})
 
 // String is the type as messages show it.
 func (t Type) String() string {
@@ -203,7 +206,7 @@ func (t Type) String() string {
 		s = "struct{" + strings.Join(names, ", ") + "}"
 	case TRef:
 		// Names of unnamed types have several in them: "list[go:example.com/steps.Metric]".
-		s = qualified.ReplaceAllString(t.Name, "$1")
+		s = qualified().ReplaceAllString(t.Name, "$1")
 	default:
 		s = string(t.Kind)
 	}

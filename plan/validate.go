@@ -5,7 +5,6 @@ import (
 	"encoding/json/v2"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -37,17 +36,6 @@ func (p Problem) Error() string {
 	}
 	return b.String()
 }
-
-// The form of names. They become labels of metrics, headers of records and parts of
-// group names, so they are narrower than any of these; wider is a change that breaks
-// nobody, narrower is.
-var (
-	validName     = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$`)
-	validFunction = regexp.MustCompile(`^(go:[^:\s]+\.[^:\s]+|py:[^:\s]+:[^:\s]+|builtin:[a-z0-9_]+\.[a-z]+)$`)
-	// The name of a branch is often its key, and keys come from data.
-	validBranch = regexp.MustCompile(`^[^\x00-\x1f\x7f]{1,100}$`)
-	nameForm    = "letters, digits, _ . and -, at most 100, not beginning with . or -"
-)
 
 // unbuilt are the kinds that a plan has room for and this version does not run.
 var unbuilt = []Kind{KeyBy, Reduce}
@@ -123,7 +111,7 @@ func (v *validation) pipeline() {
 	if p.Version != Version && p.Version != Version-1 || p.Version < 1 {
 		v.add(nil, "plan-version", "", "expected plan version %d, got %d", Version, p.Version)
 	}
-	if !validName.MatchString(p.Name) {
+	if !validName(p.Name) {
 		v.add(nil, "bad-name", "", "expected a pipeline name of %s; got %q", nameForm, p.Name)
 	}
 	v.words(nil, fmt.Sprintf("pipeline %q: ", p.Name), p.OnError, p.Retry)
@@ -227,7 +215,7 @@ func (v *validation) constant(name string, f Field) {
 
 func (v *validation) step(s *Step) {
 	switch {
-	case !validName.MatchString(s.Name):
+	case !validName(s.Name):
 		v.add(s, "bad-name", "", "expected a step name of %s; got %q", nameForm, s.Name)
 	case v.steps[s.Name] != nil:
 		where := ""
@@ -389,7 +377,7 @@ func (v *validation) function(s *Step) {
 	case !needs:
 		v.add(s, "bad-function", "", "a %s has no function, got %q", s.Kind, s.Function.Name)
 		return
-	case !validFunction.MatchString(s.Function.Name):
+	case !validFunction(s.Function.Name):
 		v.add(s, "bad-function", "", "expected a function name such as go:path.Func or py:module:name, got %q", s.Function.Name)
 		return
 	}
@@ -468,7 +456,7 @@ func (v *validation) branches(s *Step) {
 	names, keys, otherwise := map[string]bool{}, map[string]bool{}, 0
 	for _, b := range s.Branches {
 		switch {
-		case !validBranch.MatchString(b.Name):
+		case !validBranch(b.Name):
 			v.add(s, "bad-name", "", "expected a branch name of 1 to 100 printable characters, got %q", b.Name)
 		case names[b.Name]:
 			v.add(s, "bad-branch", "", "expected branches with names of their own, got %q twice", b.Name)

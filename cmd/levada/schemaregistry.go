@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -26,8 +25,16 @@ const (
 	registryMost = 64 << 20         // bytes of one answer
 )
 
-// topicName is what Kafka takes as the name of a topic, and safe as that of a file.
-var topicName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,248}$`)
+// topicName says that Kafka takes s as the name of a topic, and that it is safe as that of
+// a file. A pattern with so many repetitions would be compiled at the start of every command.
+func topicName(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' && (i == 0 || c != '.') {
+			return false
+		}
+	}
+	return len(s) > 0 && len(s) <= 249
+}
 
 // ending of the files of a kind of schema; those without are not read.
 var endings = map[sr.SchemaType]string{sr.TypeJSON: ".json", sr.TypeAvro: ".avsc"}
@@ -70,7 +77,7 @@ func pull(e *env, l *schema.Lock) error {
 			why = fmt.Sprintf("its schema is %s", s.Type)
 		case len(s.References) > 0:
 			why = "its schema refers to that of " + s.References[0].Subject
-		case !topicName.MatchString(topic):
+		case !topicName(topic):
 			why = "no topic has such a name"
 		case from[topic] != "":
 			return configError{fmt.Errorf("%s: topic %s: expected one subject, got %s and %s", l.Registry.URL, topic, from[topic], subject)}
@@ -78,7 +85,7 @@ func pull(e *env, l *schema.Lock) error {
 		if why != "" {
 			fmt.Fprintf(e.stdout, "note: subject %s is passed over: %s\n", subject, why)
 		}
-		if topicName.MatchString(topic) && (why == "" || ending == "") {
+		if topicName(topic) && (why == "" || ending == "") {
 			versions[topic] = known(topic, all, files)
 		}
 		if why == "" {
@@ -133,7 +140,7 @@ func clear(l *schema.Lock, files map[string]string) error {
 	var gone []string
 	for subject := range l.Registry.Subjects {
 		topic := strings.TrimSuffix(subject, "-value")
-		if !topicName.MatchString(topic) {
+		if !topicName(topic) {
 			continue
 		}
 		for _, ending := range endings {

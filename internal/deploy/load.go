@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/levada-io/levada/internal/yamldoc"
@@ -71,7 +72,7 @@ type reader struct {
 	lookup func(string) (string, bool)
 }
 
-var reference = regexp.MustCompile(`^\$\{(env|file):([^{}]+)\}$`)
+var reference = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\$\{(env|file):([^{}]+)\}$`) })
 
 // expand puts the values of references in their place. It happens after parsing, so
 // that what a variable contains can not change the document.
@@ -82,7 +83,7 @@ func (r *reader) expand(n *yamldoc.Node) {
 	if n.Kind != yamldoc.Text || !strings.Contains(n.Text, "${") {
 		return
 	}
-	m := reference.FindStringSubmatch(n.Text)
+	m := reference().FindStringSubmatch(n.Text)
 	if m == nil {
 		r.Problem(n, "bad-reference", "", "expected ${env:NAME} or ${file:/path} and nothing else in the value, got %q", n.Text)
 		return

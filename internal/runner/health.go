@@ -9,6 +9,7 @@ import (
 	"runtime/pprof"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -180,19 +181,19 @@ func goroutines(d engine.Diagnosis) string {
 }
 
 var (
-	threadLine = regexp.MustCompile(`(?m)^(?:Current thread|Thread) 0x([0-9a-f]+) .*\n`)
-	frameLine  = regexp.MustCompile(`^  File "(.*)", line (\d+) in (.*)`)
+	threadLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^(?:Current thread|Thread) 0x([0-9a-f]+) .*\n`) })
+	frameLine  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^  File "(.*)", line (\d+) in (.*)`) })
 )
 
 // top is the innermost frame of a thread in the words of faulthandler: "p.py:12 in
 // enrich". Empty where it is not among them.
 func top(stacks string, thread uint64) string {
-	for _, m := range threadLine.FindAllStringSubmatchIndex(stacks, -1) {
+	for _, m := range threadLine().FindAllStringSubmatchIndex(stacks, -1) {
 		id, err := strconv.ParseUint(stacks[m[2]:m[3]], 16, 64)
 		if err != nil || id != thread {
 			continue
 		}
-		if f := frameLine.FindStringSubmatch(stacks[m[1]:]); f != nil {
+		if f := frameLine().FindStringSubmatch(stacks[m[1]:]); f != nil {
 			return fmt.Sprintf("%s:%s in %s", filepath.Base(f[1]), f[2], f[3])
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // root is the file and what it means.
@@ -54,7 +55,9 @@ type avro struct {
 	defined map[string]*typ // by full name
 }
 
-var avroName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$`)
+var avroName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$`)
+})
 
 var primitives = map[string]kind{
 	"null": nullKind, "boolean": boolKind, "int": int32Kind, "long": intKind, "float": float32Kind, "double": numberKind,
@@ -86,7 +89,7 @@ func (a *avro) lower(n *node, space string, member bool) (*typ, error) {
 // beside is the type that n names, of a file with its name, with or without namespace.
 func (a *avro) beside(n *node, space string) (*typ, error) {
 	full := fullName(n.text, space)
-	if avroName.MatchString(full) {
+	if avroName().MatchString(full) {
 		for _, name := range []string{full, last(full)} {
 			file := path.Join(path.Dir(n.file), name+".avsc")
 			if _, err := fs.Stat(a.files.fsys, file); err != nil || file == n.file {
@@ -225,11 +228,11 @@ func (a *avro) logical(n *node, t *typ, what string, member bool) *typ {
 // define registers t under the name that n gives it, and returns the namespace within it.
 func (a *avro) define(n *node, space string, t *typ) (string, error) {
 	name, in := n.get("name"), n.get("namespace")
-	if name == nil || !avroName.MatchString(name.text) {
+	if name == nil || !avroName().MatchString(name.text) {
 		return "", n.errorf("expected name, letters, digits and _")
 	}
 	if in != nil {
-		if in.text != "" && !avroName.MatchString(in.text) {
+		if in.text != "" && !avroName().MatchString(in.text) {
 			return "", in.errorf("expected a namespace, names with dots between, got %s", in.shown())
 		}
 		space = in.text
@@ -263,7 +266,7 @@ func (a *avro) record(n *node, space string) (*typ, error) {
 	seen := map[string]bool{}
 	for _, v := range fields.vals {
 		name, what := v.get("name"), v.get("type")
-		if name == nil || what == nil || !avroName.MatchString(name.text) || strings.Contains(name.text, ".") {
+		if name == nil || what == nil || !avroName().MatchString(name.text) || strings.Contains(name.text, ".") {
 			return nil, v.errorf("expected a field, with name and type")
 		}
 		if seen[name.text] {

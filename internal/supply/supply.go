@@ -35,7 +35,7 @@ type Licence struct {
 	Text   string
 }
 
-var head = regexp.MustCompile(`(?m)^=== (\S+) \((.*)\)\n`)
+var head = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^=== (\S+) \((.*)\)\n`) })
 
 var known = sync.OnceValue(func() map[string]Licence {
 	return Parse(licences)
@@ -44,7 +44,7 @@ var known = sync.OnceValue(func() map[string]Licence {
 // Parse reads what Format wrote.
 func Parse(text string) map[string]Licence {
 	all := map[string]Licence{}
-	heads := head.FindAllStringSubmatchIndex(text, -1)
+	heads := head().FindAllStringSubmatchIndex(text, -1)
 	for i, h := range heads {
 		end := len(text)
 		if i+1 < len(heads) {
@@ -101,7 +101,7 @@ func Missing(info *debug.BuildInfo) []string {
 	return paths
 }
 
-var files = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice|patents)([.-].*)?$`)
+var files = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice|patents)([.-].*)?$`) })
 
 // ReadFolders reads the licence files in folders, each text once.
 func ReadFolders(folders ...string) (string, error) {
@@ -112,7 +112,7 @@ func ReadFolders(folders ...string) (string, error) {
 			return "", fmt.Errorf("licences: %w", err)
 		}
 		for _, e := range entries {
-			if e.IsDir() || !files.MatchString(e.Name()) || strings.HasSuffix(e.Name(), ".go") {
+			if e.IsDir() || !files().MatchString(e.Name()) || strings.HasSuffix(e.Name(), ".go") {
 				continue
 			}
 			b, err := os.ReadFile(filepath.Join(folder, e.Name()))

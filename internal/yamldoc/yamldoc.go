@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -449,11 +450,11 @@ func (f *File) Duration(n *Node, place string) (time.Duration, bool) {
 	return d, true
 }
 
-var sizeForm = regexp.MustCompile(`^([0-9]+) ?([A-Za-z]*)$`)
+var sizeForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([0-9]+) ?([A-Za-z]*)$`) })
 
 // Size reads a number of bytes: "64MiB".
 func (f *File) Size(n *Node, place string) (int64, bool) {
-	m := sizeForm.FindStringSubmatch(n.Text)
+	m := sizeForm().FindStringSubmatch(n.Text)
 	if n.Kind == List || n.Kind == Map || m == nil {
 		f.Problem(n, "wrong-value", "", "%sexpected a size such as 64MiB, got %s", in(place), n.Shown())
 		return 0, false
