@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -25,10 +26,11 @@ import (
 func main() {
 	rounds := flag.Int("rounds", 15, "rounds")
 	each := flag.Duration("each", 60*time.Millisecond, "about how long one contestant runs in a round")
+	only := flag.String("only", "", "a pattern of what is measured; empty: all")
 	result := flag.String("result", "", "file for the results")
 	flag.Parse()
 	frame.RegisterMap[bench_steps.Attribute]() // as the generated main of an extension does
-	if err := bench(*rounds, *each, *result); err != nil {
+	if err := bench(*rounds, *each, *only, *result); err != nil {
 		fmt.Fprintln(os.Stderr, "bench codecs:", err)
 		os.Exit(1)
 	}
@@ -46,7 +48,12 @@ type job struct {
 	all  []contestant
 }
 
-func bench(rounds int, each time.Duration, result string) error {
+func bench(rounds int, each time.Duration, only, result string) error {
+	chosen, err := regexp.Compile(only)
+	if err != nil {
+		return err
+	}
+
 	metric, err := jobs("metric", metric())
 	if err != nil {
 		return err
@@ -63,9 +70,20 @@ func bench(rounds int, each time.Duration, result string) error {
 	if err != nil {
 		return err
 	}
+	others, err := formats()
+	if err != nil {
+		return err
+	}
+	framed, err := frames()
+	if err != nil {
+		return err
+	}
 	var text, last strings.Builder
 	fmt.Fprintf(&text, "JSON to a struct and back, process CPU, medians of %d interleaved rounds\n%s, %d CPUs\n\n", rounds, runtime.Version(), runtime.NumCPU())
-	for _, j := range slices.Concat(metric, span, ruled, some) {
+	for _, j := range slices.Concat(metric, span, ruled, some, others, framed) {
+		if !chosen.MatchString(j.name) {
+			continue
+		}
 		ns := map[string][]float64{}
 		times := make([]int, len(j.all))
 		for i, c := range j.all {

@@ -109,6 +109,12 @@ func (e *memType) pack(dst []byte, p unsafe.Pointer, depth int, sort bool) ([]by
 		if m := *(*map[string]any)(p); printable(m) {
 			return e.anys.packMap(dst, m, depth, true)
 		}
+	case memMap:
+		if e.typed != nil {
+			if out, ok, err := e.typed.pack(e, dst, p, depth); ok {
+				return out, err
+			}
+		}
 	case memStruct:
 		if e.extra == nil {
 			return e.packStruct(dst, p, depth)

@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"sync"
 	"unsafe"
+
+	"github.com/tinylib/msgp/msgp"
 )
 
 // RegisterMap lets maps from strings to V be read and written without reflection, in
@@ -23,6 +25,8 @@ type typedMap interface {
 	write(e *memType, buf []byte, p unsafe.Pointer, depth int) ([]byte, error)
 	// print is memType.print; false: not by this way.
 	print(e *memType, dst []byte, p unsafe.Pointer, depth int) ([]byte, bool, error)
+	// pack is memType.pack, likewise.
+	pack(e *memType, dst []byte, p unsafe.Pointer, depth int) ([]byte, bool, error)
 	// parse reads the entries of a JSON object, unpack the n of a MessagePack map.
 	parse(ps *parser, e *memType, p unsafe.Pointer, more bool) error
 	unpack(u unpacker, e *memType, p unsafe.Pointer, n int) error
@@ -120,6 +124,27 @@ func (t *mapOf[V]) print(e *memType, dst []byte, p unsafe.Pointer, depth int) ([
 	}
 	t.done(s)
 	return append(dst, '}'), true, err
+}
+
+func (t *mapOf[V]) pack(e *memType, dst []byte, p unsafe.Pointer, depth int) ([]byte, bool, error) {
+	m := *(*map[string]V)(p)
+	if !printable(m) {
+		return dst, false, nil
+	}
+	if depth++; depth > maxDepth {
+		return dst, true, errDepth()
+	}
+	s := t.entries(m)
+	var err error
+	dst = msgp.AppendMapHeader(dst, uint32(len(m)))
+	for _, k := range s.keys {
+		if dst, err = e.elem.pack(packName(dst, k.key), unsafe.Pointer(&s.values[k.value]), depth, true); err != nil {
+			err = inMember(err, k.key)
+			break
+		}
+	}
+	t.done(s)
+	return dst, true, err
 }
 
 // parse reads the entries first, so that the map is made in its size.

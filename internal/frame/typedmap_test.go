@@ -96,6 +96,13 @@ func TestTypedMaps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		wrote, err := msgpackEncoder[maps](t).Append(nil, unsafe.Pointer(&v))
+		if err != nil || !bytes.Equal(wrote, packed) {
+			t.Fatalf("straight from memory %x (%v)\nfrom the frame %x", wrote, err, packed)
+		}
+		if wrote, err := msgpackEncoder[reflectedMaps](t).Append(nil, unsafe.Pointer(&w)); err != nil || !bytes.Equal(wrote, packed) {
+			t.Fatalf("by reflection %x (%v)\nregistered %x", wrote, err, packed)
+		}
 		// A name that comes twice, where there is one.
 		twice := bytes.Replace(text, []byte("{\"plain\":{"), []byte("{\"plain\":{\"a\":{\"text\":\"1\",\"any\":2},\"a\":{\"text\":\"\",\"any\":null},"), 1)
 		for _, src := range [][]byte{text, text[:min(cut, len(text))], twice} {
@@ -105,6 +112,14 @@ func TestTypedMaps(t *testing.T) {
 			sameText(t, src)
 		}
 	})
+}
+
+func msgpackEncoder[T any](t *rapid.T) *MsgpackEncoder {
+	e, err := NewMsgpackEncoder(reflect.TypeFor[T]())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
 }
 
 // sameText reads a text, or a message of MessagePack, by maps that are registered and by

@@ -1,6 +1,7 @@
 package frame
 
 import (
+	"encoding/binary"
 	"math"
 	"slices"
 	"strconv"
@@ -261,9 +262,26 @@ func (u unpacker) bare(n *node) error {
 
 // integer reads an integer of a kind; a negative one comes as two's complement.
 func (u unpacker) integer(k kind) (uint64, error) {
-	if u.pos < len(u.src) && u.src[u.pos] < 0x80 { // fits every width
-		u.pos++
-		return uint64(u.src[u.pos-1]), nil
+	// Most are not negative, and in the shortest form.
+	if b := u.src[u.pos:]; len(b) >= 9 || len(b) > 0 && b[0] < 0x80 {
+		v, size := uint64(b[0]), 1
+		switch {
+		case v < 0x80:
+		case v == 0xcc:
+			v, size = uint64(b[1]), 2
+		case v == 0xcd:
+			v, size = uint64(binary.BigEndian.Uint16(b[1:])), 3
+		case v == 0xce:
+			v, size = uint64(binary.BigEndian.Uint32(b[1:])), 5
+		case v == 0xcf:
+			v, size = binary.BigEndian.Uint64(b[1:]), 9
+		default:
+			size = 0
+		}
+		if size > 0 && v <= maxOf[k] {
+			u.pos += size
+			return v, nil
+		}
 	}
 	t, err := u.next()
 	if err != nil {
@@ -285,6 +303,10 @@ func (u unpacker) integer(k kind) (uint64, error) {
 }
 
 func (u unpacker) float(k kind) (float64, error) {
+	if b := u.src[u.pos:]; k == kFloat64 && len(b) >= 9 && b[0] == 0xcb {
+		u.pos += 9
+		return math.Float64frombits(binary.BigEndian.Uint64(b[1:])), nil
+	}
 	t, err := u.next()
 	if err != nil {
 		return 0, err
@@ -374,6 +396,11 @@ func (u unpacker) bin() ([]byte, error) {
 
 // head reads the count of an array or map, and refuses one that can not be true.
 func (u unpacker) head(pairs bool) (int, error) {
+	// Up to 15, where the message goes on long enough for whatever they are.
+	if b := u.src[u.pos:]; len(b) > 30 && (pairs && b[0]&0xf0 == 0x80 || !pairs && b[0]&0xf0 == 0x90) {
+		u.pos++
+		return int(b[0] & 0x0f), nil
+	}
 	read, least, what := msgp.ReadArrayHeaderBytes, 1, "elements"
 	if pairs {
 		read, least, what = msgp.ReadMapHeaderBytes, 2, "members"

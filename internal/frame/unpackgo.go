@@ -263,6 +263,10 @@ func (u unpacker) goObject(t *memType, q unsafe.Pointer) error {
 				err = u.goMember(f, r)
 			case f.op == memString && !f.typ.ptr:
 				*(*string)(r), err = u.goText()
+			case (f.op == memInt64 || f.op == memUint64) && !f.typ.ptr:
+				*(*uint64)(r), err = u.integer(kind(f.op))
+			case f.op == memFloat64 && !f.typ.ptr:
+				*(*float64)(r), err = u.float(kFloat64)
 			default:
 				err = u.goBare(f.typ, r)
 			}
@@ -490,6 +494,11 @@ func (u unpacker) goReflectMap(t *memType, q unsafe.Pointer, n int) error {
 
 // goAny reads a value without a declared type, as reader.any does.
 func (u unpacker) goAny() (any, error) {
+	if s, ok := u.shortText(); ok && utf8.Valid(s) {
+		return u.boxed(asText(s)), nil
+	} else if ok {
+		u.pos -= len(s) + 1
+	}
 	t, err := u.next()
 	if err != nil {
 		return nil, err
