@@ -3,7 +3,9 @@
 // Types are the structs that protoc-gen-go writes, or pointers to them. A type that has
 // the methods of vtprotobuf is read and written by them, where that changes nothing: a
 // type that can contain itself is read by the library, which bounds the depth, and one
-// with maps is written by it, which sorts their keys.
+// with maps is not written by them, for they do not sort. Other messages of proto3 with
+// nothing rare in them are read and written where they lie in memory; the library does what
+// is left, and says what is wrong.
 //
 // What is written is the same for the same value. Fields that a type does not know are
 // kept with the value and written again.
@@ -108,6 +110,9 @@ func (c *Codec) Bind(t reflect.Type) (codec.Bound, error) {
 	loops, maps := shape(b.desc)
 	b.read = p.Implements(readerType) && !loops && !c.set.Strict
 	b.write = p.Implements(writerType) && !maps
+	if !loops {
+		b.plan = planOf(b.desc, b.elem, map[reflect.Type]*plan{})
+	}
 	b.strict = c.set.Strict
 	if c.set.Prefix != "" {
 		return &prefixed{b, indexes(b.desc), c.ids, c.id}, nil
@@ -157,6 +162,7 @@ type bound struct {
 	desc        protoreflect.MessageDescriptor
 	read, write bool // by the methods of the type
 	strict      bool
+	plan        *plan // nil: the library does it all
 }
 
 // Decode implements codec.Bound. What is decoded does not alias src.
@@ -180,6 +186,13 @@ func (b *bound) Decode(src []byte, dst any) error {
 			}
 			return nil
 		}
+	}
+	if b.plan != nil && !b.strict {
+		q := reflect.ValueOf(m).UnsafePointer()
+		if b.plan.read(slices.Clone(src), q) {
+			return nil
+		}
+		reflect.NewAt(b.elem, q).Elem().SetZero() // the library shall see it as it was
 	}
 	if err := unmarshal.Unmarshal(src, m); err != nil {
 		return b.explain(src, err)
@@ -206,6 +219,11 @@ func (b *bound) Append(buf []byte, v any) ([]byte, error) {
 	if b.write {
 		if w, ok := m.(quickWriter); ok {
 			return appendQuick(buf, w)
+		}
+	}
+	if b.plan != nil {
+		if out, ok := b.plan.append(buf, reflect.ValueOf(m).UnsafePointer()); ok && out != nil {
+			return out, nil
 		}
 	}
 	out, err := marshal.MarshalAppend(buf, m)

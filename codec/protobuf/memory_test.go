@@ -1,0 +1,225 @@
+package protobuf
+
+import (
+	"bytes"
+	"math"
+	"reflect"
+	"testing"
+	"unsafe"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"pgregory.net/rapid"
+
+	"github.com/levada-io/levada/codec/protobuf/testdata/kindspb"
+	"github.com/levada-io/levada/plan/testdata/visitpb"
+)
+
+func planFor(m proto.Message) *plan {
+	return planOf(m.ProtoReflect().Descriptor(), reflect.TypeOf(m).Elem(), map[reflect.Type]*plan{})
+}
+
+// TestPlans says which types are read and written in memory.
+func TestPlans(t *testing.T) {
+	for _, m := range []proto.Message{&kindspb.Kinds{}, &kindspb.Inner{}, &visitpb.Visit{}, &visitpb.Hit{}} {
+		if planFor(m) == nil {
+			t.Errorf("%T: left to the library", m)
+		}
+	}
+	for _, m := range []proto.Message{&kindspb.Rare{}, &visitpb.Either{}} {
+		if planFor(m) != nil {
+			t.Errorf("%T: not left to the library", m)
+		}
+	}
+}
+
+// draw fills a message with values of every kind.
+func draw(t *rapid.T, m protoreflect.Message) {
+	fields := m.Descriptor().Fields()
+	for i := range fields.Len() {
+		fd := fields.Get(i)
+		switch {
+		case !rapid.Bool().Draw(t, "there"):
+		case fd.IsMap():
+			to := m.Mutable(fd).Map()
+			for range rapid.IntRange(0, 10).Draw(t, "entries") {
+				key := protoreflect.ValueOfString(rapid.StringN(0, 4, -1).Draw(t, "key")).MapKey()
+				if fd.MapValue().Message() == nil {
+					to.Set(key, scalar(t, fd.MapValue()))
+				} else {
+					draw(t, to.Mutable(key).Message())
+				}
+			}
+		case fd.IsList():
+			to := m.Mutable(fd).List()
+			for range rapid.IntRange(0, 3).Draw(t, "elements") {
+				if fd.Message() == nil {
+					to.Append(scalar(t, fd))
+				} else {
+					draw(t, to.AppendMutable().Message())
+				}
+			}
+		case fd.Message() != nil:
+			draw(t, m.Mutable(fd).Message())
+		default:
+			m.Set(fd, scalar(t, fd))
+		}
+	}
+}
+
+func scalar(t *rapid.T, fd protoreflect.FieldDescriptor) protoreflect.Value {
+	switch fd.Kind() {
+	case protoreflect.BoolKind:
+		return protoreflect.ValueOfBool(rapid.Bool().Draw(t, "bool"))
+	case protoreflect.EnumKind:
+		return protoreflect.ValueOfEnum(protoreflect.EnumNumber(rapid.Int32().Draw(t, "enum")))
+	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind:
+		return protoreflect.ValueOfInt32(rapid.Int32().Draw(t, "int32"))
+	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind:
+		return protoreflect.ValueOfUint32(rapid.Uint32().Draw(t, "uint32"))
+	case protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Sfixed64Kind:
+		return protoreflect.ValueOfInt64(rapid.Int64().Draw(t, "int64"))
+	case protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
+		return protoreflect.ValueOfUint64(rapid.Uint64().Draw(t, "uint64"))
+	case protoreflect.FloatKind:
+		return protoreflect.ValueOfFloat32(rapid.SampledFrom([]float32{0, float32(math.Copysign(0, -1)), 1.5, float32(math.NaN()), float32(math.Inf(1))}).Draw(t, "float"))
+	case protoreflect.DoubleKind:
+		return protoreflect.ValueOfFloat64(rapid.SampledFrom([]float64{0, math.Copysign(0, -1), 1e300, math.NaN(), math.Inf(-1)}).Draw(t, "double"))
+	case protoreflect.BytesKind:
+		return protoreflect.ValueOfBytes(rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(t, "bytes"))
+	}
+	return protoreflect.ValueOfString(rapid.SampledFrom([]string{"", "a", "é", string(make([]byte, 130))}).Draw(t, "text"))
+}
+
+// same reads a message by the codec and by the library.
+func same[T any](t interface{ Fatalf(string, ...any) }, message []byte) {
+	b, err := New().Bind(reflect.TypeFor[T]())
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	var got, want T
+	theirs, _ := any(&want).(proto.Message)
+	mine, _ := any(&got).(proto.Message)
+	src := bytes.Clone(message)
+	wrong, err := unmarshal.Unmarshal(message, theirs), b.Decode(src, &got)
+	if (wrong == nil) != (err == nil) {
+		t.Fatalf("%x: got %v, the library %v", message, err, wrong)
+	}
+	clear(src) // nothing of it is kept
+	if err == nil && !proto.Equal(mine, theirs) {
+		t.Fatalf("%x:\n got %v\nwant %v", message, mine, theirs)
+	}
+	if err != nil {
+		return
+	}
+	out, err := b.Append([]byte("before"), &got)
+	again, wrong := marshal.Marshal(theirs)
+	if wrong != nil || err != nil || string(out) != "before"+string(again) {
+		t.Fatalf("got %q, %v\nwant before and %q, %v", out, err, again, wrong)
+	}
+}
+
+// TestSameAsTheLibrary holds what is done in memory against the library: the same values
+// of the same bytes, also of torn ones, and the same bytes.
+func TestSameAsTheLibrary(t *testing.T) {
+	p := planFor(&kindspb.Kinds{})
+	rapid.Check(t, func(t *rapid.T) {
+		m := &kindspb.Kinds{}
+		draw(t, m.ProtoReflect())
+		message, err := marshal.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, ok := p.append(nil, unsafe.Pointer(m)); !ok || !bytes.Equal(out, message) {
+			t.Fatalf("got %x, %t\nwant %x", out, ok, message)
+		}
+		if !p.read(bytes.Clone(message), unsafe.Pointer(&kindspb.Kinds{})) {
+			t.Fatalf("%x is left to the library", message)
+		}
+		more := &kindspb.Kinds{}
+		draw(t, more.ProtoReflect())
+		behind, err := marshal.Marshal(more)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same[kindspb.Kinds](t, message)
+		same[kindspb.Kinds](t, append(bytes.Clone(message), behind...)) // both in one
+		same[kindspb.Inner](t, message)                                 // fields that it does not know, and other kinds
+		same[visitpb.Visit](t, message)
+		cut := bytes.Clone(message[:rapid.IntRange(0, len(message)).Draw(t, "cut")])
+		same[kindspb.Kinds](t, cut)
+		if len(cut) > 0 {
+			cut[rapid.IntRange(0, len(cut)-1).Draw(t, "at")] = rapid.Byte().Draw(t, "byte")
+			same[kindspb.Kinds](t, append(cut, message[len(cut):]...))
+		}
+	})
+}
+
+// TestLeftToTheLibrary: what is not to be expected is what the library makes of it.
+func TestLeftToTheLibrary(t *testing.T) {
+	for name, message := range map[string]string{
+		"nothing":                      "",
+		"text that is no UTF-8":        "\x72\x01\xff",
+		"a key that is none":           "\x92\x03\x05\x0a\x01\xff\x12\x00",
+		"another wire type":            "\x08\x01\x70\x01",
+		"an entry without its key":     "\x92\x03\x03\x12\x01a",
+		"an entry without its value":   "\x92\x03\x03\x0a\x01a",
+		"an entry the other way round": "\x92\x03\x06\x12\x01v\x0a\x01k",
+		"an entry with more in it":     "\x92\x03\x09\x0a\x01k\x12\x01v\x1a\x01x",
+		"an empty entry":               "\x92\x03\x00",
+		"a group":                      "\xa3\x06\x08\x01\xa4\x06",
+		"the end of a group":           "\x0c",
+		"field 0":                      "\x00\x01",
+		"a tag longer than need be, of another field": "\x9a\xa0\x00\x00",
+		"a tag longer than need be":                   "\xf2\x00\x01a",
+		"a field beyond all":                          "\xd0\xd3\xd0\xb40\x30",
+		"a varint of eleven bytes":                    "\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+		"32 bits of a longer one":                     "\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x20\xff\xff\xff\xff\xff\x01\x30\x81\x80\x80\x80\x10",
+		"a bool that is two":                          "\x08\x02",
+		"packed and not":                              "\xf8\x01\x05\xfa\x01\x02\x01\x02\xb8\x02\x05\xba\x02\x02\x01\x02",
+		"a list that ends in a number":                "\xfa\x01\x02\x01\xff",
+		"a message in two parts":                      "\x8a\x01\x03\x0a\x01a\x8a\x01\x02\x10\x01",
+		"a key twice":                                 "\x92\x03\x06\x0a\x01k\x12\x01a\x92\x03\x06\x0a\x01k\x12\x01b",
+		"empty bytes that are there":                  "\xca\x01\x00\x7a\x00\xa2\x02\x00",
+		"a length beyond the message":                 "\x72\x7f",
+		"a message of nothing, in maps":               "\x9a\x03\x05\x0a\x01k\x12\x00",
+	} {
+		t.Run(name, func(t *testing.T) { same[kindspb.Kinds](t, []byte(message)) })
+	}
+	b, err := New().Bind(reflect.TypeFor[kindspb.Kinds]())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, m := range map[string]*kindspb.Kinds{
+		"text":          {Text: "\xff"},
+		"a key":         {Strings: map[string]string{"\xff": ""}},
+		"a value":       {Strings: map[string]string{"": "\xff"}},
+		"text in lists": {Inners: []*kindspb.Inner{{Notes: []string{"a", "\xff"}}}},
+	} {
+		if out, err := b.Append([]byte("before"), m); err == nil || string(out) != "before" {
+			t.Errorf("%s that is no UTF-8: %q, %v", name, out, err)
+		}
+	}
+	// What holds no message where one should be.
+	m := &kindspb.Kinds{Inners: []*kindspb.Inner{nil}, InnerOf: map[string]*kindspb.Inner{"k": nil}}
+	want, err := marshal.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := b.Append(nil, m); err != nil || !bytes.Equal(out, want) {
+		t.Errorf("got %x, %v, want %x", out, err, want)
+	}
+}
+
+func FuzzMemory(f *testing.F) {
+	m := &kindspb.Kinds{
+		I32: -1, Text: "text", MaybeBlob: []byte{}, Truths: []bool{true}, Inners: []*kindspb.Inner{{Name: "n", Marks: map[string]string{"k": "v"}}},
+		InnerOf: map[string]*kindspb.Inner{"k": {Depth: -2}}, S64Of: map[string]int64{"a": -1, "b": 2}, Loose: []uint32{1, 2},
+	}
+	message, err := marshal.Marshal(m)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(message)
+	f.Fuzz(func(t *testing.T, message []byte) { same[kindspb.Kinds](t, message) })
+}
