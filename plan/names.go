@@ -9,17 +9,11 @@ import (
 // group names, so they are narrower than any of these; wider is a change that breaks
 // nobody, narrower is.
 //
-// The patterns say it for the schema and for the tests, functions decide it: counted
-// repetitions are large to compile, and every command and program would do so at its start.
-const (
-	namePattern     = `^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$`
-	functionPattern = `^(go:[^:\s]+\.[^:\s]+|py:[^:\s]+:[^:\s]+|builtin:[a-z0-9_]+\.[a-z]+)$`
-	branchPattern   = `^[^\x00-\x1f\x7f]{1,100}$`
+// The schema and the tests have them as patterns. Here functions decide: counted repetitions
+// are large to compile, and every command and program would do so at its start.
+const nameForm = "letters, digits, _ . and -, at most 100, not beginning with . or -"
 
-	nameForm = "letters, digits, _ . and -, at most 100, not beginning with . or -"
-)
-
-// validName is namePattern.
+// validName says that s has the nameForm.
 func validName(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; !letter(c) && !digit(c) && c != '_' && (i == 0 || c != '.' && c != '-') {
@@ -29,7 +23,8 @@ func validName(s string) bool {
 	return len(s) > 0 && len(s) <= 100
 }
 
-// validFunction is functionPattern.
+// validFunction says that s names a function: "go:<package>.<name>", "py:<module>:<name>"
+// or "builtin:<codec>.<verb>".
 func validFunction(s string) bool {
 	language, name, _ := strings.Cut(s, ":")
 	switch language {
@@ -46,8 +41,8 @@ func validFunction(s string) bool {
 	return false
 }
 
-// validBranch is branchPattern: the name of a branch is often its key, and keys come from
-// data.
+// validBranch says that s is up to 100 characters without control characters: the name of
+// a branch is often its key, and keys come from data.
 func validBranch(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] == 0x7f {

@@ -6,6 +6,13 @@ import (
 	"testing"
 )
 
+// The form of names, as the schema has it.
+const (
+	namePattern     = `^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$`
+	functionPattern = `^(go:[^:\s]+\.[^:\s]+|py:[^:\s]+:[^:\s]+|builtin:[a-z0-9_]+\.[a-z]+)$`
+	branchPattern   = `^[^\x00-\x1f\x7f]{1,100}$`
+)
+
 // TestNames holds what decides about names against the patterns that the schema has.
 func TestNames(t *testing.T) {
 	forms := []struct {
