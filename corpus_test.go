@@ -27,6 +27,7 @@ import (
 	"github.com/levada-io/levada/internal/yamlplan"
 	"github.com/levada-io/levada/plan"
 	avro_steps "github.com/levada-io/levada/plan/testdata/corpus/avro"
+	"github.com/levada-io/levada/plan/testdata/corpus/avro_union"
 	"github.com/levada-io/levada/plan/testdata/corpus/batch_go"
 	"github.com/levada-io/levada/plan/testdata/corpus/broadcast"
 	"github.com/levada-io/levada/plan/testdata/corpus/crossing_frame"
@@ -95,6 +96,7 @@ const corpus = "plan/testdata/corpus"
 // inGo are the Go spellings.
 var inGo = map[string]func() *levada.Pipeline{
 	"avro":              avro_steps.Pipeline,
+	"avro_union":        avro_union.Pipeline,
 	"batch_go":          batch_go.Pipeline,
 	"broadcast":         broadcast.Pipeline,
 	"crossing_frame":    crossing_frame.Pipeline,

@@ -53,7 +53,7 @@ type Type struct {
 	// Elems are the positions of a tuple, or the variants of a union.
 	Elems []Type `json:"elems,omitempty"`
 	// Unit is how text and numbers write a time or a duration; a frame always has
-	// microseconds. A time: "" (RFC 3339), unix, unix_ms, unix_us, unix_ns; a duration: ""
+	// microseconds. A time: "" (RFC 3339), unix, unix_ms, unix_us, unix_ns, unix_days; a duration: ""
 	// (milliseconds), s, us, ns.
 	Unit     string  `json:"unit,omitempty"`
 	Nullable bool    `json:"nullable,omitzero"` // Go: a pointer; Python: Optional
@@ -79,7 +79,7 @@ type Field struct {
 }
 
 var units = map[TypeKind][]string{
-	TTime:     {"unix", "unix_ms", "unix_us", "unix_ns"},
+	TTime:     {"unix", "unix_ms", "unix_us", "unix_ns", "unix_days"},
 	TDuration: {"s", "ms", "us", "ns"},
 }
 

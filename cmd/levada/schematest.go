@@ -18,6 +18,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/levada-io/levada/codec/avro"
 	"github.com/levada-io/levada/internal/schema"
 )
 
@@ -54,8 +55,8 @@ func (c *schemaTestCmd) Run(e *env) error {
 	good, rejected := 0, 0
 	oracles := map[string]*jsonschema.Schema{}
 	for i, x := range examples {
-		avro := path.Ext(x.Schema) == ".avsc" // no schema of JSON: the types are the only judge
-		if x.Message != "" {                  // nor here, and it is the program that compares
+		isAvro := path.Ext(x.Schema) == ".avsc" // no schema of JSON: the types are the only judge
+		if x.Message != "" {                    // nor here, and it is the program that compares
 			if results[i].Err != "" {
 				fmt.Fprintf(e.stdout, "%s: %s\n", x.File, results[i].Err)
 				continue
@@ -63,7 +64,7 @@ func (c *schemaTestCmd) Run(e *env) error {
 			good++
 			continue
 		}
-		if oracles[x.Schema] == nil && !avro {
+		if oracles[x.Schema] == nil && !isAvro {
 			compiler := jsonschema.NewCompiler()
 			compiler.UseLoader(beside{fsys, path.Dir(x.Schema)})
 			if oracles[x.Schema], err = compiler.Compile("file:///" + path.Base(x.Schema)); err != nil {
@@ -76,7 +77,7 @@ func (c *schemaTestCmd) Run(e *env) error {
 		}
 		problem := results[i].Err
 		before, err := jsonschema.UnmarshalJSON(bytes.NewReader(in))
-		if err == nil && !avro {
+		if err == nil && !isAvro {
 			err = oracles[x.Schema].Validate(before)
 		}
 		if err != nil {
@@ -138,6 +139,13 @@ func roundTrip(l *schema.Lock, g *schema.Generated, examples []schema.Example) (
 			return nil, err
 		}
 	}
+	if text, err := binary(l, examples); err != nil {
+		return nil, err
+	} else if text != "" { // by themselves, as messages are
+		if err := os.WriteFile(filepath.Join(dir, "binary.go"), []byte(text), 0o644); err != nil {
+			return nil, err
+		}
+	}
 	source, err := filepath.Abs(l.Source)
 	if err != nil {
 		return nil, err
@@ -161,6 +169,63 @@ func roundTrip(l *schema.Lock, g *schema.Generated, examples []schema.Example) (
 	}
 	return results, nil
 }
+
+// binary is what has the values of a schema of Avro go through its messages, too; empty
+// where there are none. Where the codec does not read the schema, one with decimals or with
+// types of other files, they go through JSON alone.
+func binary(l *schema.Lock, examples []schema.Example) (string, error) {
+	known := ""
+	for _, file := range slices.Compact(rootsOf(examples)) {
+		if path.Ext(file) != ".avsc" {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(l.Source, filepath.FromSlash(file)))
+		if err != nil {
+			return "", err
+		}
+		if _, err := avro.Of(string(text)); err == nil {
+			known += fmt.Sprintf("\t%q: %q,\n", file, text)
+		}
+	}
+	if known == "" {
+		return "", nil
+	}
+	return programBinary + known + "}\n", nil
+}
+
+const programBinary = `package main
+
+import (
+	"reflect"
+
+	"github.com/levada-io/levada/codec/avro"
+)
+
+func init() {
+	binary = func(schema string, t reflect.Type, v any) (any, error) {
+		text, ok := schemas[schema]
+		if !ok {
+			return v, nil
+		}
+		c, err := avro.Of(text)
+		if err != nil {
+			return nil, err
+		}
+		bound, err := c.Bind(t)
+		if err != nil {
+			return nil, err
+		}
+		message, err := bound.Append(nil, v)
+		if err != nil {
+			return nil, err
+		}
+		again := reflect.New(t).Interface()
+		return again, bound.Decode(message, again)
+	}
+}
+
+var schemas = map[string]string{
+`
 
 func rootsOf(examples []schema.Example) []string {
 	var out []string
@@ -287,7 +352,7 @@ func main() {
 		if strings.Contains(x[0], "#") {
 			way = message
 		}
-		out, err := way(roots[x[0]], x[1])
+		out, err := way(x[0], roots[x[0]], x[1])
 		results[i].Out = string(out)
 		if err != nil {
 			results[i] = result{Err: err.Error()}
@@ -299,9 +364,12 @@ func main() {
 }
 
 // message is again for protocol buffers, where there are any.
-var message func(t reflect.Type, file string) ([]byte, error)
+var message func(schema string, t reflect.Type, file string) ([]byte, error)
 
-func again(t reflect.Type, file string) ([]byte, error) {
+// binary has a value go through a message of Avro, where there are schemas of it.
+var binary func(schema string, t reflect.Type, v any) (any, error)
+
+func again(schema string, t reflect.Type, file string) ([]byte, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
@@ -313,6 +381,11 @@ func again(t reflect.Type, file string) ([]byte, error) {
 	v := reflect.New(t).Interface()
 	if err := bound.Decode(text, v); err != nil {
 		return nil, err
+	}
+	if binary != nil {
+		if v, err = binary(schema, t, v); err != nil {
+			return nil, err
+		}
 	}
 	return bound.Append(nil, v)
 }
@@ -335,7 +408,7 @@ import (
 )
 
 func init() {
-	message = func(t reflect.Type, file string) ([]byte, error) {
+	message = func(_ string, t reflect.Type, file string) ([]byte, error) {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return nil, err

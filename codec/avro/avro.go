@@ -194,7 +194,7 @@ func (c *Codec) Bare() codec.Codec {
 
 // Bind implements codec.Codec.
 func (c *Codec) Bind(t reflect.Type) (codec.Bound, error) {
-	packed, err := frame.BindMsgpack(t, c.set.Strict)
+	packed, err := frame.BindMarkedMsgpack(t, c.set.Strict)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +215,7 @@ func (c *Codec) Wire(l *frame.Layout) (frame.Wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &wire{n, l, c.set.Strict}, nil
+	return &wire{n, l.MarkedMsgpack(c.set.Strict)}, nil
 }
 
 // compiled is the codec for values of one type.
@@ -367,8 +367,7 @@ func (c *compiled) write(buf []byte, s *scratch) ([]byte, error) {
 
 type wire struct {
 	*compiled
-	layout *frame.Layout
-	strict bool
+	packed frame.Wire
 }
 
 // Read implements frame.Wire.
@@ -378,7 +377,7 @@ func (w *wire) Read(messages [][]byte, fail func(i int, err error)) (*frame.Colu
 		size += len(m)
 	}
 	buf := make([]byte, 0, 3*size)
-	return prefix.Read(messages, w.layout.Msgpack(w.strict).Read, func(m []byte) ([]byte, error) {
+	return prefix.Read(messages, w.packed.Read, func(m []byte) ([]byte, error) {
 		n, m, err := w.reads(m)
 		if err != nil {
 			return nil, err
@@ -398,7 +397,7 @@ func (w *wire) Append(dst, value []byte) ([]byte, error) {
 	s := borrow()
 	defer s.giveBack()
 	var err error
-	if s.text, err = w.layout.AppendMsgpack(s.text, value); err != nil {
+	if s.text, err = w.packed.Append(s.text, value); err != nil {
 		return dst, err
 	}
 	return w.write(dst, s)

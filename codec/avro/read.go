@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/levada-io/levada/internal/frame"
 	"github.com/tinylib/msgp/msgp"
 )
 
@@ -145,6 +146,8 @@ func (r *reader) value(dst []byte, n *node) ([]byte, error) {
 		return msgp.AppendString(dst, n.symbols[i]), nil
 	case kRefused:
 		return dst, failed("%s", n.why)
+	case kOne:
+		return r.value(frame.AppendVariant(dst, n.variant), n.elem)
 	}
 	if r.depth++; r.depth > maxDepth {
 		return dst, failed("more than %d levels of nesting", maxDepth)
@@ -234,7 +237,7 @@ func appendScaled(dst []byte, micros int64, unit string) []byte {
 }
 
 // scales are the microseconds of a unit.
-var scales = map[string]int64{"unix": 1_000_000, "unix_ms": 1000, "unix_us": 1, "s": 1_000_000, "ms": 1000, "us": 1}
+var scales = map[string]int64{"unix_days": 24 * 3600 * 1_000_000, "unix": 1_000_000, "unix_ms": 1000, "unix_us": 1, "s": 1_000_000, "ms": 1000, "us": 1}
 
 func floor(v, by int64) int64 {
 	q := v / by

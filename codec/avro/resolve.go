@@ -54,6 +54,13 @@ func (r *resolver) node(ws, rs *library.SchemaNode, t plan.Type) (*node, error) 
 	case rs.Type == "union":
 		return r.branch(ws, rs, t)
 	}
+	if v, ok := r.variant(rs, t); ok {
+		n, err := r.node(ws, rs, v.Type)
+		if err != nil {
+			return nil, err
+		}
+		return n.one(v.at), nil
+	}
 	from, to := kinds[ws.Type], kinds[rs.Type]
 	n := &node{kind: from, as: to, name: word(rs), null: -1, only: -1, symbols: ws.Symbols, size: ws.Size, least: 1}
 	resolved, err := t.Resolve(r.types)

@@ -35,6 +35,7 @@ const (
 	kLongMillis // a number that is a duration
 	kLongMicros
 	kRefused // a branch that the reader's schema has nothing for
+	kOne     // a value, Elem, that is one variant of a union
 )
 
 var kinds = map[string]kind{
@@ -57,6 +58,7 @@ type node struct {
 	size     int
 	unit     string // in which the other side has a time; empty: as a time
 	least    int    // bytes that a value has at least
+	variant  int    // of kOne: which
 
 	// What a node has that reads what another schema wrote:
 	as     kind     // what the value becomes; that of the node otherwise
@@ -158,8 +160,8 @@ func (c *Schema) resolve(s *library.SchemaNode) *library.SchemaNode {
 	return s
 }
 
-// timeKind says which number of a schema is a time or a duration. Some are that only for
-// a type that says so, and numbers for others: they are of no zone, or of no day.
+// timeKind says which number of a schema is a time or a duration. All are numbers for a type
+// that says so; some are times only for one that does: they are of no zone, or of no day.
 func timeKind(s *library.SchemaNode, t plan.Type) (kind, bool) {
 	k, ok := timeKinds[s.Type+" "+s.LogicalType]
 	switch {
@@ -170,7 +172,7 @@ func timeKind(s *library.SchemaNode, t plan.Type) (kind, bool) {
 	case k == kDays || strings.HasPrefix(s.LogicalType, "local-"):
 		return k, t.Kind == plan.TTime
 	}
-	return k, true
+	return k, !numeric[t.Kind]
 }
 
 var timeKinds = map[string]kind{
@@ -205,6 +207,13 @@ type builder struct {
 // is compared elsewhere; here the type says in which unit it has times.
 func (b *builder) node(s *library.SchemaNode, t plan.Type) (*node, error) {
 	s = b.reader.resolve(s)
+	if v, ok := b.variant(s, t); ok {
+		n, err := b.node(s, v.Type)
+		if err != nil {
+			return nil, err
+		}
+		return n.one(v.at), nil
+	}
 	k, named := key{schema: fullName(s), typ: t.Text()}, b.reader.named[fullName(s)] == s
 	if n, ok := b.done[k]; ok && named {
 		return n, nil
@@ -253,6 +262,25 @@ func (b *builder) node(s *library.SchemaNode, t plan.Type) (*node, error) {
 		err = b.record(n, s, t)
 	}
 	return n, err
+}
+
+type variant struct {
+	plan.Type
+	at int
+}
+
+// variant is what values of s are where t is a union; false: t is none, or s is one, too, or
+// no variant is meant.
+func (b *builder) variant(s *library.SchemaNode, t plan.Type) (variant, bool) {
+	u, err := t.Resolve(b.types)
+	if err != nil || u.Kind != plan.TUnion || s.Type == "union" {
+		return variant{}, false
+	}
+	at := variantOf(s, u, b.types)
+	if at < 0 {
+		return variant{}, false
+	}
+	return variant{u.Elems[at], at}, true
 }
 
 // timed makes a number a time, in the unit that the type of the values has.
@@ -337,6 +365,11 @@ func (y *typer) of(s *library.SchemaNode, t plan.Type) plan.Type {
 	if err != nil {
 		t = plan.Type{Kind: plan.TAny} // which is told of where the table is read
 	}
+	if t.Kind == plan.TUnion && s.Type != "union" {
+		if at := variantOf(s, t, y.table); at >= 0 {
+			return y.of(s, t.Elems[at])
+		}
+	}
 	if timed, ok := timeKind(s, t); ok {
 		if timed.isLong() {
 			return plan.Type{Kind: plan.TDuration, Unit: t.Unit}
@@ -363,6 +396,9 @@ func (y *typer) of(s *library.SchemaNode, t plan.Type) plan.Type {
 			if s.Branches[i].Type != "null" {
 				some = append(some, y.of(&s.Branches[i], whole))
 			}
+		}
+		if len(some) > 1 && t.Kind == plan.TUnion {
+			return plan.Type{Kind: plan.TUnion, Elems: some, Nullable: len(s.Branches) > len(some)}
 		}
 		if len(some) != 1 {
 			return plan.Type{Kind: plan.TAny}
@@ -421,6 +457,20 @@ func (c *Codec) Lost(t plan.Type, types map[string]plan.Type) (string, error) {
 	return lost(t, to, all, "$", map[key]bool{}), nil
 }
 
+// alone are the variants of a union; what is none is the only one.
+func alone(t plan.Type) []plan.Type {
+	if t.Kind == plan.TUnion {
+		return t.Elems
+	}
+	return []plan.Type{t}
+}
+
+func alike(a, b plan.Type, types map[string]plan.Type) bool {
+	x, err1 := a.Resolve(types)
+	y, err2 := b.Resolve(types)
+	return errors.Join(err1, err2) == nil && x.Kind == y.Kind
+}
+
 func lost(t, to plan.Type, types map[string]plan.Type, path string, seen map[key]bool) string {
 	k := key{schema: to.Text(), typ: t.Text()}
 	if seen[k] {
@@ -440,6 +490,22 @@ func lost(t, to plan.Type, types map[string]plan.Type, path string, seen map[key
 				return path + "." + f.Name
 			}
 			if found := lost(f.Type, to.Fields[at].Type, types, path+"."+f.Name, seen); found != "" {
+				return found
+			}
+		}
+	case to.Kind == plan.TUnion:
+		// A variant is lost where no branch has all of it; the one that has most is not known.
+		for _, v := range alone(t) {
+			found := ""
+			for _, e := range to.Elems {
+				if !alike(v, e, types) {
+					continue
+				}
+				if found = lost(v, e, types, path, seen); found == "" {
+					break
+				}
+			}
+			if found != "" {
 				return found
 			}
 		}

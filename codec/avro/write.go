@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/levada-io/levada/internal/frame"
 	"github.com/tinylib/msgp/msgp"
 )
 
@@ -69,6 +70,10 @@ func (n *node) wants(src []byte) bool {
 }
 
 func (w *converter) value(dst, src []byte, n *node) (out, rest []byte, err error) {
+	variant, src, ok := frame.CutVariant(src)
+	if n = n.itself(); !ok {
+		variant = -1
+	}
 	if !n.wants(src) {
 		return dst, src, mismatch(n, src)
 	}
@@ -131,7 +136,7 @@ func (w *converter) value(dst, src []byte, n *node) (out, rest []byte, err error
 	case kMap:
 		return w.object(dst, src, n)
 	case kUnion:
-		i, err := n.choose(src)
+		i, err := n.choose(src, variant)
 		if err != nil {
 			return dst, src, err
 		}
@@ -258,7 +263,7 @@ func (w *converter) record(dst, src []byte, n *node) ([]byte, []byte, error) {
 		if i, ok := n.index[string(name)]; ok {
 			w.slots[base+i] = rest
 		}
-		if rest, err = msgp.Skip(rest); err != nil {
+		if rest, err = skip(rest); err != nil {
 			return dst, src, err
 		}
 	}
@@ -281,7 +286,8 @@ func (w *converter) record(dst, src []byte, n *node) ([]byte, []byte, error) {
 
 // choose finds the branch of a union that a value is of: by its kind, an enum before a
 // string where it has the symbol, a record by the fields that it must have.
-func (n *node) choose(src []byte) (int, error) {
+// What the value says of its variant comes first.
+func (n *node) choose(src []byte, variant int) (int, error) {
 	t := msgp.NextType(src)
 	if t == msgp.NilType {
 		if n.null < 0 {
@@ -292,9 +298,15 @@ func (n *node) choose(src []byte) (int, error) {
 	if n.only >= 0 {
 		return n.only, nil
 	}
+	if i := n.branchOf(variant); variant >= 0 && i >= 0 {
+		return i, nil
+	}
 	loose := -1
 	for i, b := range n.branches {
-		if !b.wants(src) {
+		if b.kind == kOne && variant >= 0 && b.variant != variant {
+			continue
+		}
+		if b = b.itself(); !b.wants(src) {
 			continue
 		}
 		switch b.kind {
@@ -370,7 +382,7 @@ func (n *node) complete(src []byte) bool {
 				need--
 			}
 		}
-		if rest, err = msgp.Skip(rest); err != nil {
+		if rest, err = skip(rest); err != nil {
 			return false
 		}
 	}

@@ -54,6 +54,22 @@ func BindMsgpack(t reflect.Type, strict bool) (*Bound, error) {
 	return &Bound{enc, dec}, nil
 }
 
+// BindMarkedMsgpack is BindMsgpack with the variant of each union in front of it, see
+// AppendVariant.
+func BindMarkedMsgpack(t reflect.Type, strict bool) (*Bound, error) {
+	enc, err := NewMsgpackEncoder(t)
+	if err != nil {
+		return nil, err
+	}
+	enc.enc.root.mark()
+	dec, err := NewMsgpackDecoder(t, strict)
+	if err != nil {
+		return nil, err
+	}
+	dec.marked = true
+	return &Bound{enc, dec}, nil
+}
+
 // Decode reads src into the zero value that dst, a *T, points to. What is decoded does not
 // alias src: whoever keeps one string of it keeps this message, not all that was fetched
 // with it.

@@ -114,7 +114,7 @@ func TestTypeOf(t *testing.T) {
 		}](), `.A: unit "s": expected a time or a duration, got int64`},
 		{"unit of a duration on a time", reflect.TypeFor[struct {
 			A time.Time `levada:"unit=ms"`
-		}](), `.A: unit "ms": expected unix, unix_ms, unix_us, unix_ns of a time`},
+		}](), `.A: unit "ms": expected unix, unix_ms, unix_us, unix_ns, unix_days of a time`},
 		{"any on a type", reflect.TypeFor[struct {
 			A int `levada:"any"`
 		}](), "levada tag any stands on a field of type any or jsontext.Value, got int"},

@@ -71,6 +71,7 @@ type memType struct {
 	typed  typedMap  // of memMap, where its element is registered
 
 	variants []*memType // of memUnion; behind what records are written with
+	marked   bool       // MessagePack says which variant a union has
 }
 
 type memField struct {

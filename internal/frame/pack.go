@@ -19,7 +19,11 @@ import (
 // An *Error with the path: a time outside of the years 0 to 9999, bytes that are no frame
 // of the layout.
 func (l *Layout) AppendMsgpack(dst, value []byte) ([]byte, error) {
-	w := packer{reader: reader{b: value}}
+	return l.appendMsgpack(dst, value, false)
+}
+
+func (l *Layout) appendMsgpack(dst, value []byte, marked bool) ([]byte, error) {
+	w := packer{reader: reader{b: value}, marked: marked}
 	out, err := w.value(dst, l.root)
 	if err == nil {
 		err = w.end()
@@ -33,7 +37,8 @@ func (l *Layout) AppendMsgpack(dst, value []byte) ([]byte, error) {
 // packer turns one frame into MessagePack.
 type packer struct {
 	reader
-	sort bool // the maps of an any
+	sort   bool // the maps of an any
+	marked bool // unions say which variant they have
 }
 
 func (w *packer) value(dst []byte, n *node) ([]byte, error) {
@@ -61,9 +66,12 @@ func (w *packer) bare(dst []byte, n *node) ([]byte, error) {
 	case kAny:
 		return w.any(dst)
 	case kUnion:
-		v, _, err := w.variant(n)
+		v, at, err := w.variant(n)
 		if err != nil {
 			return dst, err
+		}
+		if w.marked {
+			dst = AppendVariant(dst, at)
 		}
 		return w.bare(dst, v)
 	case kConst:
@@ -191,6 +199,9 @@ func packTicks(dst []byte, us int64, u unit) []byte {
 			return packInt(dst, v)
 		}
 		return msgp.AppendFloat64(dst, float64(us)*1000)
+	}
+	if u == inDays {
+		return packInt(dst, days(us))
 	}
 	per := int64(scales[u].per)
 	if us%per == 0 {

@@ -128,7 +128,7 @@ func (e *memType) pack(dst []byte, p unsafe.Pointer, depth int, sort bool) ([]by
 		return dst, err
 	}
 	*scratch = value
-	w := packer{reader: reader{b: value, depth: depth}, sort: sort}
+	w := packer{reader: reader{b: value, depth: depth}, sort: sort, marked: e.marked}
 	return w.bare(dst, e.node)
 }
 

@@ -50,6 +50,7 @@ type parser struct {
 	ahead int // bytes that were looked at to tell variants apart
 
 	strict bool // refuses what is only just right
+	marked bool // unions say which variant they have, see AppendVariant
 	lent   bool // src is the caller's: what is kept of it is copied
 
 	// Stacks, one stretch per open object; and memory to put one in order.
@@ -97,7 +98,7 @@ func (p *pool) put(v *parser) {
 func (p *pool) keep(v *parser) {
 	v.src, v.pos, v.depth, v.ahead = nil, 0, 0, 0
 	v.dst, v.slots, v.entries = v.dst[:0], v.slots[:0], v.entries[:0]
-	v.strict, v.lent = false, false
+	v.strict, v.lent, v.marked = false, false, false
 	if len(v.strings)+len(v.anys) > 0 { // what an error has left
 		clear(v.strings)
 		clear(v.anys)

@@ -285,6 +285,11 @@ func (p *parser) goUnion(t *memType, q unsafe.Pointer) error {
 }
 
 func (u unpacker) variant(n *node) (int, error) {
+	if u.marked {
+		if at, ok := u.mark(); ok && at < len(n.elems) {
+			return at, nil
+		}
+	}
 	t, err := u.next()
 	if err != nil {
 		return 0, err
@@ -362,6 +367,46 @@ func (u unpacker) goUnion(t *memType, q unsafe.Pointer) error {
 	return t.variants[at].into(t, q, func(r unsafe.Pointer) error { return u.goBare(t.variants[at], r) })
 }
 
+// A codec whose messages say by themselves which variant they have, and that goes by way of
+// MessagePack, passes that on: in front of the value stands an extension of one byte, the
+// number of the variant. Messages from elsewhere are never read like that.
+const markHead, markType = 0xd4, 'U'
+
+// AppendVariant appends what stands in front of a variant in MarkedMsgpack.
+func AppendVariant(dst []byte, at int) []byte { return append(dst, markHead, markType, byte(at)) }
+
+// CutVariant takes it off; false: there is none.
+func CutVariant(src []byte) (at int, rest []byte, ok bool) {
+	if len(src) < 3 || src[0] != markHead || src[1] != markType {
+		return 0, src, false
+	}
+	return int(src[2]), src[3:], true
+}
+
+// mark passes over what stands in front of a variant.
+func (u unpacker) mark() (int, bool) {
+	at, _, ok := CutVariant(u.src[u.pos:])
+	if ok {
+		u.pos += 3
+	}
+	return at, ok
+}
+
+// mark makes t, and all that is in it, say which variant its unions have.
+func (t *memType) mark() {
+	if t == nil || t.marked {
+		return
+	}
+	t.marked = true
+	t.elem.mark()
+	for i := range t.fields {
+		t.fields[i].typ.mark()
+	}
+	for _, v := range t.variants {
+		v.mark()
+	}
+}
+
 // into reads a variant and puts it into the interface at q, which is of type of.
 func (t *memType) into(of *memType, q unsafe.Pointer, read func(r unsafe.Pointer) error) error {
 	v := reflect.New(t.rtype)
@@ -424,6 +469,9 @@ func (t *memType) packUnion(dst []byte, p unsafe.Pointer, depth int, sort bool) 
 	at, q, err := t.variant(p)
 	if err != nil {
 		return dst, err
+	}
+	if t.marked {
+		dst = AppendVariant(dst, at)
 	}
 	return t.variants[at].pack(dst, q, depth, sort)
 }

@@ -17,6 +17,7 @@ const (
 	inMillis
 	inMicros
 	inNanos
+	inDays // whole ones: what comes behind midnight, in UTC, is cut
 )
 
 // units are the names in a plan, by kind.
@@ -24,7 +25,7 @@ func units(k kind) []string {
 	if k == kDuration {
 		return []string{inText: "", inSeconds: "s", inMillis: "ms", inMicros: "us", inNanos: "ns"}
 	}
-	return []string{inText: "", inSeconds: "unix", inMillis: "unix_ms", inMicros: "unix_us", inNanos: "unix_ns"}
+	return []string{inText: "", inSeconds: "unix", inMillis: "unix_ms", inMicros: "unix_us", inNanos: "unix_ns", inDays: "unix_days"}
 }
 
 // unitOf is the unit of a plan's name; false: there is none.
@@ -55,11 +56,14 @@ func (n *node) number() bool { return n.unit != inText }
 var scales = [...]struct {
 	per    uint64
 	digits int
-}{inSeconds: {1e6, 6}, inMillis: {1e3, 3}, inMicros: {1, 0}}
+}{inSeconds: {1e6, 6}, inMillis: {1e3, 3}, inMicros: {1, 0}, inDays: {24 * 3600 * 1e6, 0}}
 
 // appendTicks prints microseconds in a unit: a whole number where it is one, and digits
-// behind the point where it is not, so that nothing is lost.
+// behind the point where it is not, so that nothing is lost. Days are whole.
 func appendTicks(dst []byte, us int64, u unit) []byte {
+	if u == inDays {
+		return strconv.AppendInt(dst, days(us), 10)
+	}
 	v := uint64(us)
 	if us < 0 {
 		dst = append(dst, '-')
@@ -86,6 +90,16 @@ func appendTicks(dst []byte, us int64, u unit) []byte {
 	return dst
 }
 
+// days are the whole days of microseconds since 1970.
+func days(us int64) int64 {
+	per := int64(scales[inDays].per)
+	d := us / per
+	if us%per < 0 {
+		d--
+	}
+	return d
+}
+
 // ticks reads a number in a unit as microseconds. Digits beyond them are cut off.
 func (p *parser) ticks(n *node) (int64, error) {
 	expected := "a number of " + n.unitWords()
@@ -106,7 +120,7 @@ func (p *parser) ticks(n *node) (int64, error) {
 
 // unitWords is the unit as messages name it.
 func (n *node) unitWords() string {
-	words := [...]string{inSeconds: "seconds", inMillis: "milliseconds", inMicros: "microseconds", inNanos: "nanoseconds"}[n.unit]
+	words := [...]string{inSeconds: "seconds", inMillis: "milliseconds", inMicros: "microseconds", inNanos: "nanoseconds", inDays: "days"}[n.unit]
 	if n.kind == kTime {
 		words += " since 1970"
 	}
@@ -147,6 +161,11 @@ func ticksOf(word []byte, u unit) (int64, bool) {
 		digits = digits[1:]
 	}
 	v, ok := magnitude(digits)
+	if u == inDays {
+		if ok = ok && v <= math.MaxInt64/scales[inDays].per; ok {
+			v *= scales[inDays].per
+		}
+	}
 	switch {
 	case !ok || v > math.MaxInt64:
 		return 0, false

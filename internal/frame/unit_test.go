@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/levada-io/levada/plan"
 )
 
 // v2Options tell json/v2 of a duration, for which it has no form.
@@ -60,6 +62,32 @@ func TestTicks(t *testing.T) {
 	})
 }
 
+// Days are whole: what comes behind midnight is cut, also before 1970, in every format.
+func TestDays(t *testing.T) {
+	const day = 86_400_000_000
+	layout, err := Compile(plan.Type{Kind: plan.TTime, Unit: "unix_days"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for us, want := range map[int64]string{0: "0", 1: "0", day - 1: "0", day: "1", -1: "-1", -day: "-1", -day - 1: "-2", 20000*day + 7: "20000"} {
+		frame := le.AppendUint64(nil, uint64(us))
+		if text, err := layout.AppendJSON(nil, frame); err != nil || string(text) != want {
+			t.Errorf("%d: expected %s, got %s, %v", us, want, text, err)
+		}
+		packed, err := layout.AppendMsgpack(nil, frame)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := layout.ParseMsgpack(nil, packed, false)
+		if err != nil || int64(le.Uint64(back)) != days(us)*day {
+			t.Errorf("%d: got % x back, %v", us, back, err)
+		}
+		if back, err = layout.ParseJSON(nil, []byte(want)); err != nil || int64(le.Uint64(back)) != days(us)*day {
+			t.Errorf("%d: got % x back, %v", us, back, err)
+		}
+	}
+}
+
 func TestTicksOf(t *testing.T) {
 	for _, c := range []struct {
 		text string
@@ -69,6 +97,11 @@ func TestTicksOf(t *testing.T) {
 	}{
 		{"1.0000019", inSeconds, 1000001, true},
 		{"-1.0000019", inSeconds, -1000001, true},
+		{"2", inDays, 2 * 86_400_000_000, true},
+		{"-1", inDays, -86_400_000_000, true},
+		{"1.9", inDays, 86_400_000_000, true},
+		{"106751991", inDays, 106751991 * 86_400_000_000, true},
+		{"106751992", inDays, 0, false},
 		{"1999", inNanos, 1, true},
 		{"999", inNanos, 0, true},
 		{"9223372036854775807999", inNanos, math.MaxInt64, true},

@@ -24,17 +24,20 @@ import (
 //
 // A length or count that the rest of the message can not hold is refused before
 // anything is allocated for it.
-func (l *Layout) Msgpack(strict bool) Wire { return msgpackWire{l, strict} }
+func (l *Layout) Msgpack(strict bool) Wire { return msgpackWire{l, strict, false} }
+
+// MarkedMsgpack is Msgpack with the variant of each union in front of it, see AppendVariant.
+func (l *Layout) MarkedMsgpack(strict bool) Wire { return msgpackWire{l, strict, true} }
 
 type msgpackWire struct {
-	layout *Layout
-	strict bool
+	layout         *Layout
+	strict, marked bool
 }
 
 func (w msgpackWire) Read(messages [][]byte, fail func(i int, err error)) (*Column, error) {
 	u := unpacker{w.layout.parsers.get()}
 	defer w.layout.parsers.put(u.parser)
-	u.strict = w.strict
+	u.strict, u.marked = w.strict, w.marked
 	return w.layout.readColumn(messages, "msgpack", func(dst, src []byte) ([]byte, error) {
 		u.reset(src, dst)
 		err := u.message(w.layout.root)
@@ -43,13 +46,17 @@ func (w msgpackWire) Read(messages [][]byte, fail func(i int, err error)) (*Colu
 }
 
 func (w msgpackWire) Append(dst, value []byte) ([]byte, error) {
-	return w.layout.AppendMsgpack(dst, value)
+	return w.layout.appendMsgpack(dst, value, w.marked)
 }
 
 // ParseMsgpack appends the frame of a message. On an error dst comes back as it was.
 func (l *Layout) ParseMsgpack(dst, src []byte, strict bool) ([]byte, error) {
+	return l.parseMsgpack(dst, src, strict, false)
+}
+
+func (l *Layout) parseMsgpack(dst, src []byte, strict, marked bool) ([]byte, error) {
 	u := unpacker{l.parsers.get()}
-	u.strict = strict
+	u.strict, u.marked = strict, marked
 	u.reset(src, dst)
 	err := u.message(l.root)
 	out := u.dst
@@ -805,6 +812,9 @@ func (u unpacker) any(t msgp.Type) error {
 
 // skip reads a value that no member names; it must be well-formed all the same.
 func (u unpacker) skip() error {
+	if u.marked {
+		u.mark()
+	}
 	t, err := u.next()
 	if err != nil {
 		return err

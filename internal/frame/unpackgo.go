@@ -18,6 +18,7 @@ import (
 type MsgpackDecoder struct {
 	root    *memType
 	strict  bool
+	marked  bool // unions say which variant they have
 	parsers pool
 	// Both are nil where the type can be read at once.
 	layout *Layout
@@ -67,7 +68,7 @@ func (t *memType) unpacks(seen map[*memType]bool) bool {
 // An *Error with the path. What the value is then is undefined.
 func (d *MsgpackDecoder) Value(src []byte, p unsafe.Pointer) error {
 	if d.dec != nil {
-		value, err := d.layout.ParseMsgpack(nil, src, d.strict)
+		value, err := d.layout.parseMsgpack(nil, src, d.strict, d.marked)
 		if err != nil {
 			return err
 		}
@@ -79,7 +80,7 @@ func (d *MsgpackDecoder) Value(src []byte, p unsafe.Pointer) error {
 	u := unpacker{d.parsers.get()}
 	own := make([]byte, len(src))
 	copy(own, src)
-	u.src, u.strict = own, d.strict
+	u.src, u.strict, u.marked = own, d.strict, d.marked
 	err := u.goValue(d.root, p)
 	if err == nil {
 		err = u.finished()

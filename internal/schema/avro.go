@@ -38,7 +38,7 @@ func (l *lowering) avroFile(file string) (*avro, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &avro{lowering: l, node: n, defined: map[string]*typ{}}
+	a := &avro{lowering: l, node: n, defined: map[string]*typ{}, hint: stem(file)}
 	l.avros[file] = a // before its types, which may name one of a file that names one of this
 	a.typ, err = a.lower(n, "", false)
 	return a, err
@@ -53,6 +53,7 @@ type avro struct {
 	node    *node
 	typ     *typ
 	defined map[string]*typ // by full name
+	hint    string          // a name for what is without one
 }
 
 var avroName = sync.OnceValue(func() *regexp.Regexp {
@@ -116,12 +117,17 @@ func fullName(name, space string) string {
 
 func (a *avro) union(n *node, space string, member bool) (*typ, error) {
 	var some []*typ
-	null := false
+	null, many := false, 0
+	for _, v := range n.vals {
+		if v.text != "null" {
+			many++
+		}
+	}
 	for _, v := range n.vals {
 		if v.kind == '[' {
 			return nil, v.errorf("expected a branch, got a union within one")
 		}
-		t, err := a.lower(v, space, member)
+		t, err := a.lower(v, space, member && many == 1) // no tag says the unit of a variant
 		if err != nil {
 			return nil, err
 		}
@@ -141,13 +147,15 @@ func (a *avro) union(n *node, space string, member bool) (*typ, error) {
 	case len(some) == 1:
 		return some[0], nil
 	}
-	var names []string
-	for _, t := range some {
-		names = append(names, t.String())
-	}
-	t := a.raw(n, "one of %s", strings.Join(names, ", "))
-	t.dynamic = true
-	return t, nil
+	t := &typ{kind: unionKind, nullable: null, elems: some, branched: true, dynamic: true, place: n.place()}
+	return a.many(n, t, a.hint), nil
+}
+
+// within is lower for what is in a type that has no name of its own.
+func (a *avro) within(n *node, space string, member bool, suffix string) (*typ, error) {
+	defer func(hint string) { a.hint = hint }(a.hint)
+	a.hint += suffix
+	return a.lower(n, space, member)
 }
 
 func (a *avro) complex(n *node, space string, member bool) (*typ, error) {
@@ -158,12 +166,12 @@ func (a *avro) complex(n *node, space string, member bool) (*typ, error) {
 	case what.kind != '"':
 		return a.lower(what, space, member)
 	}
-	inner := func(key string) (*typ, error) {
+	inner := func(key, suffix string) (*typ, error) {
 		v := n.get(key)
 		if v == nil {
 			return nil, n.errorf("expected %s of the %s, got none", key, what.text)
 		}
-		return a.lower(v, space, member)
+		return a.within(v, space, member, suffix)
 	}
 	var err error
 	switch what.text {
@@ -173,11 +181,11 @@ func (a *avro) complex(n *node, space string, member bool) (*typ, error) {
 		return a.enumOf(n, space)
 	case "array":
 		t := &typ{kind: listKind, place: n.place()}
-		t.elem, err = inner("items")
+		t.elem, err = inner("items", "_item")
 		return t, err
 	case "map":
 		t := &typ{kind: mapKind, place: n.place()}
-		t.elem, err = inner("values")
+		t.elem, err = inner("values", "_value")
 		return t, err
 	case "fixed":
 		size := bound(n.get("size"))
@@ -204,9 +212,11 @@ func (a *avro) logical(n *node, t *typ, what string, member bool) *typ {
 	switch {
 	case t.kind == stringKind && what == "uuid":
 		return t
-	case t.kind == intKind && what == "timestamp-millis":
+	case t.kind == int32Kind && what == "date":
+		k, unit = timeKind, "unix_days"
+	case t.kind == intKind && (what == "timestamp-millis" || what == "local-timestamp-millis"):
 		k, unit = timeKind, "unix_ms"
-	case t.kind == intKind && what == "timestamp-micros":
+	case t.kind == intKind && (what == "timestamp-micros" || what == "local-timestamp-micros"):
 		k, unit = timeKind, "unix_us"
 	case t.kind == int32Kind && what == "time-millis":
 		k, unit = durationKind, "ms"
@@ -218,7 +228,8 @@ func (a *avro) logical(n *node, t *typ, what string, member bool) *typ {
 		a.note(n, "the logical type %s: it stays %s", what, t)
 		return t
 	case !member:
-		// Only the tag of a field says in which unit a number is a time.
+		// Only the tag of a field says in which unit a number is a time, and a variant of a
+		// union needs a type of its own.
 		a.note(n, "the logical type %s outside of a record: it stays %s", what, t)
 		return t
 	}
@@ -263,6 +274,7 @@ func (a *avro) record(n *node, space string) (*typ, error) {
 	if fields == nil || fields.kind != '[' {
 		return nil, n.errorf("expected fields, an array")
 	}
+	defer func(hint string) { a.hint = hint }(a.hint)
 	seen := map[string]bool{}
 	for _, v := range fields.vals {
 		name, what := v.get("name"), v.get("type")
@@ -273,7 +285,8 @@ func (a *avro) record(n *node, space string) (*typ, error) {
 			return nil, name.errorf("expected a name of its own, got %q, which another field has", name.text)
 		}
 		seen[name.text] = true
-		f, err := a.lower(what, space, true)
+		a.hint = t.name
+		f, err := a.within(what, space, true, "_"+name.text)
 		if err == nil && v.get("logicalType") != nil && what.kind == '"' {
 			// A slip that Avro allows and ignores.
 			a.note(v, "logicalType beside a field and not in its type has no effect")

@@ -48,6 +48,7 @@ type typ struct {
 	elems    []*typ   // of tuples and unions
 	own      []string // names of those variants that are no named types
 	array    bool     // of tuples: Go has an array for it
+	branched bool     // of unions: a message says by itself which type it has
 	closed   bool     // of objects: there are no other members
 	dynamic  bool     // what has no type is any, not JSON
 	unit     string   // of times and durations

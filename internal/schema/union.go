@@ -54,6 +54,10 @@ func (l *lowering) seal() {
 			u.t.own = append(u.t.own, own)
 		}
 		l.named = append(l.named, u.t)
+		if u.t.branched {
+			l.byBranch(u)
+			continue
+		}
 		if u.t.byMembers() {
 			refused := ""
 			if u.n.get("oneOf") != nil {
@@ -64,12 +68,24 @@ func (l *lowering) seal() {
 	}
 }
 
+// byBranch notes which variants nothing but the branch tells: where there is none, between
+// steps in two languages or in JSON, a value of them is refused.
+func (l *lowering) byBranch(u manyOf) {
+	for i, a := range u.t.elems {
+		for _, b := range u.t.elems[:i] {
+			if a.kind == objectKind && b.kind == objectKind && !told(b, a) {
+				l.note(u.n, "only the branch tells %s and %s apart: what has none, JSON and what a step in Python returns, is refused where it may be both", b, a)
+			}
+		}
+	}
+}
+
 // form is what values of t are in JSON; empty where they may be anything.
 func (t *typ) form() string {
 	switch t.kind {
 	case boolKind:
 		return "bool"
-	case intKind, uintKind, numberKind:
+	case intKind, uintKind, numberKind, int32Kind, float32Kind:
 		return "number"
 	case stringKind, bytesKind:
 		return "string"
@@ -91,9 +107,9 @@ func (t *typ) suffix() string {
 	switch t.kind {
 	case boolKind:
 		return "Bool"
-	case intKind, uintKind:
+	case intKind, uintKind, int32Kind:
 		return "Integer"
-	case numberKind:
+	case numberKind, float32Kind:
 		return "Number"
 	case bytesKind:
 		return "Bytes"
@@ -132,7 +148,7 @@ func (t *typ) together() string {
 			continue
 		}
 		for _, o := range t.elems[:i] {
-			if o.kind == objectKind && !told(o, e) {
+			if o.kind == objectKind && !t.branched && !told(o, e) {
 				return fmt.Sprintf("no constant and no required members tell %s and %s apart", o, e)
 			}
 		}
@@ -243,7 +259,7 @@ func (t *typ) zero() string {
 			return "(0)"
 		}
 		return `("")`
-	case intKind, uintKind, numberKind:
+	case intKind, uintKind, numberKind, int32Kind, float32Kind:
 		return "(0)"
 	case objectKind:
 		return "{}"

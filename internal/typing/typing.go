@@ -240,6 +240,9 @@ func (c *comparison) oneOf(from, to, f, t plan.Type, path string) {
 		}
 		i := slices.IndexFunc(into, func(w plan.Type) bool { return len(into) == 1 || c.meant(v, w) })
 		if i < 0 {
+			i = slices.IndexFunc(into, func(w plan.Type) bool { return namesakes(v, w) })
+		}
+		if i < 0 {
 			c.report(path, OtherKind, to.String(), v.String())
 			continue
 		}
@@ -249,6 +252,12 @@ func (c *comparison) oneOf(from, to, f, t plan.Type, path string) {
 		}
 		c.walk(v, into[i], at)
 	}
+}
+
+// namesakes says that two types are called alike, in whatever language.
+func namesakes(v, w plan.Type) bool {
+	v.Nullable, w.Nullable = false, false
+	return v.Kind == plan.TRef && w.Kind == plan.TRef && v.String() == w.String()
 }
 
 // meant says that a variant that does not fit is another form of this one, so that its

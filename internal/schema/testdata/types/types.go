@@ -41,6 +41,104 @@ type Basin struct {
 	Extra jsontext.Value `json:",embed"`
 }
 
+// Beacon is beacons.avsc#.
+//
+// What a beacon says.
+type Beacon struct {
+	Id       BeaconId                       `json:"id" avro:"id"`
+	Since    time.Time                      `json:"since" levada:"unit=unix_days" avro:"since"`
+	Checked  *time.Time                     `json:"checked" levada:"unit=unix_days" avro:"checked"`
+	Holidays []time.Time                    `json:"holidays" levada:"unit=unix_days" avro:"holidays"`
+	Lit      time.Time                      `json:"lit" levada:"unit=unix_ms" avro:"lit"`
+	Dimmed   *time.Time                     `json:"dimmed" levada:"unit=unix_us" avro:"dimmed"`
+	Light    *BeaconLight                   `json:"light" avro:"light"`
+	Lamps    []BeaconLampsItem              `json:"lamps" avro:"lamps"`
+	Readings map[string]BeaconReadingsValue `json:"readings" avro:"readings"`
+	Colour   BeaconColour                   `json:"colour" avro:"colour"`
+	// Stays any: one of int32, number: int32 and number are both JSON numbers.
+	Numbers any        `json:"numbers" avro:"numbers"`
+	When    BeaconWhen `json:"when" avro:"when"`
+}
+
+// BeaconColour is beacons.avsc#/fields/9/type: one of BeaconColourBytes, Mixed, Dyed.
+type BeaconColour interface{ isBeaconColour() }
+
+// BeaconColourBytes is a variant of BeaconColour.
+type BeaconColourBytes []byte
+
+func (BeaconColourBytes) isBeaconColour() {}
+func (Mixed) isBeaconColour()             {}
+func (Dyed) isBeaconColour()              {}
+
+var _ = levada.Union[BeaconColour](BeaconColourBytes(nil), Mixed{}, Dyed{})
+
+// BeaconId is beacons.avsc#/fields/0/type: one of BeaconIdString, BeaconIdInteger.
+type BeaconId interface{ isBeaconId() }
+
+// BeaconIdString is a variant of BeaconId.
+type BeaconIdString string
+
+// BeaconIdInteger is a variant of BeaconId.
+type BeaconIdInteger int64
+
+func (BeaconIdString) isBeaconId()  {}
+func (BeaconIdInteger) isBeaconId() {}
+
+var _ = levada.Union[BeaconId](BeaconIdString(""), BeaconIdInteger(0))
+
+// BeaconLampsItem is beacons.avsc#/fields/7/type/items: one of Flame, Fuel, Lantern.
+type BeaconLampsItem interface{ isBeaconLampsItem() }
+
+func (Flame) isBeaconLampsItem()   {}
+func (Fuel) isBeaconLampsItem()    {}
+func (Lantern) isBeaconLampsItem() {}
+
+var _ = levada.Union[BeaconLampsItem](Flame{}, Fuel(""), Lantern{})
+
+// BeaconLight is beacons.avsc#/fields/6/type: one of Lantern, Flame, BeaconLightBool.
+type BeaconLight interface{ isBeaconLight() }
+
+// BeaconLightBool is a variant of BeaconLight.
+type BeaconLightBool bool
+
+func (Lantern) isBeaconLight()         {}
+func (Flame) isBeaconLight()           {}
+func (BeaconLightBool) isBeaconLight() {}
+
+var _ = levada.Union[BeaconLight](Lantern{}, Flame{}, BeaconLightBool(false))
+
+// BeaconReadingsValue is beacons.avsc#/fields/8/type/values: one of BeaconReadingsValueNumber, BeaconReadingsValueList, BeaconReadingsValueMap.
+type BeaconReadingsValue interface{ isBeaconReadingsValue() }
+
+// BeaconReadingsValueNumber is a variant of BeaconReadingsValue.
+type BeaconReadingsValueNumber float64
+
+// BeaconReadingsValueList is a variant of BeaconReadingsValue.
+type BeaconReadingsValueList []float32
+
+// BeaconReadingsValueMap is a variant of BeaconReadingsValue.
+type BeaconReadingsValueMap map[string]string
+
+func (BeaconReadingsValueNumber) isBeaconReadingsValue() {}
+func (BeaconReadingsValueList) isBeaconReadingsValue()   {}
+func (BeaconReadingsValueMap) isBeaconReadingsValue()    {}
+
+var _ = levada.Union[BeaconReadingsValue](BeaconReadingsValueNumber(0), BeaconReadingsValueList(nil), BeaconReadingsValueMap(nil))
+
+// BeaconWhen is beacons.avsc#/fields/11/type: one of BeaconWhenString, BeaconWhenInteger.
+type BeaconWhen interface{ isBeaconWhen() }
+
+// BeaconWhenString is a variant of BeaconWhen.
+type BeaconWhenString string
+
+// BeaconWhenInteger is a variant of BeaconWhen.
+type BeaconWhenInteger int32
+
+func (BeaconWhenString) isBeaconWhen()  {}
+func (BeaconWhenInteger) isBeaconWhen() {}
+
+var _ = levada.Union[BeaconWhen](BeaconWhenString(""), BeaconWhenInteger(0))
+
 // Berth is berths.schema.json#.
 type Berth struct {
 	Number  uint64              `json:"number" levada:"min=1"`
@@ -216,6 +314,11 @@ type Corner struct {
 	Extra jsontext.Value `json:",embed"`
 }
 
+// Dyed is beacons.avsc#/fields/9/type/2.
+type Dyed struct {
+	Parts int32 `json:"parts" avro:"parts"`
+}
+
 // Empty is passages.schema.json#/$defs/Empty.
 type Empty struct {
 	Kind EmptyKind `json:"kind" levada:"const=none"`
@@ -229,6 +332,21 @@ type EmptyKind string
 // The values of EmptyKind.
 const (
 	EmptyKindNone EmptyKind = "none"
+)
+
+// Flame is beacons.avsc#/fields/6/type/2.
+type Flame struct {
+	Fuel  Fuel    `json:"fuel" avro:"fuel"`
+	Hours float32 `json:"hours" avro:"hours"`
+}
+
+// Fuel is beacons.avsc#/fields/6/type/2/fields/0/type.
+type Fuel string
+
+// The values of Fuel.
+const (
+	FuelOIL Fuel = "OIL"
+	FuelGAS Fuel = "GAS"
 )
 
 // GateCommand is gate-commands.schema.json#: one of Open, Close, GateCommandString.
@@ -353,6 +471,12 @@ const (
 	KindA Kind = "A"
 )
 
+// Lantern is beacons.avsc#/fields/6/type/1.
+type Lantern struct {
+	Watts  int32   `json:"watts" avro:"watts"`
+	Behind *Beacon `json:"behind" avro:"behind"`
+}
+
 // Load is passages.schema.json#/$defs/Load: one of Coal, Grain, Empty, BoatLoad_4.
 // What is carried.
 type Load interface{ isLoad() }
@@ -363,6 +487,11 @@ func (Empty) isLoad()      {}
 func (BoatLoad_4) isLoad() {}
 
 var _ = levada.Union[Load](Coal{}, Grain{}, Empty{}, BoatLoad_4(""))
+
+// Mixed is beacons.avsc#/fields/9/type/1.
+type Mixed struct {
+	Parts int32 `json:"parts" avro:"parts"`
+}
 
 // Open is gate-commands.schema.json#/definitions/Open.
 type Open struct {
@@ -538,7 +667,7 @@ type Sounding struct {
 	Depth     float64            `json:"depth" avro:"depth"`
 	Good      bool               `json:"good" avro:"good"`
 	Id        string             `json:"id" avro:"id"`
-	Day       int32              `json:"day" avro:"day"`
+	Day       time.Time          `json:"day" levada:"unit=unix_days" avro:"day"`
 	Price     []byte             `json:"price" avro:"price"`
 	Nanos     int64              `json:"nanos" avro:"nanos"`
 	Hash      []byte             `json:"hash" avro:"hash"`
@@ -551,12 +680,39 @@ type Sounding struct {
 	Path      []Position         `json:"path" avro:"path"`
 	Tags      map[string]*string `json:"tags" avro:"tags"`
 	// A number or a word.
-	// Stays any: one of int32, string.
-	Value   any       `json:"value" avro:"value"`
-	Values  []any     `json:"values" avro:"values"`
-	Nothing any       `json:"nothing" avro:"nothing"`
-	Next    *Sounding `json:"next" avro:"next"`
+	Value   *SoundingValue       `json:"value" avro:"value"`
+	Values  []SoundingValuesItem `json:"values" avro:"values"`
+	Nothing any                  `json:"nothing" avro:"nothing"`
+	Next    *Sounding            `json:"next" avro:"next"`
 }
+
+// SoundingValue is soundings.avsc#/fields/24/type: one of SoundingValueInteger, SoundingValueString.
+type SoundingValue interface{ isSoundingValue() }
+
+// SoundingValueInteger is a variant of SoundingValue.
+type SoundingValueInteger int32
+
+// SoundingValueString is a variant of SoundingValue.
+type SoundingValueString string
+
+func (SoundingValueInteger) isSoundingValue() {}
+func (SoundingValueString) isSoundingValue()  {}
+
+var _ = levada.Union[SoundingValue](SoundingValueInteger(0), SoundingValueString(""))
+
+// SoundingValuesItem is soundings.avsc#/fields/25/type/items: one of SoundingValuesItemInteger, SoundingValuesItemString.
+type SoundingValuesItem interface{ isSoundingValuesItem() }
+
+// SoundingValuesItemInteger is a variant of SoundingValuesItem.
+type SoundingValuesItemInteger int32
+
+// SoundingValuesItemString is a variant of SoundingValuesItem.
+type SoundingValuesItemString string
+
+func (SoundingValuesItemInteger) isSoundingValuesItem() {}
+func (SoundingValuesItemString) isSoundingValuesItem()  {}
+
+var _ = levada.Union[SoundingValuesItem](SoundingValuesItemInteger(0), SoundingValuesItemString(""))
 
 // State is soundings.avsc#/fields/18/type.
 type State string
