@@ -387,6 +387,9 @@ func (w *writer) any(dst []byte) ([]byte, error) {
 			return dst, err
 		}
 		return appendBase64(dst, v), nil
+	case tagDigits:
+		v, err := w.blob()
+		return append(dst, v...), err
 	case tagList, tagMap:
 		if err := w.enter(); err != nil {
 			return dst, err

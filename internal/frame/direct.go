@@ -323,7 +323,9 @@ func (p *parser) goObject(t *memType, q unsafe.Pointer) error {
 			}
 			next = i + 1
 		case n.extra:
-			if err := p.entry(key, anyNode, extra, &index); err != nil {
+			p.exact = t.extra.raw
+			err := p.entry(key, anyNode, extra, &index)
+			if p.exact = false; err != nil {
 				return err
 			}
 		default:
@@ -385,7 +387,7 @@ func (p *parser) goMember(f *memField, q unsafe.Pointer) error {
 func (p *parser) goExtra(x *memExtra, base int, q unsafe.Pointer) error {
 	value := le.AppendUint32(make([]byte, 0, 4+len(p.dst)), uint32(len(p.entries)-base))
 	value = p.appendEntries(value, base)
-	r := reader{b: value, depth: p.depth}
+	r := reader{b: value, depth: p.depth, exact: x.raw}
 	if x.raw {
 		w := writer{reader: r}
 		text, err := w.dict(nil, membersNode, false)
@@ -412,10 +414,12 @@ func (p *parser) goRaw(q *jsontext.Value) error {
 	}
 	begin := len(p.dst)
 	depth := p.depth
-	if err := p.any(); err != nil {
+	p.exact = true
+	err := p.any()
+	if p.exact = false; err != nil {
 		return err
 	}
-	w := writer{reader: reader{b: p.dst[begin:], depth: depth}}
+	w := writer{reader: reader{b: p.dst[begin:], depth: depth, exact: true}}
 	text, err := w.any(nil)
 	*q = text
 	p.dst = p.dst[:begin]

@@ -3,6 +3,7 @@ package frame
 import (
 	"encoding/binary"
 	"encoding/json/jsontext"
+	"errors"
 	"fmt"
 	"math"
 	"math/bits"
@@ -400,11 +401,20 @@ type mapSpare struct {
 }
 
 func (e *memType) reflectMap(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) {
+	buf = le.AppendUint32(buf, uint32(reflect.NewAt(e.rtype, p).Elem().Len()))
+	err := e.entries(p, nil, func(_ int, key string, q unsafe.Pointer) (err error) {
+		buf, err = e.elem.value(appendText(buf, key), q, depth)
+		return err
+	})
+	return buf, err
+}
+
+// entries visits those of a map by key; with none where not all of the keys are as wanted.
+func (e *memType) entries(p unsafe.Pointer, wanted func(key string) bool, visit func(i int, key string, q unsafe.Pointer) error) error {
 	m := reflect.NewAt(e.rtype, p).Elem()
 	n := m.Len()
-	buf = le.AppendUint32(buf, uint32(n))
 	if n == 0 {
-		return buf, nil
+		return nil
 	}
 	// The values are copied out once, so that they have an address; into room that the
 	// next map of the type uses again.
@@ -430,17 +440,21 @@ func (e *memType) reflectMap(buf []byte, p unsafe.Pointer, depth int) ([]byte, e
 		s.keys = append(s.keys, entry[int]{s.key.String(), i})
 		used.Index(i).SetIterValue(it)
 	}
+	if wanted != nil && slices.ContainsFunc(s.keys, func(k entry[int]) bool { return !wanted(k.key) }) {
+		return errKeys
+	}
 	sortEntries(s.keys)
 	base := used.UnsafePointer()
-	var err error
-	for _, k := range s.keys {
-		buf = appendText(buf, k.key)
-		if buf, err = e.elem.value(buf, unsafe.Add(base, uintptr(k.value)*e.elem.width), depth); err != nil {
-			return buf, inMember(err, k.key)
+	for i, k := range s.keys {
+		if err := visit(i, k.key, unsafe.Add(base, uintptr(k.value)*e.elem.width)); err != nil {
+			return inMember(err, k.key)
 		}
 	}
-	return buf, nil
+	return nil
 }
+
+// errKeys says that a map has keys which are not written as they are.
+var errKeys = errors.New("keys")
 
 type entry[V any] struct {
 	key   string

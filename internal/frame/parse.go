@@ -52,6 +52,7 @@ type parser struct {
 	strict bool // refuses what is only just right
 	marked bool // unions say which variant they have, see AppendVariant
 	lent   bool // src is the caller's: what is kept of it is copied
+	exact  bool // numbers in any keep their digits, see tagDigits
 
 	// Stacks, one stretch per open object; and memory to put one in order.
 	slots   []slot
@@ -1043,12 +1044,92 @@ func (p *parser) any() error {
 	case c != '-' && c-'0' > 9:
 		return p.syntax("a value")
 	}
+	if p.exact {
+		return p.digitsOrNumber()
+	}
 	t, v, err := p.anyNumber()
 	if err != nil {
 		return err
 	}
 	p.dst = le.AppendUint64(append(p.dst, byte(t)), v)
 	return nil
+}
+
+// digitsOrNumber reads a number that is to be written again: where neither an integer nor
+// a double has the same value, it is its digits.
+func (p *parser) digitsOrNumber() error {
+	from := p.pos
+	if _, err := p.number(); err != nil {
+		return err
+	}
+	end := p.pos
+	word := p.src[from:end]
+	p.pos = from
+	t, v, err := p.anyNumber()
+	if p.pos = end; err != nil || t == tagFloat && !sameValue(word, math.Float64frombits(v)) {
+		p.dst = appendBlob(append(p.dst, byte(tagDigits)), word)
+		return nil
+	}
+	p.dst = le.AppendUint64(append(p.dst, byte(t)), v)
+	return nil
+}
+
+// sameValue says that f, the double nearest to the number word, is printed with the digits
+// of word, whatever their spelling.
+func sameValue(word []byte, f float64) bool {
+	var one, two [40]byte
+	digits, exponent, ok := significant(one[:0], word)
+	if !ok {
+		return false
+	}
+	if len(digits) == 0 || len(digits) <= 15 && math.Abs(f) >= 0x1p-1022 {
+		return true // a double has as many, where it is not so small that it has less
+	}
+	printed, at, _ := significant(two[:0], strconv.AppendFloat(make([]byte, 0, 32), f, 'e', -1, 64))
+	return at == exponent && string(printed) == string(digits)
+}
+
+// significant are the digits of a number without zeros at either end, and the power of ten
+// of the first. Not ok: there are more than a double ever has, or than are counted.
+func significant(buf, word []byte) (digits []byte, exponent int, ok bool) {
+	point, seen := 0, false // digits in front of the point, less zeros behind it
+	zeros := 0              // at the end, so far
+	i := 0
+	for ; i < len(word); i++ {
+		c := word[i]
+		switch {
+		case c == '-' || c == '+':
+			continue
+		case c == '.':
+			seen = true
+			continue
+		case c == 'e' || c == 'E':
+			e, err := strconv.Atoi(string(word[i+1:]))
+			if err != nil || e > 1<<20 || e < -1<<20 {
+				return nil, 0, len(buf) == 0 // of zero it does not matter
+			}
+			return buf, point + e - 1, true
+		case c == '0' && len(buf) == 0:
+			if seen {
+				point--
+			}
+			continue
+		}
+		if !seen {
+			point++
+		}
+		if c == '0' {
+			zeros++
+			continue
+		}
+		for ; zeros > 0; zeros-- {
+			buf = append(buf, '0')
+		}
+		if buf = append(buf, c); len(buf) > 20 {
+			return nil, 0, false
+		}
+	}
+	return buf, point - 1, true
 }
 
 // anyNumber reads a number: an integer where it is written as one and fits, otherwise

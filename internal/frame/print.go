@@ -1,6 +1,7 @@
 package frame
 
 import (
+	"encoding/json/jsontext"
 	"reflect"
 	"strconv"
 	"sync"
@@ -10,8 +11,8 @@ import (
 )
 
 // TextEncoder writes values of one Go type as JSON, straight from memory. The text is
-// the one that Layout.AppendJSON makes of the value's frame; what this knows no shorter
-// way for goes through a frame.
+// the one that Layout.AppendJSON makes of the value's frame, but that numbers in a
+// jsontext.Value keep their digits; what this knows no shorter way for goes through a frame.
 type TextEncoder struct{ enc *Encoder }
 
 // NewTextEncoder compiles the encoder of t.
@@ -77,6 +78,8 @@ func (e *memType) printBare(dst []byte, p unsafe.Pointer, depth int, sort bool) 
 		return appendBase64(dst, *(*[]byte)(p)), nil
 	case memAny:
 		return e.anys.print(dst, *(*any)(p), depth, sort)
+	case memRaw:
+		return e.anys.printRaw(dst, *(*jsontext.Value)(p), depth, sort)
 	case memList:
 		return e.printList(dst, p, depth, sort)
 	case memMapString:
@@ -125,9 +128,13 @@ func (e *memType) printBare(dst []byte, p unsafe.Pointer, depth int, sort bool) 
 			if out, ok, err := e.typed.print(e, dst, p, depth); ok {
 				return out, err
 			}
+		} else if out, err := e.printReflectMap(dst, p, depth); err != errKeys {
+			return out, err
 		}
+	case memTuple:
+		return e.printTuple(dst, p, depth, sort)
 	case memStruct:
-		if e.extra == nil {
+		if e.extra == nil || e.extra.raw {
 			return e.printStruct(dst, p, depth)
 		}
 	}
@@ -167,6 +174,38 @@ func (e *memType) printList(dst []byte, p unsafe.Pointer, depth int, sort bool) 
 		}
 	}
 	return append(dst, ']'), nil
+}
+
+func (e *memType) printTuple(dst []byte, p unsafe.Pointer, depth int, sort bool) ([]byte, error) {
+	if depth++; depth > maxDepth {
+		return dst, errDepth()
+	}
+	dst = append(dst, '[')
+	var err error
+	for i := range e.rtype.Len() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if dst, err = e.elem.print(dst, unsafe.Add(p, uintptr(i)*e.elem.width), depth, sort); err != nil {
+			return dst, inElement(err, i)
+		}
+	}
+	return append(dst, ']'), nil
+}
+
+func (e *memType) printReflectMap(dst []byte, p unsafe.Pointer, depth int) ([]byte, error) {
+	if depth++; depth > maxDepth {
+		return dst, errDepth()
+	}
+	out := append(dst, '{')
+	err := e.entries(p, utf8.ValidString, func(i int, key string, q unsafe.Pointer) (err error) {
+		out, err = e.elem.print(entryKey(out, key, i), q, depth, true)
+		return err
+	})
+	if err != nil {
+		return dst, err
+	}
+	return append(out, '}'), nil
 }
 
 func (e *memType) printStruct(dst []byte, p unsafe.Pointer, depth int) ([]byte, error) {
@@ -212,7 +251,9 @@ func (e *memType) printStruct(dst []byte, p unsafe.Pointer, depth int) ([]byte, 
 		}
 		if f.omit != 0 {
 			out := f.omit&omitEmpty != 0 && emptyText(dst[text:])
-			if !out && f.zero != nil && !f.typ.ptr {
+			if !out && f.zero != nil && !f.typ.ptr && f.typ.op == memRaw {
+				out = string(dst[text:]) == "null"
+			} else if !out && f.zero != nil && !f.typ.ptr {
 				if out, err = f.typ.zeroFrame(q, depth); err != nil {
 					return dst, inMember(err, f.name)
 				}
@@ -228,7 +269,47 @@ func (e *memType) printStruct(dst []byte, p unsafe.Pointer, depth int) ([]byte, 
 			}
 		}
 	}
+	if e.extra != nil {
+		v := *(*jsontext.Value)(unsafe.Add(p, e.extra.offset))
+		if len(v) > 0 {
+			// They stand in the struct itself, one level up.
+			dst, err = e.anys.printText(dst, v, depth-1, func(w *writer, dst []byte) ([]byte, error) {
+				w.depth = depth
+				return w.entries(dst, membersNode, false, begin+1)
+			}, membersNode)
+			if err != nil {
+				return dst, err
+			}
+		}
+	}
 	return append(dst, '}'), nil
+}
+
+func (a *anyEncoders) printRaw(dst []byte, v jsontext.Value, depth int, sort bool) ([]byte, error) {
+	if len(v) == 0 {
+		return append(dst, "null"...), nil
+	}
+	return a.printText(dst, v, depth, func(w *writer, dst []byte) ([]byte, error) {
+		w.sort = sort
+		return w.any(dst)
+	}, anyNode)
+}
+
+// printText writes JSON text anew, with the digits that its numbers have.
+func (a *anyEncoders) printText(dst []byte, v jsontext.Value, depth int, write func(w *writer, dst []byte) ([]byte, error), n *node) ([]byte, error) {
+	p := a.parsers.get()
+	defer a.parsers.put(p)
+	scratch := scratches.get()
+	defer scratches.put(scratch)
+	p.reset(v, (*scratch)[:0])
+	p.depth, p.exact = depth, true
+	err := p.document(n)
+	p.exact = false
+	*scratch = p.dst
+	if err != nil {
+		return dst, err
+	}
+	return write(&writer{reader: reader{b: p.dst, depth: depth, exact: true}}, dst)
 }
 
 // zeroFrame says that the frame of the value at p reads as the zero value, which is more
@@ -294,6 +375,8 @@ func (a *anyEncoders) print(dst []byte, v any, depth int, sort bool) ([]byte, er
 		if printable(v) {
 			return a.printMap(dst, v, depth, sort)
 		}
+	case jsontext.Value:
+		return a.printRaw(dst, v, depth, sort)
 	}
 	scratch := scratches.get()
 	defer scratches.put(scratch)

@@ -6,7 +6,8 @@ type reader struct {
 	b     []byte
 	off   int
 	depth int
-	ahead int // bytes that were looked at to tell variants apart
+	ahead int  // bytes that were looked at to tell variants apart
+	exact bool // what is read comes from an exact parser
 
 	texts []string // not used yet, for strings in any
 	slab  int      // how many were allocated last
@@ -89,7 +90,7 @@ func (r *reader) presence(nullable, optional bool) (byte, error) {
 
 func (r *reader) tag() (tag, error) {
 	v, err := r.byte()
-	if tag(v) > tagDuration {
+	if tag(v) > tagDuration && !(r.exact && tag(v) == tagDigits) {
 		return 0, errorf("frame: %d as a tag of any", v)
 	}
 	return tag(v), err
@@ -243,7 +244,7 @@ func (r *reader) skipAny() error {
 	switch t {
 	case tagNull, tagFalse, tagTrue:
 		return nil
-	case tagString, tagBytes:
+	case tagString, tagBytes, tagDigits:
 		_, err := r.blob()
 		return err
 	case tagList:
