@@ -13,10 +13,10 @@ import (
 	"io/fs"
 	"net/url"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Limits of what is read: real repositories stay far below them.
@@ -250,8 +250,14 @@ func (n *node) adds() bool {
 	})
 }
 
-// scheme is what a URI begins with.
-var scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:`)
+// hasScheme says whether a reference begins as a URI does.
+func hasScheme(ref string) bool {
+	scheme, _, ok := strings.Cut(ref, ":")
+	return ok && scheme != "" && !strings.Contains("+-.0123456789", scheme[:1]) &&
+		!strings.ContainsFunc(scheme, func(r rune) bool {
+			return !(r < 0x80 && (unicode.IsLetter(r) || unicode.IsDigit(r)) || strings.ContainsRune("+-.", r))
+		})
+}
 
 func (f *files) follow(n, ref *node) (*node, error) {
 	if ref.kind != '"' {
@@ -272,7 +278,7 @@ func (f *files) follow(n, ref *node) (*node, error) {
 	case strings.HasPrefix(file, "file://"):
 		// The name stands where a URL has its host. It is one of the folder's files.
 		file = path.Join(f.root, strings.TrimPrefix(file, "file://"))
-	case scheme.MatchString(file):
+	case hasScheme(file):
 		return nil, ref.errorf("expected a file of this folder, got %q: schemas are not fetched", ref.text)
 	default:
 		file = path.Join(path.Dir(n.file), file)
