@@ -330,6 +330,12 @@ func (p *parser) enter() error {
 
 // text reads a string into dst, with its length.
 func (p *parser) text() error {
+	if end := closing(p.src, p.pos+1); end >= 0 {
+		s := p.src[p.pos+1 : end]
+		p.dst = append(le.AppendUint32(p.dst, uint32(len(s))), s...)
+		p.pos = end + 1
+		return nil
+	}
 	src := p.src[p.pos+1:]
 	n, wide := plain(src)
 	if n < len(src) && src[n] == '"' && (!wide || utf8.Valid(src[:n])) {
@@ -353,6 +359,11 @@ func (p *parser) text() error {
 func (p *parser) name() ([]byte, error) {
 	if p.peek() != '"' {
 		return nil, p.syntax("a member name")
+	}
+	if end := closing(p.src, p.pos+1); end >= 0 {
+		key := p.src[p.pos+1 : end]
+		p.pos = end + 1
+		return key, p.colon()
 	}
 	src := p.src[p.pos+1:]
 	n, wide := plain(src)
@@ -712,9 +723,11 @@ func (p *parser) object(n *node) error {
 				return err // the member has no name that the author knows
 			}
 		}
-		var err error
-		if more, err = p.more('}'); err != nil {
-			return err
+		if !p.comma() {
+			var err error
+			if more, err = p.more('}'); err != nil {
+				return err
+			}
 		}
 	}
 	if !inOrder {
@@ -1194,7 +1207,7 @@ func (p *parser) skip() error {
 				}
 			}
 			err := p.skip()
-			if err == nil {
+			if err == nil && !p.comma() {
 				more, err = p.more(end)
 			}
 			if err != nil {
@@ -1213,6 +1226,10 @@ func (p *parser) skip() error {
 }
 
 func (p *parser) skipText() error {
+	if end := closing(p.src, p.pos+1); end >= 0 {
+		p.pos = end + 1
+		return nil
+	}
 	src := p.src[p.pos+1:]
 	if n, wide := plain(src); n < len(src) && src[n] == '"' && (!wide || !p.strict) {
 		p.pos += n + 2
