@@ -197,7 +197,11 @@ func (l *lowering) result(n *node) *result {
 	if !ok {
 		return nil
 	}
-	return &result{step: from.Name, want: fits[0], tags: fits[1], nullable: t.Nullable}
+	r := &result{step: from.Name, want: fits[0], tags: fits[1], nullable: t.Nullable}
+	if layout, err := frame.Compile(from.out, l.types); err == nil { // else the step says more than frames have
+		r.rules = layout.AnyRules()
+	}
+	return r
 }
 
 // dumped is the codec of what stands for n's messages in a dead letter where they have no

