@@ -36,7 +36,7 @@ func ReadTypes(fsys fs.FS, name, pattern string, locked map[string]string) (*Typ
 	if len(topics) == 0 {
 		return nil, fmt.Errorf("%s: expected topics/*.yaml, *.json, *.avsc or *.proto, got none of them", name)
 	}
-	p, messages, err := messagesOf(fsys, pattern, topics, asked)
+	p, messages, err := messagesOf(fsys, pattern, topics, asked, false)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -118,7 +118,7 @@ func (l *Lock) Sync(fsys fs.FS) error {
 	if len(topics) == 0 {
 		return fmt.Errorf("%s: expected topics/*.yaml, *.json, *.avsc or *.proto, got none of them", l.Source)
 	}
-	p, messages, err := messagesOf(fsys, l.Pattern, topics, asked)
+	p, messages, err := messagesOf(fsys, l.Pattern, topics, asked, true)
 	if err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ func (l *Lock) Generate(fsys fs.FS) (*Generated, error) {
 	if err := l.verify(fsys); err != nil {
 		return nil, err
 	}
-	p, err := readProtos(fsys, protoRoot(fsys, l.Pattern), protosOf(l.Topics))
+	p, err := readProtos(fsys, protoRoot(fsys, l.Pattern), protosOf(l.Topics), true)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +179,7 @@ func (l *Lock) Read(fsys fs.FS) (*Types, error) {
 	if err := l.verify(fsys); err != nil {
 		return nil, err
 	}
-	p, err := readProtos(fsys, protoRoot(fsys, l.Pattern), protosOf(l.Topics))
+	p, err := readProtos(fsys, protoRoot(fsys, l.Pattern), protosOf(l.Topics), false)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", l.Source, err)
 	}

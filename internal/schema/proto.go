@@ -32,7 +32,16 @@ type protos struct {
 	// each behind the ones that it imports. The library's own are not among them.
 	read []string
 	uses map[string]bool // those that another one imports
+	// wide are those whose comments are not looked for, see maxLine.
+	wide map[string]bool
 }
+
+// maxLine is how long the lines of a file may be that its comments go into the Go file:
+// where they stand is counted from the begin of the line, each time.
+const maxLine = 4096
+
+// maxMistakes is how many are looked at to find the first; each is counted like that, too.
+const maxMistakes = 100
 
 // protoRoot is the folder that imports are relative to.
 func protoRoot(fsys fs.FS, pattern string) string {
@@ -42,13 +51,14 @@ func protoRoot(fsys fs.FS, pattern string) string {
 	return "."
 }
 
-// readProtos reads the files, of fsys, and what they import.
+// readProtos reads the files, of fsys, and what they import. Whoever writes Go of them wants
+// what stands in them kept.
 //
 // # Errors
 //
 // The first mistake, in the order of files and lines.
-func readProtos(fsys fs.FS, root string, files []string) (*protos, error) {
-	p := &protos{root: root, files: map[string]protoreflect.FileDescriptor{}, uses: map[string]bool{}}
+func readProtos(fsys fs.FS, root string, files []string, kept bool) (*protos, error) {
+	p := &protos{root: root, files: map[string]protoreflect.FileDescriptor{}, uses: map[string]bool{}, wide: map[string]bool{}}
 	if len(files) == 0 {
 		return p, nil
 	}
@@ -68,10 +78,12 @@ func readProtos(fsys fs.FS, root string, files []string) (*protos, error) {
 	slices.Sort(names)
 	var found []reporter.ErrorWithPos
 	compiler := protocompile.Compiler{
-		Resolver:       in,
-		SourceInfoMode: protocompile.SourceInfoStandard,
+		Resolver:   in,
+		RetainASTs: kept,
 		Reporter: reporter.NewReporter(func(err reporter.ErrorWithPos) error {
-			found = append(found, err)
+			if found = append(found, err); len(found) == maxMistakes {
+				return err
+			}
 			return nil
 		}, nil),
 	}
@@ -102,7 +114,26 @@ func readProtos(fsys fs.FS, root string, files []string) (*protos, error) {
 	for _, f := range linked {
 		visit(f)
 	}
+	types := 0
+	for _, file := range p.read {
+		d := p.files[file]
+		if types += count(d.Messages()) + d.Enums().Len(); types > MaxTypes {
+			return nil, fmt.Errorf("%s: expected at most %d types in all, got more", file, MaxTypes)
+		}
+		for line := range bytes.Lines(in.texts[d.Path()]) {
+			p.wide[file] = p.wide[file] || len(line) > maxLine
+		}
+	}
 	return p, nil
+}
+
+// count is how many types messages are, with those within them.
+func count(ms protoreflect.MessageDescriptors) int {
+	n := ms.Len()
+	for i := range ms.Len() {
+		n += count(ms.Get(i).Messages()) + ms.Get(i).Enums().Len()
+	}
+	return n
 }
 
 // nowhere has no file.
@@ -285,9 +316,9 @@ func (p *protos) message(topic, file, asked string) (protoreflect.MessageDescrip
 // messagesOf takes the messages of those topics whose schema is a file of protocol
 // buffers; asked has the names that topics/*.yaml have for them. In a folder of plain
 // files, one that others import is no topic where it has no message for it.
-func messagesOf(fsys fs.FS, pattern string, topics, asked map[string]string) (*protos, map[string]string, error) {
+func messagesOf(fsys fs.FS, pattern string, topics, asked map[string]string, kept bool) (*protos, map[string]string, error) {
 	root := protoRoot(fsys, pattern)
-	p, err := readProtos(fsys, root, protosOf(topics))
+	p, err := readProtos(fsys, root, protosOf(topics), kept)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -22,6 +22,14 @@ func folder(files ...string) fstest.MapFS {
 	return out
 }
 
+func many(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "message A%d{}\n", i)
+	}
+	return b.String()
+}
+
 const three = `syntax = "proto3"; `
 
 // What is wrong with a .proto is told with file, line and column.
@@ -34,6 +42,7 @@ const three = `syntax = "proto3"; `
 // Fault: two types with one name -> refused: in the Go package, of two packages of protocol buffers or of a message and another schema, says: expected one Go type or value Line in the package, got one of a.proto and one of b.proto
 // Fault: unsupported edition of .proto -> refused: proto2, proto3 and 2023 are read, says: a.proto:1:11: edition
 // Fault: huge schema file -> refused: a .proto, too, also one that is imported, says: b.proto: expected at most 8388608 bytes, got more
+// Fault: references that multiply -> refused: in a .proto, types beyond number, says: expected at most 200000 types in all, got more
 // Fault: schema nested too deep -> refused: in a .proto, says: a.proto:1: expected at most 200 levels, got more
 func TestWrongProtos(t *testing.T) {
 	nested := three + strings.Repeat("message A {", 300) + strings.Repeat("}", 300)
@@ -63,6 +72,7 @@ func TestWrongProtos(t *testing.T) {
 		{"a.proto:3: expected at most 200 levels, got more", []string{"a.proto", "/* {\n'{' */ // {\n" + nested}},
 		{"a.proto: expected features.(pb.go).api_level = API_OPEN, got API_OPAQUE", []string{"a.proto", `edition = "2023"; import "google/protobuf/go_features.proto"; option features.(pb.go).api_level = API_OPAQUE; message A { string s = 1; }`}},
 		{"a.proto: M: expected features.(pb.go).api_level = API_OPEN, got API_HYBRID", []string{"a.proto", `edition = "2023"; import "google/protobuf/go_features.proto"; message M { option features.(pb.go).api_level = API_HYBRID; string s = 1; }`}},
+		{"a.proto: expected at most 200000 types in all, got more", []string{"a.proto", three + many(200_001)}},
 		{"a=b.proto: expected a name without , = and ;", []string{"a=b.proto", three + "message A {}"}},
 		{"a_b.pb.go: expected one schema for it, got a/b.proto and a_b.proto", []string{"a_b.proto", three + `import "a/b.proto"; message A {}`, "a/b.proto", three + "message B {}"}},
 		{"expected one Go type or value Line in the package, got one of a.proto and one of b.proto\nhint: two folders", []string{"a.proto", three + `package a; import "b.proto"; message A { b.Line x = 1; } message Line {}`, "b.proto", three + "package b; message Line {}"}},
@@ -182,6 +192,33 @@ func TestLockOfProtos(t *testing.T) {
 	l.Output = "p/deep_line.pb.go"
 	fsys["deep/er/unit.proto"].Data = fsys["deep/er/unit.proto"].Data[:len(fsys["deep/er/unit.proto"].Data)-1]
 	if _, err := l.Generate(fsys); err == nil || !strings.Contains(err.Error(), "p/deep_line.pb.go: expected a file of its own") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Comments are in the Go file, unless a line is so long that it takes its time to find them.
+func TestCommentsOfMessages(t *testing.T) {
+	const text = three + "\n// Visit is one of them.\nmessage Visit {\n  // Who it was.\n  string user = 1; // or nobody\n}\n"
+	for _, c := range []struct {
+		more string
+		kept bool
+	}{{"", true}, {"// " + strings.Repeat("x", 4000) + "\n", true}, {"// " + strings.Repeat("x", 5000) + "\n", false}} {
+		g, err := schema.Go(folder("a.proto", text+c.more), "p", []string{"a.proto"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"// Visit is one of them.\ntype Visit struct {", "// Who it was.\n\tUser ", " // or nobody\n"} {
+			if got := string(g.Messages["a.pb.go"]); strings.Contains(got, want) != c.kept {
+				t.Errorf("%d bytes more: expected %q: %v, got\n%s", len(c.more), want, c.kept, got)
+			}
+		}
+	}
+}
+
+// Mistakes beyond number are not all looked at, and the first is still the first.
+func TestManyMistakes(t *testing.T) {
+	_, err := schema.Go(folder("a.proto", three+"message A {"+strings.Repeat(" B b = 1;", 5000)+"}"), "p", []string{"a.proto"}, nil)
+	if err == nil || !strings.HasPrefix(err.Error(), "a.proto:1:47: message A: fields b and b both have the same tag 1") {
 		t.Errorf("got %v", err)
 	}
 }

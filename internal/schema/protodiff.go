@@ -90,6 +90,8 @@ type protoDiff struct {
 	seen map[[2]protoreflect.FullName]bool
 	// check: a value of an enum that the reader has no name for is a number to it.
 	check bool
+	full  bool // there were more pairs than anybody has, or deeper ones
+	depth int
 }
 
 func (d *protoDiff) add(path string, backward, forward bool, format string, args ...any) {
@@ -99,6 +101,14 @@ func (d *protoDiff) add(path string, backward, forward bool, format string, args
 func (d *protoDiff) again(a, b protoreflect.FullName) bool {
 	pair := [2]protoreflect.FullName{a, b}
 	was := d.seen[pair]
+	// Two rings of messages that lead to each other make as many pairs as their product.
+	if !was && (len(d.seen) >= MaxTypes || d.depth >= MaxNested) {
+		if !d.full {
+			d.full = true
+			d.add("$", false, false, "more than %d pairs of messages, or %d within each other, stand against each other: they count as changed", MaxTypes, MaxNested)
+		}
+		return true
+	}
 	d.seen[pair] = true
 	return was
 }
@@ -107,6 +117,8 @@ func (d *protoDiff) message(a, b protoreflect.MessageDescriptor, path string) {
 	if d.again(a.FullName(), b.FullName()) {
 		return
 	}
+	d.depth++
+	defer func() { d.depth-- }()
 	for _, n := range numbersOf(a, b) {
 		was, is := a.Fields().ByNumber(n), b.Fields().ByNumber(n)
 		switch {

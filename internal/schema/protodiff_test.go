@@ -137,6 +137,25 @@ func TestDiffOfAnotherKindOfSchema(t *testing.T) {
 	}
 }
 
+// Rings of messages are held against each other until it is enough.
+func TestDiffOfRings(t *testing.T) {
+	ring := func(n int) *schema.Types {
+		var b strings.Builder
+		b.WriteString(three + "message M { A0 a = 1;\n")
+		for i := range n {
+			fmt.Fprintf(&b, "message A%d { A%d a = 1; }\n", i, (i+1)%n)
+		}
+		return readProto(t, b.String()+"}")
+	}
+	c := schema.Diff(ring(450), ring(449))[0]
+	if got := c.Changes[len(c.Changes)-1]; !strings.Contains(lines(c), "more than 200000 pairs of messages, or 1000 within each other, stand against each other: they count as changed (none)") || c.Changes.Compatibility() != "none" {
+		t.Errorf("got %v", got)
+	}
+	if c := schema.Diff(ring(450), ring(450))[0]; c.Changes != nil || c.Beyond {
+		t.Errorf("got %v", c)
+	}
+}
+
 // A pipeline breaks where old readers mind.
 func TestBreaksOfMessages(t *testing.T) {
 	const was = three + "message M { string a = 1; int32 b = 2; int64 c = 3; }"

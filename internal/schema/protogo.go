@@ -12,12 +12,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bufbuild/protocompile/linker"
+	"github.com/bufbuild/protocompile/sourceinfo"
 	"google.golang.org/protobuf/cmd/protoc-gen-go/internal_gengo"
 	"google.golang.org/protobuf/compiler/protogen"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/gofeaturespb"
 	"google.golang.org/protobuf/types/pluginpb"
 )
@@ -51,10 +52,11 @@ func (p *protos) generate(pkg string) (*protoGo, error) {
 			add(d.Imports().Get(i).FileDescriptor)
 		}
 		out := protodesc.ToFileDescriptorProto(d)
-		if whole, ok := d.(interface {
-			FileDescriptorProto() *descriptorpb.FileDescriptorProto
-		}); ok {
-			out = whole.FileDescriptorProto() // with the comments
+		if whole, ok := d.(linker.Result); ok {
+			out = proto.CloneOf(whole.FileDescriptorProto())
+			if tree := whole.AST(); tree != nil && !p.wide[path.Join(p.root, d.Path())] {
+				out.SourceCodeInfo = sourceinfo.GenerateSourceInfo(tree, nil)
+			}
 		}
 		req.ProtoFile = append(req.ProtoFile, out)
 	}
@@ -86,7 +88,10 @@ func (p *protos) generate(pkg string) (*protoGo, error) {
 			return nil, fmt.Errorf("%s: expected features.(pb.go).api_level = API_OPEN, got %s: steps read the fields of structs", source, f.APILevel)
 		}
 		text, err := internal_gengo.GenerateFile(gen, f).Content()
-		if err != nil {
+		switch {
+		case err != nil && strings.Contains(err.Error(), "exceeded max nesting depth"): // of the text that is its descriptor
+			return nil, fmt.Errorf("%s: expected a schema that one Go file can hold, got a larger one", source)
+		case err != nil:
 			return nil, fmt.Errorf("BUG: the Go types of %s are no Go: %w", source, err)
 		}
 		name := goFileName(f.Desc.Path(), text)
