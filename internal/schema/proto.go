@@ -62,7 +62,7 @@ func readProtos(fsys fs.FS, root string, files []string, kept bool) (*protos, er
 	if len(files) == 0 {
 		return p, nil
 	}
-	in := &protoSource{fsys: fsys, root: root, library: protocompile.WithStandardImports(nowhere{}), texts: map[string][]byte{}, wrong: map[string]error{}}
+	in := &protoSource{fsys: fsys, root: root, standard: protocompile.WithStandardImports(nowhere{}), texts: map[string][]byte{}, wrong: map[string]error{}}
 	var names []string
 	for _, file := range files {
 		name := file
@@ -145,9 +145,9 @@ func (nowhere) FindFileByPath(string) (protocompile.SearchResult, error) {
 
 // protoSource hands out files of a folder. Whoever compiles asks from several goroutines.
 type protoSource struct {
-	fsys    fs.FS
-	root    string
-	library protocompile.Resolver // has google/protobuf/timestamp.proto and its like
+	fsys     fs.FS
+	root     string
+	standard protocompile.Resolver // has google/protobuf/timestamp.proto and its like
 
 	mu    sync.Mutex
 	texts map[string][]byte
@@ -156,7 +156,7 @@ type protoSource struct {
 
 func (s *protoSource) FindFileByPath(name string) (protocompile.SearchResult, error) {
 	// The library's own come first, whatever the folder has: Go has their types, once.
-	if found, err := s.library.FindFileByPath(name); err == nil {
+	if found, err := s.standard.FindFileByPath(name); err == nil {
 		return found, nil
 	}
 	text, err := s.open(name)
