@@ -30,6 +30,7 @@ var rules = []struct {
 	{"abi", nil},
 	{"codec", nil},
 	{"codec/prefix", []string{"codec", "internal/frame"}},
+	{"codec/protobuf", []string{"codec", "codec/prefix", "internal/frame", "internal/protofile", "plan"}},
 	{"codec/...", []string{"codec", "codec/prefix", "internal/frame", "plan"}},
 	{"connector", []string{"record"}},
 	{"connector/connectortest", []string{"connector", "record"}},
@@ -46,10 +47,11 @@ var rules = []struct {
 	{"internal/diag", nil},
 	{"internal/processes", nil},
 	{"internal/yamldoc", []string{"internal/diag"}},
-	{"internal/yamlplan", []string{"plan", "internal/diag", "internal/yamldoc"}},
+	{"internal/protofile", nil},
+	{"internal/yamlplan", []string{"plan", "internal/diag", "internal/yamldoc", "internal/protofile"}},
 	{"internal/deploy", []string{"plan", "internal/diag", "internal/yamldoc"}},
 	{"internal/gen", []string{"plan", "internal/diag"}},
-	{"internal/schema", []string{"plan", "internal/yamldoc", "internal/typing"}},
+	{"internal/schema", []string{"plan", "internal/yamldoc", "internal/typing", "internal/protofile"}},
 	{"internal/supply", nil},
 	{"internal/health", nil},
 	{"internal/runner", []string{
@@ -89,7 +91,7 @@ var alone = []struct {
 		"everything else builds without a C compiler"},
 	{"github.com/alecthomas/kong", []string{"cmd/..."},
 		"the flags of a user's binary come from internal/runner"},
-	{"google.golang.org/protobuf/...", []string{"codec/protobuf", "internal/schema"},
+	{"google.golang.org/protobuf/...", []string{"codec/protobuf", "internal/schema", "internal/protofile"},
 		"messages are the affair of one codec and of what generates them"},
 }
 

@@ -2,20 +2,16 @@ package schema
 
 import (
 	"bytes"
-	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
-	"sync"
 
-	"github.com/bufbuild/protocompile"
-	"github.com/bufbuild/protocompile/reporter"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/levada-io/levada/internal/protofile"
 )
 
 // schemasFolder is where topics/*.yaml have their schemas.
@@ -40,9 +36,6 @@ type protos struct {
 // where they stand is counted from the begin of the line, each time.
 const maxLine = 4096
 
-// maxMistakes is how many are looked at to find the first; each is counted like that, too.
-const maxMistakes = 100
-
 // protoRoot is the folder that imports are relative to.
 func protoRoot(fsys fs.FS, pattern string) string {
 	if yamls, err := fs.Glob(fsys, "topics/*.yaml"); pattern == "" && err == nil && len(yamls) > 0 {
@@ -62,7 +55,16 @@ func readProtos(fsys fs.FS, root string, files []string, kept bool) (*protos, er
 	if len(files) == 0 {
 		return p, nil
 	}
-	in := &protoSource{fsys: fsys, root: root, standard: protocompile.WithStandardImports(nowhere{}), texts: map[string][]byte{}, wrong: map[string]error{}}
+	hint := "imports are relative to the folder of the schemas"
+	if root != "." {
+		hint = "imports are relative to " + root + "/"
+	}
+	in := &protofile.Files{
+		Open:     func(name string) ([]byte, error) { return loadProto(fsys, root, name) },
+		Shown:    func(name string) string { return path.Join(root, name) },
+		Hint:     hint,
+		MaxDepth: MaxDepth,
+	}
 	var names []string
 	for _, file := range files {
 		name := file
@@ -70,29 +72,11 @@ func readProtos(fsys fs.FS, root string, files []string, kept bool) (*protos, er
 			name = strings.TrimPrefix(file, root+"/")
 		}
 		names = append(names, name)
-		// One that is asked for has its error by itself, whoever else imports it.
-		if _, err := in.open(name); err != nil {
-			return nil, err
-		}
 	}
 	slices.Sort(names)
-	var found []reporter.ErrorWithPos
-	compiler := protocompile.Compiler{
-		Resolver:   in,
-		RetainASTs: kept,
-		Reporter: reporter.NewReporter(func(err reporter.ErrorWithPos) error {
-			if found = append(found, err); len(found) == maxMistakes {
-				return err
-			}
-			return nil
-		}, nil),
-	}
-	linked, err := compiler.Compile(context.Background(), names...)
-	if len(found) > 0 {
-		return nil, in.first(found)
-	}
+	linked, err := in.Compile(kept, names...)
 	if err != nil {
-		return nil, in.explain(err)
+		return nil, err
 	}
 	var visit func(d protoreflect.FileDescriptor)
 	seen := map[string]bool{}
@@ -106,7 +90,7 @@ func readProtos(fsys fs.FS, root string, files []string, kept bool) (*protos, er
 			p.uses[path.Join(root, imported.Path())] = true
 			visit(imported)
 		}
-		if file := path.Join(root, d.Path()); in.has(d.Path()) {
+		if file := path.Join(root, d.Path()); in.Text(d.Path()) != nil {
 			p.files[file] = d
 			p.read = append(p.read, file)
 		}
@@ -120,7 +104,7 @@ func readProtos(fsys fs.FS, root string, files []string, kept bool) (*protos, er
 		if types += count(d.Messages()) + d.Enums().Len(); types > MaxTypes {
 			return nil, fmt.Errorf("%s: expected at most %d types in all, got more", file, MaxTypes)
 		}
-		for line := range bytes.Lines(in.texts[d.Path()]) {
+		for line := range bytes.Lines(in.Text(d.Path())) {
 			p.wide[file] = p.wide[file] || len(line) > maxLine
 		}
 	}
@@ -136,66 +120,13 @@ func count(ms protoreflect.MessageDescriptors) int {
 	return n
 }
 
-// nowhere has no file.
-type nowhere struct{}
-
-func (nowhere) FindFileByPath(string) (protocompile.SearchResult, error) {
-	return protocompile.SearchResult{}, fs.ErrNotExist
-}
-
-// protoSource hands out files of a folder. Whoever compiles asks from several goroutines.
-type protoSource struct {
-	fsys     fs.FS
-	root     string
-	standard protocompile.Resolver // has google/protobuf/timestamp.proto and its like
-
-	mu    sync.Mutex
-	texts map[string][]byte
-	wrong map[string]error // of files that are not fit to be read
-}
-
-func (s *protoSource) FindFileByPath(name string) (protocompile.SearchResult, error) {
-	// The library's own come first, whatever the folder has: Go has their types, once.
-	if found, err := s.standard.FindFileByPath(name); err == nil {
-		return found, nil
-	}
-	text, err := s.open(name)
-	if err != nil {
-		return protocompile.SearchResult{}, err
-	}
-	return protocompile.SearchResult{Source: bytes.NewReader(text)}, nil
-}
-
-func (s *protoSource) has(name string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.texts[name] != nil
-}
-
-func (s *protoSource) open(name string) ([]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if text := s.texts[name]; text != nil {
-		return text, nil
-	}
-	if err := s.wrong[name]; err != nil {
-		return nil, err
-	}
-	text, err := s.load(name)
-	if err != nil {
-		s.wrong[name] = err
-		return nil, err
-	}
-	s.texts[name] = text
-	return text, nil
-}
-
-func (s *protoSource) load(name string) ([]byte, error) {
-	file := path.Join(s.root, name)
+// loadProto has the text of a file by the name that it is imported by.
+func loadProto(fsys fs.FS, root, name string) ([]byte, error) {
+	file := path.Join(root, name)
 	if !fs.ValidPath(name) { // also of what is one file under two names
 		return nil, fmt.Errorf("%s: expected a file of this folder by its plain name, got one that leaves it or has another name", name)
 	}
-	f, err := s.fsys.Open(file)
+	f, err := fsys.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: expected a schema, got none: %w", file, err)
 	}
@@ -207,84 +138,7 @@ func (s *protoSource) load(name string) ([]byte, error) {
 	if len(text) > MaxBytes {
 		return nil, fmt.Errorf("%s: expected at most %d bytes, got more", file, MaxBytes)
 	}
-	if line := tooDeep(text); line > 0 {
-		return nil, fmt.Errorf("%s:%d: expected at most %d levels, got more", file, line, MaxDepth)
-	}
-	if text == nil {
-		text = []byte{}
-	}
 	return text, nil
-}
-
-// tooDeep is the line on which brackets are deeper in each other than schemas may be; 0
-// where they are not. Who reads a file goes down with its levels, so that has to be known
-// before.
-func tooDeep(text []byte) int {
-	line, depth := 1, 0
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; c {
-		case '\n':
-			line++
-		case '{', '[', '(', '<':
-			if depth++; depth > MaxDepth {
-				return line
-			}
-		case '}', ']', ')', '>':
-			depth = max(depth-1, 0)
-		case '"', '\'':
-			// A text ends on its line.
-			for i++; i < len(text) && text[i] != c && text[i] != '\n'; i++ {
-				if text[i] == '\\' {
-					i++
-				}
-			}
-			if i < len(text) && text[i] == '\n' {
-				line++
-			}
-		case '/':
-			switch {
-			case bytes.HasPrefix(text[i:], []byte("//")):
-				end := bytes.IndexByte(text[i:], '\n')
-				if end < 0 {
-					return 0
-				}
-				i += end - 1
-			case bytes.HasPrefix(text[i:], []byte("/*")):
-				end := bytes.Index(text[i+2:], []byte("*/"))
-				if end < 0 {
-					return 0
-				}
-				line += bytes.Count(text[i:i+2+end], []byte("\n"))
-				i += end + 3
-			}
-		}
-	}
-	return 0
-}
-
-// first is the mistake that a reader meets first.
-func (s *protoSource) first(found []reporter.ErrorWithPos) error {
-	slices.SortStableFunc(found, func(a, b reporter.ErrorWithPos) int {
-		p, q := a.GetPosition(), b.GetPosition()
-		return cmp.Or(cmp.Compare(p.Filename, q.Filename), cmp.Compare(p.Line, q.Line), cmp.Compare(p.Col, q.Col), cmp.Compare(a.Error(), b.Error()))
-	})
-	return s.explain(found[0])
-}
-
-// explain is an error of the compiler with the names that files have in the folder.
-func (s *protoSource) explain(err error) error {
-	placed, ok := errors.AsType[reporter.ErrorWithPos](err)
-	if !ok {
-		return err
-	}
-	at, hint := placed.GetPosition(), ""
-	if errors.Is(err, fs.ErrNotExist) {
-		hint = "\nhint: imports are relative to the folder of the schemas"
-		if s.root != "." {
-			hint = "\nhint: imports are relative to " + s.root + "/"
-		}
-	}
-	return fmt.Errorf("%s:%d:%d: %w%s", path.Join(s.root, at.Filename), at.Line, at.Col, placed.Unwrap(), hint)
 }
 
 // message is the message of a topic whose schema is file: the one that is asked for by its
