@@ -95,7 +95,7 @@ func TestUnionsFromPythonAndBack(t *testing.T) {
 	for file, want := range map[string][]string{
 		"orders/types.py": {
 			"Payment: TypeAlias = Card | Cash\n", "OrderAnswers: TypeAlias = Cash | bool | int | str | list[int]\n",
-			"    payment: Payment\n", "    refund: NotRequired[Payment]\n", "    answers: dict[str, OrderAnswers]\n", `    change: NotRequired["list[Payment]"]`,
+			"    payment: _ReadOnly[Payment]\n", "    refund: NotRequired[_ReadOnly[Payment]]\n", "    answers: _ReadOnly[_Mapping[str, OrderAnswers]]\n", `    change: NotRequired["list[Payment]"]`,
 		},
 		"main.go": {"record.Union[steps.Payment](*new(steps.Card), *new(steps.Cash))", "record.Union[steps.OrderAnswers](*new(steps.Cash), *new(steps.OrderAnswersBool)"},
 	} {

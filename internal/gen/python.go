@@ -57,13 +57,15 @@ const runDoc = "Runs a pipeline with a deployment file until it is stopped; retu
 func (p *Package) initPyi() string {
 	var body strings.Builder
 	imports := map[string]bool{}
-	r := renderer{p: p, prefix: "types.", uses: func(name string) string {
-		module, _, _ := strings.Cut(name, ".")
+	r := renderer{p: p, prefix: "types.", uses: func(module, name string) string {
 		imports[module] = true
-		return "_" + name
+		return alias(module) + "." + name
 	}}
 	for _, f := range p.functions {
-		in, out := r.typ(f.in), r.typ(f.out)
+		r.reads = true
+		in := r.typ(f.in)
+		r.reads = false
+		out := r.typ(f.out)
 		switch f.form {
 		case "OfMessage":
 			out = "_levada.Message[" + out + "]"
@@ -89,7 +91,7 @@ func (p *Package) initPyi() string {
 	b.WriteString(docstring("", p.title()))
 	b.WriteString("\n")
 	for _, m := range slices.Sorted(maps.Keys(imports)) {
-		fmt.Fprintf(&b, "import %s as _%s\n", m, m)
+		fmt.Fprintf(&b, "import %s as %s\n", m, alias(m))
 	}
 	b.WriteString("\nimport levada as _levada\n\nfrom . import types as types\n\n")
 	p.all(&b)
@@ -98,6 +100,9 @@ func (p *Package) initPyi() string {
 	b.WriteString(docstring("    ", runDoc))
 	return b.String()
 }
+
+// alias is what a module is called in a stub, where every other name may be a user's.
+func alias(module string) string { return "_" + module[strings.LastIndexByte(module, '.')+1:] }
 
 func (p *Package) mainPy() string {
 	return header("#", p.Manifest.Package) +
@@ -132,23 +137,25 @@ func (f *function) docOr() string {
 	return fmt.Sprintf("The Go function %s.", f.name)
 }
 
+const levadaModule = "levada"
+
 // --- types.py ---------------------------------------------------------------------
 
 func (p *Package) typesPy() string {
-	names := map[string]bool{"Any": true}
-	clock := map[string]bool{}
-	r := renderer{p: p, defined: map[string]bool{}, uses: func(name string) string {
-		module, name, _ := strings.Cut(name, ".")
-		if module == "datetime" {
-			clock[name] = true
-		} else {
-			names[name] = true
+	imports := map[string]map[string]bool{"typing": {"Any": true}}
+	r := renderer{p: p, defined: map[string]bool{}, uses: func(module, name string) string {
+		if imports[module] == nil {
+			imports[module] = map[string]bool{}
 		}
-		return name
+		if module == "collections.abc" || module == levadaModule {
+			name += " as _" + name // a type may well be called Mapping
+		}
+		imports[module][name] = true
+		return name[strings.LastIndexByte(name, ' ')+1:]
 	}}
 	var body strings.Builder
 	for _, e := range p.enums {
-		fmt.Fprintf(&body, "\n%s: %s = %s[%s]\n", e.class, r.uses("typing.TypeAlias"), r.uses("typing.Literal"), strings.Join(e.values, ", "))
+		fmt.Fprintf(&body, "\n%s: %s = %s[%s]\n", e.class, r.uses("typing", "TypeAlias"), r.uses("typing", "Literal"), strings.Join(e.values, ", "))
 		if e.doc != "" {
 			body.WriteString(docstring("", e.doc))
 		}
@@ -157,7 +164,9 @@ func (p *Package) typesPy() string {
 	left := slices.Clone(p.unions)
 	left = r.writeUnions(&body, left)
 	for _, g := range p.structs {
+		r.reads = g.reads
 		r.typedDict(&body, g)
+		r.reads = false
 		r.defined[g.class] = true
 		left = r.writeUnions(&body, left)
 	}
@@ -165,10 +174,23 @@ func (p *Package) typesPy() string {
 	b.WriteString(header("#", p.Manifest.Package))
 	b.WriteString(docstring("", "Types of the Go package "+p.Manifest.Package+"."))
 	b.WriteString("\n")
-	if len(clock) > 0 {
-		fmt.Fprintf(&b, "from datetime import %s\n", strings.Join(slices.Sorted(maps.Keys(clock)), ", "))
+	for _, m := range slices.Sorted(maps.Keys(imports)) {
+		names := slices.Sorted(maps.Keys(imports[m]))
+		switch m {
+		case "datetime", "typing":
+			fmt.Fprintf(&b, "from %s import %s\n", m, strings.Join(names, ", "))
+			continue
+		case levadaModule:
+			continue // apart from the standard library
+		}
+		for _, n := range names {
+			fmt.Fprintf(&b, "from %s import %s\n", m, n)
+		}
 	}
-	fmt.Fprintf(&b, "from typing import %s\n\n", strings.Join(slices.Sorted(maps.Keys(names)), ", "))
+	b.WriteString("\n")
+	for n := range imports[levadaModule] {
+		fmt.Fprintf(&b, "from %s import %s\n\n", levadaModule, n)
+	}
 	var classes []string
 	for _, e := range p.enums {
 		classes = append(classes, e.class)
@@ -224,7 +246,7 @@ func (r *renderer) writeUnions(b *strings.Builder, unions []*union) []*union {
 			if r.forward {
 				return false
 			}
-			fmt.Fprintf(b, "\n\n%s: %s = %s\n", u.class, r.uses("typing.TypeAlias"), strings.Join(variants, " | "))
+			fmt.Fprintf(b, "\n\n%s: %s = %s\n", u.class, r.uses("typing", "TypeAlias"), strings.Join(variants, " | "))
 			doc := u.doc
 			if doc == "" {
 				doc = fmt.Sprintf("The Go type %s.", u.class)
@@ -241,7 +263,7 @@ func (r *renderer) writeUnions(b *strings.Builder, unions []*union) []*union {
 }
 
 func (r *renderer) typedDict(b *strings.Builder, g *structure) {
-	base := r.uses("typing.TypedDict")
+	base := r.uses("typing", "TypedDict")
 	doc := g.doc
 	if doc == "" {
 		doc = fmt.Sprintf("The Go type %s.", g.class)
@@ -298,23 +320,23 @@ func (f *field) docWithRules() string {
 }
 
 // member is the annotation of a field. What refers to a class further down is quoted
-// as a whole; NotRequired stays outside, where TypedDict looks for it.
+// as a whole; NotRequired and ReadOnly stay outside, where TypedDict looks for them.
 func (r *renderer) member(f field) string {
 	r.forward = false
 	in, opt := optOf(f.v.Type())
 	text := ""
 	switch values := pythonEnum(f.plan); {
 	case values != "":
-		text = r.uses("typing.Literal") + "[" + values + "]"
+		text = r.uses("typing", "Literal") + "[" + values + "]"
 		if f.plan.Type.Nullable && !opt {
 			text += " | None"
 		}
 	case f.plan.Const == "":
 		text = r.typ(in)
 	case f.plan.Type.Nullable && !opt:
-		text = r.uses("typing.Literal") + "[" + pythonConst(f.plan) + "] | None"
+		text = r.uses("typing", "Literal") + "[" + pythonConst(f.plan) + "] | None"
 	default:
-		text = r.uses("typing.Literal") + "[" + pythonConst(f.plan) + "]"
+		text = r.uses("typing", "Literal") + "[" + pythonConst(f.plan) + "]"
 	}
 	if opt {
 		text += " | None"
@@ -324,8 +346,11 @@ func (r *renderer) member(f field) string {
 	if r.forward {
 		text = pythonString(text)
 	}
+	if r.reads {
+		text = r.uses(levadaModule, "ReadOnly") + "[" + text + "]"
+	}
 	if f.plan.Optional {
-		text = r.uses("typing.NotRequired") + "[" + text + "]"
+		text = r.uses("typing", "NotRequired") + "[" + text + "]"
 	}
 	return text
 }
@@ -335,8 +360,9 @@ func (r *renderer) member(f field) string {
 type renderer struct {
 	p      *Package
 	prefix string // before the name of a class: "types."
-	// uses notes "module.name" as used and returns how it is written.
-	uses    func(name string) string
+	// uses notes a name of a module as used and returns how it is written.
+	uses    func(module, name string) string
+	reads   bool            // what Go only reads: any sequence and mapping does for it
 	defined map[string]bool // classes that stand above; nil: all do
 	forward bool            // a class that stands below was named
 }
@@ -348,11 +374,11 @@ func (r *renderer) typ(t types.Type) string {
 	}
 	switch fullName(t) {
 	case "time.Time":
-		return r.uses("datetime.datetime")
+		return r.uses("datetime", "datetime")
 	case "time.Duration":
-		return r.uses("datetime.timedelta")
+		return r.uses("datetime", "timedelta")
 	case "encoding/json/jsontext.Value":
-		return r.uses("typing.Any")
+		return r.uses("typing", "Any")
 	}
 	switch u := t.Underlying().(type) {
 	case *types.Basic:
@@ -372,10 +398,16 @@ func (r *renderer) typ(t types.Type) string {
 		if isBytes(u) {
 			return "bytes"
 		}
+		if r.reads {
+			return r.uses("collections.abc", "Sequence") + "[" + r.typ(u.Elem()) + "]"
+		}
 		return "list[" + r.typ(u.Elem()) + "]"
 	case *types.Array:
 		return "tuple[" + strings.Join(slices.Repeat([]string{r.typ(u.Elem())}, int(u.Len())), ", ") + "]"
 	case *types.Map:
+		if r.reads {
+			return r.uses("collections.abc", "Mapping") + "[str, " + r.typ(u.Elem()) + "]"
+		}
 		return "dict[str, " + r.typ(u.Elem()) + "]"
 	case *types.Struct:
 		if n, ok := t.(*types.Named); ok {
@@ -387,7 +419,7 @@ func (r *renderer) typ(t types.Type) string {
 			return r.class(className(n))
 		}
 	}
-	return r.uses("typing.Any")
+	return r.uses("typing", "Any")
 }
 
 func (r *renderer) class(name string) string {

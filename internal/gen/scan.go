@@ -120,6 +120,7 @@ func Scan(dir string, o Options) (*Package, error) {
 		return nil, s.sortedMistakes()
 	}
 	p.structs, p.enums, p.unions, p.inline = s.structs, s.enums, s.unions, s.inline
+	p.markReads()
 	p.elems = slices.Sorted(maps.Keys(s.elems))
 	p.Manifest = plan.Manifest{
 		Levada: Version, Plan: plan.Version, Module: module, Package: main.PkgPath,
@@ -132,6 +133,63 @@ func Scan(dir string, o Options) (*Package, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// markReads finds the structs that functions take and none gives. Whoever makes one for
+// them, a parse or a step in Python, may have more members or narrower ones in it: Go only
+// reads it.
+func (p *Package) markReads() {
+	given := map[*structure]bool{}
+	for _, f := range p.functions {
+		p.reach(f.out, given)
+		for _, s := range f.settings {
+			p.reach(s.v.Type(), given)
+		}
+	}
+	for _, g := range p.structs {
+		g.reads = !given[g]
+	}
+}
+
+// reach adds the structs in t to found.
+func (p *Package) reach(t types.Type, found map[*structure]bool) {
+	t = types.Unalias(t)
+	if in, opt := optOf(t); opt {
+		t = types.Unalias(in)
+	}
+	switch u := t.Underlying().(type) {
+	case *types.Pointer:
+		p.reach(u.Elem(), found)
+	case *types.Slice:
+		p.reach(u.Elem(), found)
+	case *types.Array:
+		p.reach(u.Elem(), found)
+	case *types.Map:
+		p.reach(u.Elem(), found)
+	case *types.Interface:
+		for _, un := range p.unions {
+			if types.Identical(un.t, t) {
+				for _, v := range un.variants {
+					p.reach(v, found)
+				}
+			}
+		}
+	case *types.Struct:
+		g := p.inline[u]
+		if n, ok := t.(*types.Named); ok {
+			name := canonicalName(n)
+			if i := slices.IndexFunc(p.structs, func(g *structure) bool { return g.canonical == name }); i >= 0 {
+				g = p.structs[i]
+			}
+		}
+		if g == nil || found[g] {
+			return
+		}
+		found[g] = true
+		for _, f := range g.fields {
+			p.reach(f.v.Type(), found)
+		}
+	}
 }
 
 func load(dir string, o Options, patterns ...string) ([]*packages.Package, error) {

@@ -22,6 +22,7 @@ type structure struct {
 	doc       string
 	fields    []field
 	extra     bool
+	reads     bool // functions take it, and none gives it
 }
 
 // field is a member of a struct.

@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from levada._custom import register
+from levada._readonly import ReadOnly
 from levada.errors import (
     ExtensionError,
     GoError,
@@ -62,6 +63,7 @@ __all__ = [
     "Origin",
     "Parser",
     "Pipeline",
+    "ReadOnly",
     "Retry",
     "RetryableError",
     "Serializer",

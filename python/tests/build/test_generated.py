@@ -130,6 +130,10 @@ assert t.Everything.__optional_keys__ == optional > {"empty", "zero", "both", "z
 assert typing.get_type_hints(t.Node)["children"] == list[t.Node]
 assert typing.get_type_hints(t.Left)["right"] == typing.Optional[t.Right]
 assert typing.get_type_hints(t.Document)["self"] == typing.Optional[t.Document]
+glimpse = typing.get_type_hints(t.Glimpse)
+assert glimpse["next"] == typing.Optional[t.Glimpse]
+assert glimpse["parts"].__args__ == (t.GlimpsePart,)
+assert t.Glimpse.__optional_keys__ == {"labels"}
 assert "keeps what it does not name" in t.Document.__doc__
 assert metric_steps.Threshold.__doc__ == "Threshold keeps metrics above a limit."
 assert metric_steps.Threshold(limit=1) == metric_steps.Threshold(limit=1)

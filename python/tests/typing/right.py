@@ -4,7 +4,7 @@ it infers is what assert_type says."""
 from collections.abc import Iterator
 from datetime import timedelta
 from enum import Enum
-from typing import Any, TypedDict, assert_type
+from typing import Any, Literal, TypedDict, assert_type
 
 import metric_steps
 from levada import (
@@ -30,6 +30,18 @@ from metric_steps.types import IngestMetric, MetricType, TransformedMetric
 class Word(TypedDict):
     word: str
     n: int
+
+
+class Bucket(TypedDict):
+    at: float
+    count: int
+
+
+class Histogram(TypedDict):
+    name: str
+    type: Literal["d"]
+    tags: dict[str, str]
+    buckets: list[Bucket]
 
 
 class Level(Enum):
@@ -87,6 +99,10 @@ assert_type(parsed.apply(Filter("f", metric_steps.IsCounter())), Stream[IngestMe
 assert_type(parsed.apply(Filter("f", metric_steps.IsCounter)), Stream[IngestMetric])
 assert_type(parsed.apply(Filter("f", metric_steps.Threshold(limit=3.5))), Stream[IngestMetric])
 assert_type(parsed.apply(Filter("f", "metric_steps.IsCounter")), Stream[IngestMetric])
+
+# What Go only reads may be there always, be narrower, and have more members at every depth.
+histograms = raw.apply(Parser[Histogram]("parse"))
+assert_type(histograms.apply(Filter("f", metric_steps.IsDense())), Stream[Histogram])
 
 # A map is what its function returns, or the payload of the message that it returns.
 assert_type(parsed.apply(Map("m", function=transform)), Stream[TransformedMetric])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal, Optional, TypedDict, Union
+from typing import Any, Literal, NotRequired, Optional, TypedDict, Union
 
 import pytest
 
-from levada import Map, Message, Parser, StreamSink, streaming_source
+from levada import Map, Message, Parser, ReadOnly, StreamSink, streaming_source
 from levada._types import Table, UnsupportedType, text
 from levada.plan import build
 
@@ -96,3 +97,23 @@ def test_variants_that_can_not_be_told_apart(annotation: object, shown: str) -> 
     assert str(e.value).startswith("here: expected variants that can be told apart, ")
     assert str(e.value).endswith(shown)
     assert Table(strict=False).convert(annotation, "here") == {"kind": "any"}
+
+
+class Written(TypedDict):
+    names: list[str]
+    counts: NotRequired[dict[str, int]]
+    next: Written | None
+
+
+class Read(TypedDict):
+    names: ReadOnly[Sequence[str]]
+    counts: NotRequired[ReadOnly[Mapping[str, int]]]
+    next: ReadOnly[Read | None]
+
+
+def test_what_is_only_read_has_the_same_layout() -> None:
+    table = Table(strict=True)
+    for annotation in (Written, Read):
+        table.convert(annotation, "here")
+    written, read = (json.dumps(table.types[f"py:{__name__}:{n}"]) for n in ("Written", "Read"))
+    assert read.replace("Read", "Written") == written

@@ -2,7 +2,7 @@
 from collections.abc import Iterator
 
 from levada import GoFunction, Message
-from metric_steps.types import IngestMetric, MetricType, TransformedMetric
+from metric_steps.types import IngestMetric, MetricGlimpse, MetricType, TransformedMetric
 
 class IsCounter(GoFunction[IngestMetric, bool]):
     def __init__(self) -> None: ...
@@ -23,4 +23,7 @@ class Split(GoFunction[IngestMetric, list[MetricType]]):
     def __init__(self) -> None: ...
 
 class Each(GoFunction[IngestMetric, Iterator[MetricType]]):
+    def __init__(self) -> None: ...
+
+class IsDense(GoFunction[MetricGlimpse, bool]):
     def __init__(self) -> None: ...

@@ -213,3 +213,20 @@ func (s *Settings) Apply(m record.Message[Everything]) (bool, error) { return s.
 
 // helper is no step: it takes more than a message.
 func helper(m record.Message[Everything], n int) (bool, error) { return n > 0, nil }
+
+// Glimpse is a part of what others make: it is only read.
+type Glimpse struct {
+	Parts  []GlimpsePart         `json:"parts"`
+	Labels map[string]string     `json:"labels,omitempty"`
+	Next   *Glimpse              `json:"next"`
+	Places map[string]*geo.Point `json:"places"`
+	Pair   [2]GlimpsePart        `json:"pair"`
+}
+
+// GlimpsePart is only read, too; geo.Point, which other steps give, is not.
+type GlimpsePart struct {
+	Name string `json:"name"`
+}
+
+// IsLarge only looks.
+func IsLarge(m record.Message[Glimpse]) (bool, error) { return len(m.Payload().Parts) > 10, nil }

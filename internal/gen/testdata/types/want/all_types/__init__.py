@@ -14,6 +14,7 @@ from . import types as types
 __all__ = [
     "Anything",
     "Bytes",
+    "IsLarge",
     "Lists",
     "Nullable",
     "Points",
@@ -36,6 +37,13 @@ class Bytes(_levada.GoFunction[_typing.Any, _typing.Any]):
     """Bytes takes raw bytes, and sets the message."""
 
     __levada_function__ = "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Bytes"
+    __levada_extension__ = "all_types"
+
+
+class IsLarge(_levada.GoFunction[_typing.Any, _typing.Any]):
+    """IsLarge only looks."""
+
+    __levada_function__ = "go:github.com/levada-io/levada/internal/gen/testdata/types/in.IsLarge"
     __levada_extension__ = "all_types"
 
 

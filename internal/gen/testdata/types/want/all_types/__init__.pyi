@@ -4,6 +4,7 @@
 It says so in "two" paragraphs, with a \\ in them.
 """
 
+import collections.abc as _abc
 import datetime as _datetime
 import os as _os
 import typing as _typing
@@ -15,6 +16,7 @@ from . import types as types
 __all__ = [
     "Anything",
     "Bytes",
+    "IsLarge",
     "Lists",
     "Nullable",
     "Points",
@@ -38,7 +40,13 @@ class Bytes(_levada.GoFunction[bytes, _levada.Message[bytes]]):
     def __init__(self) -> None: ...
 
 @_typing.final
-class Lists(_levada.GoFunction[list[types.Node], dict[str, list[types.Level]]]):
+class IsLarge(_levada.GoFunction[types.Glimpse, bool]):
+    """IsLarge only looks."""
+
+    def __init__(self) -> None: ...
+
+@_typing.final
+class Lists(_levada.GoFunction[_abc.Sequence[types.Node], dict[str, list[types.Level]]]):
     """Lists takes what a batch gathers."""
 
     def __init__(self) -> None: ...
