@@ -38,7 +38,12 @@ func (c *genCmd) Run(e *env) error {
 	if c.Check {
 		return generated(e, gen.Check(folder(c.Dir), c.Out, o))
 	}
-	_, err := gen.Generate(folder(c.Dir), c.Out, o)
+	p, err := gen.Generate(folder(c.Dir), c.Out, o)
+	if err == nil {
+		for _, n := range p.Notes {
+			fmt.Fprintln(e.stderr, "levada: note: "+n)
+		}
+	}
 	return generated(e, err)
 }
 

@@ -32,6 +32,7 @@ func TestGenerate(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			golden(t, filepath.Join("testdata", name, "notes.txt"), []byte(strings.Join(append(p.Notes, ""), "\n")))
 			for _, file := range slices.Sorted(maps.Keys(files)) {
 				golden(t, filepath.Join(want, filepath.FromSlash(file)), files[file])
 			}

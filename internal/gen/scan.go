@@ -30,6 +30,7 @@ type Package struct {
 	Manifest plan.Manifest
 	Name     string // of the Go package
 	Doc      string
+	Notes    []string // what its author may want to know, by function
 
 	functions []*function // sorted by name, as in the manifest
 	structs   []*structure
@@ -121,6 +122,7 @@ func Scan(dir string, o Options) (*Package, error) {
 	}
 	p.structs, p.enums, p.unions, p.inline = s.structs, s.enums, s.unions, s.inline
 	p.markReads()
+	p.noteLosses()
 	p.elems = slices.Sorted(maps.Keys(s.elems))
 	p.Manifest = plan.Manifest{
 		Levada: Version, Plan: plan.Version, Module: module, Package: main.PkgPath,
@@ -149,6 +151,41 @@ func (p *Package) markReads() {
 	for _, g := range p.structs {
 		g.reads = !given[g]
 	}
+}
+
+// noteLosses names the functions that give what they take, a message with some members
+// changed as it seems, where those that no field names are lost on the way.
+func (p *Package) noteLosses() {
+	for _, f := range p.functions {
+		out := f.out
+		if f.form == "OfSlice" {
+			out = types.Unalias(out).Underlying().(*types.Slice).Elem()
+		}
+		if !types.Identical(pointed(f.in), pointed(out)) {
+			continue
+		}
+		found := map[*structure]bool{}
+		p.reach(f.in, found)
+		var closed []string
+		for g := range found {
+			if !g.extra {
+				closed = append(closed, g.class)
+			}
+		}
+		if closed == nil {
+			continue
+		}
+		slices.Sort(closed)
+		p.Notes = append(p.Notes, fmt.Sprintf("%s:%d: func %s: gives what it takes, without the members that no field of %s names\nhint: embed levada.Extra to keep them",
+			f.sig.Origin.File, f.sig.Origin.Line, f.name, strings.Join(closed, ", ")))
+	}
+}
+
+func pointed(t types.Type) types.Type {
+	if p, ok := types.Unalias(t).Underlying().(*types.Pointer); ok {
+		return p.Elem()
+	}
+	return t
 }
 
 // reach adds the structs in t to found.
