@@ -35,7 +35,7 @@ func TestAgreesWithFrame(t *testing.T) {
 		{"metrics", []reflect.Type{reflect.TypeFor[metrics.IngestMetric](), reflect.TypeFor[metrics.Transformed]()}},
 		{"types", []reflect.Type{
 			reflect.TypeFor[all.Everything](), reflect.TypeFor[all.Node](), reflect.TypeFor[all.Document](),
-			reflect.TypeFor[all.Left](), reflect.TypeFor[all.Right](), reflect.TypeFor[geo.Point](), reflect.TypeFor[all.Glimpse](),
+			reflect.TypeFor[all.Left](), reflect.TypeFor[all.Right](), reflect.TypeFor[geo.Point](), reflect.TypeFor[all.Glimpse](), reflect.TypeFor[all.Borrowed](),
 		}},
 		{"unions", []reflect.Type{reflect.TypeFor[unions.Drawing]()}},
 	} {

@@ -154,16 +154,25 @@ func (p *Package) typesPy() string {
 		return name[strings.LastIndexByte(name, ' ')+1:]
 	}}
 	var body strings.Builder
+	for class := range p.borrowed {
+		r.defined[class] = true
+	}
 	for _, e := range p.enums {
+		if r.defined[e.class] {
+			continue
+		}
 		fmt.Fprintf(&body, "\n%s: %s = %s[%s]\n", e.class, r.uses("typing", "TypeAlias"), r.uses("typing", "Literal"), strings.Join(e.values, ", "))
 		if e.doc != "" {
 			body.WriteString(docstring("", e.doc))
 		}
 		r.defined[e.class] = true
 	}
-	left := slices.Clone(p.unions)
+	left := slices.DeleteFunc(slices.Clone(p.unions), func(u *union) bool { return r.defined[u.class] })
 	left = r.writeUnions(&body, left)
 	for _, g := range p.structs {
+		if r.defined[g.class] {
+			continue
+		}
 		r.reads = g.reads
 		r.typedDict(&body, g)
 		r.reads = false
@@ -190,6 +199,16 @@ func (p *Package) typesPy() string {
 	b.WriteString("\n")
 	for n := range imports[levadaModule] {
 		fmt.Fprintf(&b, "from %s import %s\n\n", levadaModule, n)
+	}
+	for i, class := range slices.Sorted(maps.Keys(p.borrowed)) {
+		if i == 0 {
+			b.WriteString("# The team's own classes, which the Go package names.\n")
+		}
+		from := p.borrowed[class]
+		fmt.Fprintf(&b, "from %s import %s as %s\n", from.module, from.class, class)
+	}
+	if len(p.borrowed) > 0 {
+		b.WriteString("\n")
 	}
 	var classes []string
 	for _, e := range p.enums {

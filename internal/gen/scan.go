@@ -37,7 +37,8 @@ type Package struct {
 	enums     []*enum
 	unions    []*union
 	inline    map[*types.Struct]*structure
-	elems     []string // what the main registers as elements of maps, as Go types, sorted
+	borrowed  map[string]borrowed // by class in types.py
+	elems     []string            // what the main registers as elements of maps, as Go types, sorted
 }
 
 // function is one step function.
@@ -117,6 +118,7 @@ func Scan(dir string, o Options) (*Package, error) {
 	p := &Package{Name: main.Name, Doc: s.packageDoc()}
 	s.scanPackage(p)
 	s.checkUnions()
+	p.borrowed = s.borrow()
 	if len(s.mistakes) > 0 {
 		return nil, s.sortedMistakes()
 	}

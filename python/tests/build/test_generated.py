@@ -134,6 +134,7 @@ glimpse = typing.get_type_hints(t.Glimpse)
 assert glimpse["next"] == typing.Optional[t.Glimpse]
 assert glimpse["parts"].__args__ == (t.GlimpsePart,)
 assert t.Glimpse.__optional_keys__ == {"labels"}
+assert t.Borrowed is u.Point
 assert "keeps what it does not name" in t.Document.__doc__
 assert metric_steps.Threshold.__doc__ == "Threshold keeps metrics above a limit."
 assert metric_steps.Threshold(limit=1) == metric_steps.Threshold(limit=1)

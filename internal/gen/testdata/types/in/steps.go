@@ -230,3 +230,15 @@ type GlimpsePart struct {
 
 // IsLarge only looks.
 func IsLarge(m record.Message[Glimpse]) (bool, error) { return len(m.Payload().Parts) > 10, nil }
+
+// The class of another team stands for it:
+//levada:python Borrowed union_steps.types:Point
+
+// Borrowed has a class in Python already.
+type Borrowed struct {
+	Lat  float64 `json:"lat"`
+	Long float64 `json:"long"`
+}
+
+// Move gives one.
+func Move(m record.Message[Borrowed]) (*Borrowed, error) { return new(m.Payload()), nil }

@@ -16,6 +16,7 @@ __all__ = [
     "Bytes",
     "IsLarge",
     "Lists",
+    "Move",
     "Nullable",
     "Points",
     "Settings",
@@ -51,6 +52,13 @@ class Lists(_levada.GoFunction[_typing.Any, _typing.Any]):
     """Lists takes what a batch gathers."""
 
     __levada_function__ = "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Lists"
+    __levada_extension__ = "all_types"
+
+
+class Move(_levada.GoFunction[_typing.Any, _typing.Any]):
+    """Move gives one."""
+
+    __levada_function__ = "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Move"
     __levada_extension__ = "all_types"
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "Bytes",
     "IsLarge",
     "Lists",
+    "Move",
     "Nullable",
     "Points",
     "Settings",
@@ -48,6 +49,12 @@ class IsLarge(_levada.GoFunction[types.Glimpse, bool]):
 @_typing.final
 class Lists(_levada.GoFunction[_abc.Sequence[types.Node], dict[str, list[types.Level]]]):
     """Lists takes what a batch gathers."""
+
+    def __init__(self) -> None: ...
+
+@_typing.final
+class Move(_levada.GoFunction[types.Borrowed, types.Borrowed | None]):
+    """Move gives one."""
 
     def __init__(self) -> None: ...
 

@@ -8,7 +8,11 @@ from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from levada import ReadOnly as _ReadOnly
 
+# The team's own classes, which the Go package names.
+from union_steps.types import Point as Borrowed
+
 __all__ = [
+    "Borrowed",
     "Code",
     "Document",
     "Everything",
@@ -232,8 +236,15 @@ Everything.__doc__ = """Everything has a member of every kind."""
 
 # What the pipeline and the compiled module compare these types by.
 __levada_package__ = "github.com/levada-io/levada/internal/gen/testdata/types/in"
-__levada_fingerprint__ = "0a43f045a2373f26"
+__levada_fingerprint__ = "f6700c168f2a743a"
 __levada_types__: dict[str, dict[str, Any]] = {
+    "Borrowed": {
+        "kind": "struct",
+        "fields": [
+            {"name": "lat", "type": {"kind": "float64"}},
+            {"name": "long", "type": {"kind": "float64"}},
+        ],
+    },
     "Document": {
         "kind": "struct",
         "fields": [
