@@ -764,3 +764,30 @@ func TestAnyOfOtherTypes(t *testing.T) {
 		t.Errorf("\n got %s\nwant %s", got, want)
 	}
 }
+
+// A negative zero is the zero value to omitzero, as it is to json/v2, by every way to JSON.
+func TestNegativeZeroIsOmitted(t *testing.T) {
+	type pair struct {
+		A float64 `json:"a,omitzero"`
+		B float32 `json:"b,omitzero"`
+		C float64 `json:"c"`
+		D struct {
+			E float64 `json:"e"`
+		} `json:"d,omitzero"`
+	}
+	minus := math.Copysign(0, -1)
+	v := pair{A: minus, B: float32(minus), C: minus}
+	v.D.E = minus
+	want, err := json.Marshal(v, plainOptions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := must2(NewTextEncoder(reflect.TypeFor[pair]())).Append(nil, unsafe.Pointer(&v))
+	if err != nil || string(got) != string(want) {
+		t.Errorf("from memory: got %s, %v, want %s", got, err, want)
+	}
+	framed, layout := encode(t, v)
+	if got, err = layout.AppendJSON(nil, framed); err != nil || string(got) != string(want) {
+		t.Errorf("by a frame: got %s, %v, want %s", got, err, want)
+	}
+}
