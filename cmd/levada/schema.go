@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -52,10 +53,11 @@ type schemaAddCmd struct {
 	Package string `help:"Name of the Go package." default:"schemas"`
 	Output  string `short:"o" help:"Go file to write." default:"schemas/schemas.go" placeholder:"FILE"`
 	// Whoever keeps its schemas in a registry keeps a copy of them beside the code.
-	Registry string `help:"Schema registry (Confluent's API) to fill the folder from; LEVADA_REGISTRY_USER and LEVADA_REGISTRY_PASSWORD let in." placeholder:"URL"`
-	Git      string `help:"Repository of Git to fill the folder from." placeholder:"URL"`
-	Ref      string `help:"Branch, tag or commit of the repository; a commit stays what it is at sync." default:"HEAD" placeholder:"REF"`
-	Path     string `help:"Folder of the repository to take; default: all of it." placeholder:"FOLDER"`
+	Registry string   `help:"Schema registry (Confluent's API) to fill the folder from; LEVADA_REGISTRY_USER and LEVADA_REGISTRY_PASSWORD let in." placeholder:"URL"`
+	Subjects []string `help:"Subjects of the registry to take, in quotes, 'orders-*'; may be repeated. Default: all." placeholder:"PATTERN"`
+	Git      string   `help:"Repository of Git to fill the folder from." placeholder:"URL"`
+	Ref      string   `help:"Branch, tag or commit of the repository; a commit stays what it is at sync." default:"HEAD" placeholder:"REF"`
+	Path     string   `help:"Folder of the repository to take; default: all of it." placeholder:"FOLDER"`
 }
 
 func (c *schemaAddCmd) Run(e *env) error {
@@ -65,7 +67,9 @@ func (c *schemaAddCmd) Run(e *env) error {
 	// Kong has made the path absolute; a lock is shared by people with other folders.
 	l := &schema.Lock{Version: 1, Source: relative(c.Folder), Package: c.Package, Output: c.Output}
 	if info, err := os.Stat(c.Folder); err != nil || !info.IsDir() {
-		l.Source, l.Pattern = split(l.Source)
+		if l.Source, l.Pattern = split(l.Source); l.Pattern != "" {
+			l.Source, l.Pattern = workspace(l.Source, l.Pattern)
+		}
 	}
 	switch {
 	case c.Registry != "" && c.Git != "":
@@ -74,8 +78,10 @@ func (c *schemaAddCmd) Run(e *env) error {
 		return usage("--ref, --path: expected --git beside them, got none")
 	case c.Registry != "" && l.Pattern != "":
 		return usage("%s: expected a folder for --registry, got a pattern", relative(c.Folder))
+	case c.Registry == "" && len(c.Subjects) > 0:
+		return usage("--subjects: expected --registry beside it, got none")
 	case c.Registry != "":
-		l.Registry = &schema.Registry{URL: c.Registry}
+		l.Registry = &schema.Registry{URL: c.Registry, Match: c.Subjects}
 	case c.Git != "":
 		if entries, err := os.ReadDir(l.Source); err == nil && len(entries) > 0 {
 			return usage("%s: expected a folder that is empty or none, to copy --git to, got one with files", l.Source)
@@ -106,6 +112,24 @@ func split(name string) (folder, pattern string) {
 		return folder, strings.Join(parts[i:], "/")
 	}
 	return name, ""
+}
+
+// workspace is the folder of a pattern as imports of buf need it: the one above with the
+// list of modules, else the nearest one that is a module.
+func workspace(folder, pattern string) (string, string) {
+	root, rest, found := folder, pattern, false
+	for at, below := folder, pattern; ; {
+		if _, err := os.Stat(filepath.Join(at, "buf.work.yaml")); err == nil {
+			return at, below
+		}
+		if _, err := os.Stat(filepath.Join(at, "buf.yaml")); err == nil && !found {
+			root, rest, found = at, below, true
+		}
+		if at == "." || at == "/" || strings.HasPrefix(at, "..") {
+			return root, rest
+		}
+		at, below = path.Dir(at), path.Base(at)+"/"+below
+	}
 }
 
 type schemaSyncCmd struct {

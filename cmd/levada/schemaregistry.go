@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,13 +38,13 @@ func topicName(s string) bool {
 	return len(s) > 0 && len(s) <= 249
 }
 
-// ending of the files of a kind of schema; those without are not read.
-var endings = map[sr.SchemaType]string{sr.TypeJSON: ".json", sr.TypeAvro: ".avsc"}
+// ending of the files of a kind of schema.
+var endings = map[sr.SchemaType]string{sr.TypeJSON: ".json", sr.TypeAvro: ".avsc", sr.TypeProtobuf: ".proto"}
 
 // pull fills the folder of the lock with the latest schemas of its registry, one file per
-// topic, and with the earlier ones of Avro, which messages can not be read without. The
-// subject of a topic is its name, with or without "-value"; schemas of keys are passed
-// over, as are those of other kinds, but for their numbers.
+// topic, with what they refer to, and with the earlier ones of Avro, which messages can not
+// be read without. The subject of a topic is its name, with or without "-value"; schemas of
+// keys are passed over.
 func pull(e *env, l *schema.Lock) error {
 	cl, err := registry(l.Registry.URL)
 	if err != nil {
@@ -54,11 +56,14 @@ func pull(e *env, l *schema.Lock) error {
 		return registryError(l.Registry.URL, err)
 	}
 	slices.Sort(subjects)
-	files, from := map[string]string{}, map[string]string{}
-	taken, versions := map[string]int{}, map[string][]schema.Version{}
+	r := &references{url: l.Registry.URL, get: cl.SchemaByVersion, known: map[subjectVersion]sr.SubjectSchema{}}
+	var taken [][]sr.SubjectSchema // of each subject, all its versions
 	for _, subject := range subjects {
-		topic := strings.TrimSuffix(subject, "-value")
-		if strings.HasSuffix(subject, "-key") {
+		ok, err := wanted(l.Registry.Match, subject)
+		if err != nil {
+			return err
+		}
+		if !ok || strings.HasSuffix(subject, "-key") {
 			continue
 		}
 		all, err := cl.Schemas(ctx, subject)
@@ -69,72 +74,208 @@ func pull(e *env, l *schema.Lock) error {
 			continue
 		}
 		slices.SortFunc(all, func(a, b sr.SubjectSchema) int { return a.Version - b.Version })
-		s := all[len(all)-1]
-		ending := endings[s.Type]
-		why := ""
-		switch {
-		case ending == "":
-			why = fmt.Sprintf("its schema is %s", s.Type)
-		case len(s.References) > 0:
-			why = "its schema refers to that of " + s.References[0].Subject
-		case !topicName(topic):
-			why = "no topic has such a name"
-		case from[topic] != "":
-			return configError{fmt.Errorf("%s: topic %s: expected one subject, got %s and %s", l.Registry.URL, topic, from[topic], subject)}
+		for _, s := range all {
+			r.known[subjectVersion{s.Subject, s.Version}] = s
 		}
-		if why != "" {
-			fmt.Fprintf(e.stdout, "note: subject %s is passed over: %s\n", subject, why)
-		}
-		if topicName(topic) && (why == "" || ending == "") {
-			versions[topic] = known(topic, all, files)
-		}
-		if why == "" {
-			files[topic+ending], from[topic], taken[subject] = s.Schema.Schema+"\n", subject, s.Version
-		}
+		taken = append(taken, all)
 	}
-	if len(from) == 0 {
-		return configError{fmt.Errorf("registry %s: expected subjects with JSON Schemas or those of Avro, got none of %d", l.Registry.URL, len(subjects))}
-	}
-	if err := clear(l, files); err != nil {
+	p := &pulled{url: l.Registry.URL, references: r, files: map[string]string{}, from: map[string]string{}, topics: map[string]string{},
+		names: map[string]referred{}, subjects: map[string]int{}, versions: map[string][]schema.Version{}}
+	if taken, err = p.own(ctx, e, taken); err != nil {
 		return err
 	}
-	for name, text := range files {
-		if err := writeFile(filepath.Join(l.Source, name), []byte(text)); err != nil {
+	for _, add := range []func(context.Context, []sr.SubjectSchema) error{p.refer, p.add} {
+		for _, all := range taken {
+			if err := add(ctx, all); err != nil {
+				return err
+			}
+		}
+	}
+	if len(p.from) == 0 {
+		return configError{fmt.Errorf("registry %s: expected subjects of topics, got none of %d", l.Registry.URL, len(subjects))}
+	}
+	listed, err := schema.Subjects(p.topics)
+	if err != nil {
+		return err
+	}
+	p.files[schema.SubjectsFile] = string(listed)
+	if err := clear(l, p.files); err != nil {
+		return err
+	}
+	for name, text := range p.files {
+		if err := writeFile(filepath.Join(l.Source, filepath.FromSlash(name)), []byte(text)); err != nil {
 			return err
 		}
 	}
-	l.Registry.Subjects, l.Registry.Versions = taken, versions
+	l.Registry.Subjects, l.Registry.Versions, l.Registry.References = p.subjects, p.versions, nil
+	for name, n := range p.names {
+		if l.Registry.References == nil {
+			l.Registry.References = map[string]schema.Reference{}
+		}
+		l.Registry.References[name] = schema.Reference{Subject: n.Subject, Version: n.Version, File: n.file}
+	}
 	return nil
 }
 
-// known are the versions of a topic that are of the same kind as the last one. Where
-// messages are read by them, those before the last get files of their own.
-func known(topic string, all []sr.SubjectSchema, files map[string]string) (out []schema.Version) {
-	last := all[len(all)-1]
-	for _, s := range all {
-		if s.Type != last.Type {
+// wanted says whether one of patterns has a subject; without any they all are.
+func wanted(patterns []string, subject string) (bool, error) {
+	for _, p := range patterns {
+		ok, err := path.Match(p, subject)
+		if err != nil {
+			return false, usage("--subjects: expected patterns like orders-*, got %q: %v", p, err)
+		}
+		if ok {
+			return true, nil
+		}
+	}
+	return len(patterns) == 0, nil
+}
+
+// pulled is what is taken from a registry.
+type pulled struct {
+	*references
+	url      string
+	files    map[string]string   // their texts
+	topics   map[string]string   // their files
+	from     map[string]string   // their subjects
+	names    map[string]referred // what schemas refer to
+	subjects map[string]int
+	versions map[string][]schema.Version
+}
+
+// own are the subjects that are topics: one that others refer to is a topic only if it is
+// called as none but the subject of a topic is.
+func (p *pulled) own(ctx context.Context, e *env, taken [][]sr.SubjectSchema) (out [][]sr.SubjectSchema, err error) {
+	others := map[string]bool{}
+	for _, all := range taken {
+		names, err := p.of(ctx, all[len(all)-1])
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range names {
+			others[n.Subject] = true
+		}
+	}
+	for _, all := range taken {
+		subject, why := all[0].Subject, ""
+		topic, value := strings.CutSuffix(subject, "-value")
+		switch {
+		case others[subject] && !value:
+			why = "it is what others refer to"
+		case !topicName(topic):
+			why = "no topic has such a name"
+		}
+		if why != "" {
+			fmt.Fprintf(e.stdout, "note: subject %s is passed over: %s\n", subject, why)
 			continue
 		}
-		v := schema.Version{ID: s.ID, Version: s.Version}
-		switch {
-		case s.Type != sr.TypeAvro || len(s.References) > 0:
-		case s.Version == last.Version:
-			v.File = topic + endings[sr.TypeAvro]
-		default:
-			v.File = earlier(topic, s.Version)
-			files[v.File] = s.Schema.Schema + "\n"
-		}
-		out = append(out, v)
+		out = append(out, all)
 	}
-	return out
+	return out, nil
+}
+
+// refer takes what the latest schema of a topic refers to.
+func (p *pulled) refer(ctx context.Context, all []sr.SubjectSchema) error {
+	names, err := p.of(ctx, all[len(all)-1])
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if err := p.share(names[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add takes a topic: its latest schema and its versions.
+func (p *pulled) add(ctx context.Context, all []sr.SubjectSchema) error {
+	s := all[len(all)-1]
+	topic := strings.TrimSuffix(s.Subject, "-value")
+	if other := p.from[topic]; other != "" {
+		return configError{fmt.Errorf("%s: topic %s: expected one subject, got %s and %s", p.url, topic, other, s.Subject)}
+	}
+	p.from[topic], p.subjects[s.Subject] = s.Subject, s.Version
+	file := topic + endings[s.Type]
+	for _, name := range slices.Sorted(maps.Keys(p.names)) {
+		switch n := p.names[name]; {
+		case n.Subject != s.Subject:
+		case n.Version == s.Version:
+			if path.Ext(n.file) == endings[s.Type] {
+				file = n.file // its types are those that others have of it
+			}
+		case s.Type == sr.TypeProtobuf:
+			return configError{fmt.Errorf("registry %s: %s: expected that others refer to this version, got version %d (by %s): one Go package has one of both\nhint: --subjects takes a part of the registry: two folders, with a lock and a package each", p.url, told(s), n.Version, n.by)}
+		}
+	}
+	p.topics[topic] = file
+	p.files[file] = s.Schema.Schema + "\n"
+	var err error
+	for _, v := range all {
+		// Messages are read by versions of the kind that the topic has now.
+		if v.Type != s.Type {
+			continue
+		}
+		known := schema.Version{ID: v.ID, Version: v.Version}
+		switch {
+		case v.Type != sr.TypeAvro:
+		case v.Version == s.Version && len(s.References) == 0:
+			known.File = p.topics[topic]
+		default:
+			known.File = earlier(topic, v.Version)
+			if p.files[known.File], err = p.whole(ctx, v); err != nil {
+				return err
+			}
+		}
+		p.versions[topic] = append(p.versions[topic], known)
+	}
+	return nil
+}
+
+// whole is a schema of Avro as messages are read by it.
+func (p *pulled) whole(ctx context.Context, s sr.SubjectSchema) (string, error) {
+	if len(s.References) == 0 {
+		return s.Schema.Schema + "\n", nil
+	}
+	names, err := p.of(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	texts := map[string]string{}
+	for name, n := range names {
+		texts[name] = n.Schema.Schema
+	}
+	text, err := schema.Whole(s.Schema.Schema, texts)
+	if err != nil {
+		return "", configError{fmt.Errorf("registry %s: %s: %w", p.url, told(s), err)}
+	}
+	return text + "\n", nil
+}
+
+// share puts what schemas refer to into the folder, where each name is one file.
+func (p *pulled) share(n referred) error {
+	if other, ok := p.names[n.name]; ok && other.Schema.Schema != n.Schema.Schema {
+		return configError{fmt.Errorf("registry %s: reference %s: expected one text for all schemas, got %s (by %s) and %s (by %s)\nhint: --subjects takes a part of the registry: two folders, with a lock and a package each",
+			p.url, n.name, told(other.SubjectSchema), other.by, told(n.SubjectSchema), n.by)}
+	} else if ok {
+		return nil
+	}
+	for name, other := range p.names {
+		if other.file == n.file || strings.HasPrefix(other.file, n.file+"/") || strings.HasPrefix(n.file, other.file+"/") {
+			return configError{fmt.Errorf("registry %s: expected references that can be files of one folder, got %s and %s", p.url, min(name, n.name), max(name, n.name))}
+		}
+	}
+	p.names[n.name] = n
+	p.files[n.file] = n.Schema.Schema + "\n"
+	return nil
 }
 
 func earlier(topic string, version int) string {
 	return fmt.Sprintf("%s/%s.%d%s", schema.VersionsFolder, topic, version, endings[sr.TypeAvro])
 }
 
-// clear removes what was written for subjects and versions that are gone; other files are
-// not ours.
+// clear removes what was written for subjects, versions and references that are gone; other
+// files are not ours.
 func clear(l *schema.Lock, files map[string]string) error {
 	// A lock comes from elsewhere: it names files of the folder, and no others.
 	var gone []string
@@ -152,6 +293,11 @@ func clear(l *schema.Lock, files map[string]string) error {
 			if name := earlier(topic, v.Version); v.File == name {
 				gone = append(gone, name)
 			}
+		}
+	}
+	for name, r := range l.Registry.References {
+		if file := schema.ReferenceFile(name, false); file != "" && (r.File == file || r.File == schema.ReferenceFile(name, true)) {
+			gone = append(gone, r.File)
 		}
 	}
 	for _, name := range gone {

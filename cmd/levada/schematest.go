@@ -251,10 +251,14 @@ type beside struct {
 
 func (b beside) Load(url string) (any, error) {
 	name, ok := strings.CutPrefix(url, "file://")
+	name = path.Join(b.folder, strings.Trim(name, "/"))
+	if file := b.reference(strings.TrimPrefix(url, "file:///")); file != "" {
+		name, ok = file, true
+	}
 	if !ok {
 		return nil, fmt.Errorf("%s: expected a file of the folder: schemas are not fetched", url)
 	}
-	f, err := b.fsys.Open(path.Join(b.folder, strings.Trim(name, "/")))
+	f, err := b.fsys.Open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -264,18 +268,29 @@ func (b beside) Load(url string) (any, error) {
 	if root, ok := doc.(map[string]any); ok {
 		own, _ = root["$id"].(string)
 	}
-	hostless(doc, strings.TrimSuffix(own, "#"))
+	b.hostless(doc, strings.TrimSuffix(own, "#"))
 	return doc, err
+}
+
+// reference is the file for what schemas of a registry refer to by name; "" where there is
+// none.
+func (b beside) reference(name string) string {
+	file := schema.ReferenceFile(name, false)
+	if _, err := fs.Stat(b.fsys, file); file == "" || err != nil {
+		return ""
+	}
+	return file
 }
 
 // hostless makes references those of files. file://NAME is file:///NAME: a reference in
 // NAME to a file beside it would be looked for under a host otherwise. An $id, which own is
-// that of the whole, says where a schema is published, and not where its files are now.
-func hostless(v any, own string) {
+// that of the whole, says where a schema is published, and not where its files are now. A
+// name that a registry has given is a file of its own, wherever it is referred to.
+func (b beside) hostless(v any, own string) {
 	switch v := v.(type) {
 	case []any:
 		for i := range v {
-			hostless(v[i], own)
+			b.hostless(v[i], own)
 		}
 	case map[string]any:
 		if _, ok := v["$id"].(string); ok {
@@ -288,12 +303,14 @@ func hostless(v any, own string) {
 			if ref, ok := v[k].(string); ok && k == "$ref" {
 				if own != "" && (ref == own || strings.HasPrefix(ref, own+"#")) {
 					v[k] = "#" + strings.TrimPrefix(ref[len(own):], "#")
+				} else if name, at, _ := strings.Cut(ref, "#"); name != "" && !strings.Contains(name, ":") && b.reference(name) != "" {
+					v[k] = "file:///" + name + "#" + at
 				}
 				if name, ok := strings.CutPrefix(ref, "file://"); ok {
 					v[k] = "file:///" + strings.TrimPrefix(name, "/")
 				}
 			}
-			hostless(v[k], own)
+			b.hostless(v[k], own)
 		}
 	}
 }

@@ -123,19 +123,28 @@ func startAnswers(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(s.Close)
 }
 
-// subject NAME [TYPE FILE] adds a version to a subject, or deletes it.
+// subject NAME [TYPE FILE [REFERENCE=SUBJECT:VERSION...]] adds a version to a subject, or
+// deletes it.
 func setSubject(ts *testscript.TestScript, neg bool, args []string) {
 	cl, err := sr.NewClient(sr.URLs(ts.Getenv("REGISTRY")))
 	ts.Check(err)
 	switch {
 	case !neg && len(args) == 1:
 		_, err = cl.DeleteSubject(context.Background(), args[0], sr.SoftDelete)
-	case !neg && len(args) == 3:
+	case !neg && len(args) >= 3:
 		s := sr.Schema{Schema: ts.ReadFile(args[2])}
 		ts.Check(s.Type.UnmarshalText([]byte(args[1])))
+		for _, arg := range args[3:] {
+			eq, colon := strings.LastIndexByte(arg, '='), strings.LastIndexByte(arg, ':')
+			version, err := strconv.Atoi(arg[colon+1:])
+			if err != nil || eq < 0 || colon < eq {
+				ts.Fatalf("expected REFERENCE=SUBJECT:VERSION, got %s", arg)
+			}
+			s.References = append(s.References, sr.SchemaReference{Name: arg[:eq], Subject: arg[eq+1 : colon], Version: version})
+		}
 		_, err = cl.CreateSchema(context.Background(), args[0], s)
 	default:
-		ts.Fatalf("usage: subject NAME [TYPE FILE]")
+		ts.Fatalf("usage: subject NAME [TYPE FILE [REFERENCE=SUBJECT:VERSION...]]")
 	}
 	ts.Check(err)
 }

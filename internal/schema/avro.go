@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"math"
 	"math/big"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -91,12 +90,11 @@ func (a *avro) lower(n *node, space string, member bool) (*typ, error) {
 func (a *avro) beside(n *node, space string) (*typ, error) {
 	full := fullName(n.text, space)
 	if avroName().MatchString(full) {
-		for _, name := range []string{full, last(full)} {
-			file := path.Join(path.Dir(n.file), name+".avsc")
-			if _, err := fs.Stat(a.files.fsys, file); err != nil || file == n.file {
+		for _, name := range a.files.named(n, full) {
+			if _, err := fs.Stat(a.files.fsys, name); err != nil || name == n.file {
 				continue
 			}
-			other, err := a.avroFile(file)
+			other, err := a.avroFile(name)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", n.place(), err)
 			}

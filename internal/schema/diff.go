@@ -29,18 +29,18 @@ type Types struct {
 // ReadTypes reads the folder fsys, called name, as Sync of a lock with the pattern does.
 // Types at places that are in locked keep their names.
 func ReadTypes(fsys fs.FS, name, pattern string, locked map[string]string) (*Types, error) {
-	topics, asked, err := scan(fsys, pattern)
+	found, err := scan(fsys, pattern)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if len(topics) == 0 {
+	if len(found.topics) == 0 {
 		return nil, fmt.Errorf("%s: expected topics/*.yaml, *.json, *.avsc or *.proto, got none of them", name)
 	}
-	p, messages, err := messagesOf(fsys, pattern, topics, asked, false)
+	p, messages, err := messagesOf(fsys, found, false)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return readTypes(fsys, name, topics, messages, p, locked)
+	return readTypes(fsys, name, found.topics, messages, p, locked)
 }
 
 func readTypes(fsys fs.FS, name string, topics, messages map[string]string, p *protos, locked map[string]string) (*Types, error) {

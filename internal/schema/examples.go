@@ -23,10 +23,20 @@ func (x Example) Root() string {
 }
 
 // Examples are the examples of all locked topics: those that topics/*.yaml name, files or
-// folders below examples/. They are JSON; those of protocol buffers may also be as they are
-// on the wire, *.bin or *.pb.
+// folders below examples/; without topics/*.yaml those in a folder of ExamplesFolder that
+// is called as the topic is. They are JSON; those of protocol buffers may also be as they
+// are on the wire, *.bin or *.pb.
 func (l *Lock) Examples(fsys fs.FS) ([]Example, error) {
 	var out []Example
+	take := func(at, schema, message string) error {
+		return fs.WalkDir(fsys, at, func(file string, d fs.DirEntry, err error) error {
+			ending := path.Ext(file)
+			if err == nil && !d.IsDir() && (ending == ".json" || message != "" && (ending == ".bin" || ending == ".pb")) {
+				out = append(out, Example{schema, file, message})
+			}
+			return err
+		})
+	}
 	yamls, err := fs.Glob(fsys, "topics/*.yaml")
 	if err != nil {
 		return nil, err
@@ -59,16 +69,19 @@ func (l *Lock) Examples(fsys fs.FS) ([]Example, error) {
 				if !fs.ValidPath(at) || !strings.HasPrefix(at, "examples/") {
 					return nil, fmt.Errorf("%s:%d: expected a file or folder below examples/, got %q", name, v.Line, v.Text)
 				}
-				if err := fs.WalkDir(fsys, at, func(file string, d fs.DirEntry, err error) error {
-					ending := path.Ext(file)
-					if err == nil && !d.IsDir() && (ending == ".json" || message != "" && (ending == ".bin" || ending == ".pb")) {
-						out = append(out, Example{schema, file, message})
-					}
-					return err
-				}); err != nil {
+				if err := take(at, schema, message); err != nil {
 					return nil, fmt.Errorf("%s:%d: expected examples at %s, got none: %w", name, v.Line, at, err)
 				}
 			}
+		}
+	}
+	for topic, schema := range l.Topics {
+		at := path.Join(ExamplesFolder, topic)
+		if _, err := fs.Stat(fsys, at); len(yamls) > 0 || err != nil {
+			continue
+		}
+		if err := take(at, schema, l.Messages[topic]); err != nil {
+			return nil, fmt.Errorf("%s: expected examples: %w", at, err)
 		}
 	}
 	slices.SortFunc(out, func(a, b Example) int { return strings.Compare(a.Root()+"\x00"+a.File, b.Root()+"\x00"+b.File) })

@@ -40,7 +40,7 @@ type Generated struct {
 //
 // A file or a reference that can not be used: with file, JSON pointer and cause.
 func Go(fsys fs.FS, pkg string, schemas []string, locked map[string]string) (*Generated, error) {
-	p, err := readProtos(fsys, ".", slices.DeleteFunc(slices.Clone(schemas), func(f string) bool { return !isProto(f) }), true)
+	p, err := readProtos(fsys, oneModule("."), slices.DeleteFunc(slices.Clone(schemas), func(f string) bool { return !isProto(f) }), true)
 	if err != nil {
 		return nil, err
 	}

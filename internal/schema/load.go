@@ -82,16 +82,15 @@ func (n *node) shown() string {
 type files struct {
 	fsys  fs.FS
 	root  string // the folder that file:// names files of
+	refs  bool   // there are files that go by the names of a registry
 	roots map[string]*node
 	nodes int
 	notes []Note
 }
 
-func (f *files) load(name string) (*node, error) {
-	if n := f.roots[name]; n != nil {
-		return n, nil
-	}
-	file, err := f.fsys.Open(name)
+// read is a file of schemas, of any kind.
+func read(fsys fs.FS, name string) ([]byte, error) {
+	file, err := fsys.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("%s: expected a schema, got none: %w", name, err)
 	}
@@ -103,11 +102,32 @@ func (f *files) load(name string) (*node, error) {
 	if len(data) > MaxBytes {
 		return nil, fmt.Errorf("%s: expected at most %d bytes, got more", name, MaxBytes)
 	}
+	return data, nil
+}
+
+func (f *files) load(name string) (*node, error) {
+	if n := f.roots[name]; n != nil {
+		return n, nil
+	}
+	data, err := read(f.fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	root, err := f.parse(name, data)
+	if err != nil {
+		return nil, err
+	}
+	f.roots[name] = root
+	return root, nil
+}
+
+// parse reads data, what the file name has.
+func (f *files) parse(name string, data []byte) (*node, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return nil, fmt.Errorf("%s: expected a schema, got an empty file", name)
 	}
 	dec := jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowDuplicateNames(true))
-	root, err := f.read(dec, name, "", 0)
+	root, err := f.value(dec, name, "", 0)
 	if bad, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		line, column := position(data, bad.ByteOffset)
 		err = fmt.Errorf("%s#%s: expected JSON, at line %d, column %d: %w", name, bad.JSONPointer, line, column, bad.Err)
@@ -127,7 +147,6 @@ func (f *files) load(name string) (*node, error) {
 		}
 	}
 	root.setDraft(draft)
-	f.roots[name] = root
 	return root, nil
 }
 
@@ -153,7 +172,7 @@ func (n *node) setDraft(d int) {
 	}
 }
 
-func (f *files) read(dec *jsontext.Decoder, file, ptr string, depth int) (*node, error) {
+func (f *files) value(dec *jsontext.Decoder, file, ptr string, depth int) (*node, error) {
 	if f.nodes++; f.nodes > MaxNodes {
 		return nil, fmt.Errorf("%s: expected at most %d values in all files, got more", file, MaxNodes)
 	}
@@ -193,7 +212,7 @@ func (f *files) read(dec *jsontext.Decoder, file, ptr string, depth int) (*node,
 			}
 			key = t.String()
 		}
-		v, err := f.read(dec, file, ptr+"/"+escape(key), depth+1)
+		v, err := f.value(dec, file, ptr+"/"+escape(key), depth+1)
 		if err != nil {
 			return nil, err
 		}
@@ -275,6 +294,8 @@ func (f *files) follow(n, ref *node) (*node, error) {
 	switch {
 	case file == "":
 		file = n.file
+	case f.reference(n, whole, file) != "":
+		file = f.reference(n, whole, file)
 	case strings.HasPrefix(file, "file://"):
 		// The name stands where a URL has its host. It is one of the folder's files.
 		file = path.Join(f.root, strings.TrimPrefix(file, "file://"))

@@ -44,11 +44,22 @@ type Lock struct {
 // Registry is a schema registry and what was taken from it.
 type Registry struct {
 	URL string `json:"url"`
+	// Match are patterns of the subjects that are taken; none: all are.
+	Match []string `json:"match,omitempty"`
 	// Subjects have the version of each subject.
 	Subjects map[string]int `json:"subjects"`
 	// Versions have what the registry knows of each topic, oldest first: messages may be
 	// behind the number of any of them.
 	Versions map[string][]Version `json:"versions,omitempty"`
+	// References have what the schemas refer to, by the name that they have for it.
+	References map[string]Reference `json:"references,omitempty"`
+}
+
+// Reference is a version of a subject that schemas refer to.
+type Reference struct {
+	Subject string `json:"subject"`
+	Version int    `json:"version"`
+	File    string `json:"file"`
 }
 
 // Git is a repository and what was taken from it.
@@ -68,9 +79,6 @@ type Version struct {
 	// File is the schema, where messages can not be read without it.
 	File string `json:"file,omitempty"`
 }
-
-// VersionsFolder is where the schemas of earlier versions are, which are no topics.
-const VersionsFolder = ".versions"
 
 // ReadLock reads a lock file.
 func ReadLock(file string) (*Lock, error) {
@@ -108,21 +116,21 @@ func (l *Lock) Text() ([]byte, error) {
 // otherwise every *.json, *.avsc and *.proto is the schema of a topic with the name of the
 // file, or every file of the pattern.
 func (l *Lock) Sync(fsys fs.FS) error {
-	topics, asked, err := scan(fsys, l.Pattern)
+	found, err := scan(fsys, l.Pattern)
 	if err != nil {
 		return err
 	}
-	if len(topics) == 0 && l.Pattern != "" {
+	if len(found.topics) == 0 && l.Pattern != "" {
 		return fmt.Errorf("%s: expected schemas at %s, got none\nhint: ** stands for folders at any depth", l.Source, l.Pattern)
 	}
-	if len(topics) == 0 {
+	if len(found.topics) == 0 {
 		return fmt.Errorf("%s: expected topics/*.yaml, *.json, *.avsc or *.proto, got none of them", l.Source)
 	}
-	p, messages, err := messagesOf(fsys, l.Pattern, topics, asked, true)
+	p, messages, err := messagesOf(fsys, found, true)
 	if err != nil {
 		return err
 	}
-	l.Topics, l.Messages = topics, messages
+	l.Topics, l.Messages = found.topics, messages
 	g, err := l.generate(fsys, p)
 	if err != nil {
 		return err
@@ -131,12 +139,15 @@ func (l *Lock) Sync(fsys fs.FS) error {
 	if l.Registry != nil {
 		for _, versions := range l.Registry.Versions {
 			for _, v := range versions {
-				if v.File != "" && !slices.Contains(names, v.File) {
-					names = append(names, v.File)
-				}
+				names = append(names, v.File)
 			}
 		}
+		for _, r := range l.Registry.References {
+			names = append(names, r.File)
+		}
 	}
+	slices.Sort(names)
+	names = slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
 	l.Files, err = hashes(fsys, names)
 	return err
 }
@@ -150,7 +161,7 @@ func (l *Lock) Generate(fsys fs.FS) (*Generated, error) {
 	if err := l.verify(fsys); err != nil {
 		return nil, err
 	}
-	p, err := readProtos(fsys, protoRoot(fsys, l.Pattern), protosOf(l.Topics), true)
+	p, err := l.protos(fsys, true)
 	if err != nil {
 		return nil, err
 	}
@@ -158,10 +169,8 @@ func (l *Lock) Generate(fsys fs.FS) (*Generated, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range g.Files {
-		if l.Files[name] == "" {
-			return nil, fmt.Errorf("%s: expected a schema that is locked, got one that is not\nhint: levada schema sync", name)
-		}
+	if err := l.locks(g.Files); err != nil {
+		return nil, err
 	}
 	if base := path.Base(l.Output); g.Messages[base] != nil {
 		return nil, fmt.Errorf("%s: expected a file of its own for the other types, got the one of a schema of protocol buffers", l.Output)
@@ -179,11 +188,35 @@ func (l *Lock) Read(fsys fs.FS) (*Types, error) {
 	if err := l.verify(fsys); err != nil {
 		return nil, err
 	}
-	p, err := readProtos(fsys, protoRoot(fsys, l.Pattern), protosOf(l.Topics), false)
+	p, err := l.protos(fsys, false)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", l.Source, err)
 	}
 	return readTypes(fsys, l.Source, l.Topics, l.Messages, p, l.Names)
+}
+
+// protos are the files of protocol buffers that are locked.
+func (l *Lock) protos(fsys fs.FS, kept bool) (*protos, error) {
+	from, err := importsOf(fsys, l.Pattern)
+	if err != nil {
+		return nil, err
+	}
+	p, err := readProtos(fsys, from, protosOf(l.Topics), kept)
+	if err != nil {
+		return nil, err
+	}
+	return p, l.locks(p.read)
+}
+
+// locks says which file that was read is not among those of the lock: where imports lead to
+// may change while no schema does.
+func (l *Lock) locks(files []string) error {
+	for _, name := range files {
+		if l.Files[name] == "" {
+			return fmt.Errorf("%s: expected a schema that is locked, got one that is not\nhint: levada schema sync", name)
+		}
+	}
+	return nil
 }
 
 // verify says which schema is not the one of the lock.
@@ -252,59 +285,79 @@ func PassedOver(fsys fs.FS) ([]Note, error) {
 	return out, nil
 }
 
-// scan finds the topics of a folder and their schemas, and the messages that topics/*.yaml
-// ask for.
-func scan(fsys fs.FS, pattern string) (topics, asked map[string]string, err error) {
-	topics, asked = map[string]string{}, map[string]string{}
-	take := func(name string) error {
-		if other := topics[stem(name)]; other != "" {
-			return fmt.Errorf("topic %s: expected one schema, got %s and %s", stem(name), other, name)
+// found are the topics of a folder.
+type found struct {
+	topics map[string]string // their schemas
+	asked  map[string]string // their messages, where somebody names them
+	from   *imports
+	plain  bool // every file is a topic
+}
+
+// scan finds the topics of a folder and their schemas.
+func scan(fsys fs.FS, pattern string) (*found, error) {
+	from, err := importsOf(fsys, pattern)
+	if err != nil {
+		return nil, err
+	}
+	out := &found{topics: map[string]string{}, asked: map[string]string{}, from: from}
+	take := func(topic, name string) error {
+		if other := out.topics[topic]; other != "" {
+			return fmt.Errorf("topic %s: expected one schema, got %s and %s", topic, other, name)
 		}
-		topics[stem(name)] = name
+		out.topics[topic] = name
 		return nil
 	}
 	takes := func(name string) (bool, error) {
 		return strings.HasSuffix(name, ".json") || isAvro(name) || isProto(name), nil
 	}
+	subjects := map[string]bool{} // files that are those of a registry
 	if pattern != "" {
 		parts := strings.Split(pattern, "/")
 		takes = func(name string) (bool, error) { return matches(parts, strings.Split(name, "/")) }
 	} else {
 		yamls, err := fs.Glob(fsys, "topics/*.yaml")
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		for _, name := range yamls {
 			file, _, message, err := resource(fsys, name)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 			if file != "" {
 				topic := strings.TrimSuffix(path.Base(name), ".yaml")
-				topics[topic] = path.Join(schemasFolder, file)
+				out.topics[topic] = path.Join(schemasFolder, file)
 				if message != "" {
-					asked[topic] = message
+					out.asked[topic] = message
 				}
 			}
 		}
 		if len(yamls) > 0 {
-			return topics, asked, nil
+			return out, nil
+		}
+		out.plain = true
+		listed, err := readSubjects(fsys)
+		if err != nil {
+			return nil, err
+		}
+		for topic, file := range listed {
+			out.topics[topic], out.asked[topic], subjects[file] = file, firstMessage, true
 		}
 	}
 	err = fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() && name == VersionsFolder {
+		if err == nil && d.IsDir() && slices.Contains([]string{VersionsFolder, ReferencesFolder, ExamplesFolder}, name) {
 			return fs.SkipDir
 		}
-		if err != nil || d.IsDir() {
+		if err != nil || d.IsDir() || subjects[name] {
 			return err
 		}
 		ok, err := takes(name)
-		if err != nil || !ok {
+		if err != nil || !ok || isProto(name) && from.owner(name) == nil {
 			return err
 		}
-		return take(name)
+		return take(stem(name), name)
 	})
-	return topics, asked, err
+	return out, err
 }
 
 // matches says whether a pattern has a file; ** are folders, as many as there are.

@@ -100,7 +100,7 @@ type lowering struct {
 
 func newLowering(fsys fs.FS, locked map[string]string, root string) (*lowering, error) {
 	l := &lowering{
-		files: &files{fsys: fsys, root: root, roots: map[string]*node{}},
+		files: newFiles(fsys, root),
 		avros: map[string]*avro{},
 		done:  map[*node]*typ{}, open: map[*node]int{}, halves: map[*node]*typ{}, names: map[string]string{}, taken: map[string]string{},
 		noted: map[Note]bool{}, next: map[string]int{},

@@ -54,7 +54,7 @@ func (p *protos) generate(pkg string) (*protoGo, error) {
 		out := protodesc.ToFileDescriptorProto(d)
 		if whole, ok := d.(linker.Result); ok {
 			out = proto.CloneOf(whole.FileDescriptorProto())
-			if tree := whole.AST(); tree != nil && !p.wide[path.Join(p.root, d.Path())] {
+			if tree := whole.AST(); tree != nil && !p.wide[d.Path()] {
 				out.SourceCodeInfo = sourceinfo.GenerateSourceInfo(tree, nil)
 			}
 		}

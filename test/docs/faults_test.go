@@ -85,6 +85,7 @@ var inputs = []group{
 		"malformed schema", "empty schema file", "keyword of the wrong kind", "unsupported draft", "huge schema file", "schema nested too deep", "references that multiply", "any text as a schema",
 		"malformed schema of Avro", "schema of Avro that names what is not there",
 		"malformed .proto", ".proto that imports what is not there", ".proto that imports itself", "unsupported edition of .proto", "message that is not known", "any text as a .proto",
+		"malformed file of buf",
 		"two types with one name", "two schemas of one topic", "wrong topic file",
 	}},
 	{"Locks and examples", []string{
@@ -93,6 +94,8 @@ var inputs = []group{
 	}},
 	{"Registries", []string{
 		"schema registry down", "registry that is none", "registry with an error of its own", "registry with a schema that can not be read", "schema repository down",
+		"reference of a registry that is missing", "references of a registry in a cycle", "references of a registry without end", "reference of a registry to another kind of schema",
+		"two references with one name", "reference to an earlier version of a topic",
 		"schema number that is not known", "message with another prefix", "schema number that nobody says", "schema that is not the stream's",
 	}},
 	{"Whatever else comes", []string{"hostile frame", "malformed msgpack", "malformed protobuf", "malformed avro", "any text as JSON", "null value", "deep nesting"}},
