@@ -21,7 +21,6 @@ func isProto(file string) bool { return strings.HasSuffix(file, ".proto") }
 // protos are the files of protocol buffers of one folder, read together: they import each
 // other and share one set of names.
 type protos struct {
-	from  *imports
 	files map[string]protoreflect.FileDescriptor
 	// read are all files of the folder that were read, those that are only imported, too,
 	// each behind the ones that it imports. The library's own are not among them.
@@ -43,7 +42,7 @@ const maxLine = 4096
 //
 // The first mistake, in the order of files and lines.
 func readProtos(fsys fs.FS, from *imports, files []string, kept bool) (*protos, error) {
-	p := &protos{from: from, files: map[string]protoreflect.FileDescriptor{}, uses: map[string]bool{}, wide: map[string]bool{}}
+	p := &protos{files: map[string]protoreflect.FileDescriptor{}, uses: map[string]bool{}, wide: map[string]bool{}}
 	if len(files) == 0 {
 		return p, nil
 	}
