@@ -40,6 +40,7 @@ import (
 	msgpack_steps "github.com/levada-io/levada/plan/testdata/corpus/msgpack"
 	"github.com/levada-io/levada/plan/testdata/corpus/msgpack_types"
 	"github.com/levada-io/levada/plan/testdata/corpus/nested"
+	"github.com/levada-io/levada/plan/testdata/corpus/oneof"
 	"github.com/levada-io/levada/plan/testdata/corpus/passthrough"
 	"github.com/levada-io/levada/plan/testdata/corpus/policies"
 	"github.com/levada-io/levada/plan/testdata/corpus/policies_default"
@@ -109,6 +110,7 @@ var inGo = map[string]func() *levada.Pipeline{
 	"msgpack":           msgpack_steps.Pipeline,
 	"msgpack_types":     msgpack_types.Pipeline,
 	"nested":            nested.Pipeline,
+	"oneof":             oneof.Pipeline,
 	"passthrough":       passthrough.Pipeline,
 	"policies":          policies.Pipeline,
 	"policies_default":  policies_default.Pipeline,
@@ -187,6 +189,8 @@ func registered() map[string]*program.Function {
 		program.Of(name("PriceOf"), plain(steps.PriceOf)),
 		program.Of(name("Rounded"), plain(steps.Rounded)),
 		program.Of(name("Anonymous"), plain(steps.Anonymous)),
+		program.Of(name("IsPaid"), plain(steps.IsPaid)),
+		program.Of(name("InCash"), plain(steps.InCash)),
 		program.Of(name("Stubborn"), withSettings((*steps.Stubborn).Apply)),
 	} {
 		out[f.Name] = f

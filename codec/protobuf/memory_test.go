@@ -34,40 +34,57 @@ func TestPlans(t *testing.T) {
 }
 
 // draw fills a message with values of every kind.
-func draw(t *rapid.T, m protoreflect.Message) {
+func draw(t *rapid.T, m protoreflect.Message) { drawer{t, false}.message(m, 100) }
+
+type drawer struct {
+	t      *rapid.T
+	finite bool // numbers that JSON has
+}
+
+// message fills in what is at most depth messages deep.
+func (d drawer) message(m protoreflect.Message, depth int) {
 	fields := m.Descriptor().Fields()
 	for i := range fields.Len() {
 		fd := fields.Get(i)
 		switch {
-		case !rapid.Bool().Draw(t, "there"):
+		case depth == 0 && (fd.Message() != nil && !fd.IsMap() || fd.IsMap() && fd.MapValue().Message() != nil):
+		case !rapid.Bool().Draw(d.t, "there"):
 		case fd.IsMap():
 			to := m.Mutable(fd).Map()
-			for range rapid.IntRange(0, 10).Draw(t, "entries") {
-				key := protoreflect.ValueOfString(rapid.StringN(0, 4, -1).Draw(t, "key")).MapKey()
+			for range rapid.IntRange(0, 10).Draw(d.t, "entries") {
+				key := d.key(fd.MapKey())
 				if fd.MapValue().Message() == nil {
-					to.Set(key, scalar(t, fd.MapValue()))
+					to.Set(key, d.scalar(fd.MapValue()))
 				} else {
-					draw(t, to.Mutable(key).Message())
+					d.message(to.Mutable(key).Message(), depth-1)
 				}
 			}
 		case fd.IsList():
 			to := m.Mutable(fd).List()
-			for range rapid.IntRange(0, 3).Draw(t, "elements") {
+			for range rapid.IntRange(0, 3).Draw(d.t, "elements") {
 				if fd.Message() == nil {
-					to.Append(scalar(t, fd))
+					to.Append(d.scalar(fd))
 				} else {
-					draw(t, to.AppendMutable().Message())
+					d.message(to.AppendMutable().Message(), depth-1)
 				}
 			}
 		case fd.Message() != nil:
-			draw(t, m.Mutable(fd).Message())
+			d.message(m.Mutable(fd).Message(), depth-1)
 		default:
-			m.Set(fd, scalar(t, fd))
+			m.Set(fd, d.scalar(fd))
 		}
 	}
 }
 
-func scalar(t *rapid.T, fd protoreflect.FieldDescriptor) protoreflect.Value {
+func (d drawer) key(fd protoreflect.FieldDescriptor) protoreflect.MapKey {
+	if fd.Kind() == protoreflect.StringKind {
+		return protoreflect.ValueOfString(rapid.StringN(0, 4, -1).Draw(d.t, "key")).MapKey()
+	}
+	return d.scalar(fd).MapKey()
+}
+
+func (d drawer) scalar(fd protoreflect.FieldDescriptor) protoreflect.Value {
+	t := d.t
 	switch fd.Kind() {
 	case protoreflect.BoolKind:
 		return protoreflect.ValueOfBool(rapid.Bool().Draw(t, "bool"))
@@ -82,8 +99,14 @@ func scalar(t *rapid.T, fd protoreflect.FieldDescriptor) protoreflect.Value {
 	case protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
 		return protoreflect.ValueOfUint64(rapid.Uint64().Draw(t, "uint64"))
 	case protoreflect.FloatKind:
+		if d.finite {
+			return protoreflect.ValueOfFloat32(rapid.Float32Range(-1e30, 1e30).Draw(t, "float"))
+		}
 		return protoreflect.ValueOfFloat32(rapid.SampledFrom([]float32{0, float32(math.Copysign(0, -1)), 1.5, float32(math.NaN()), float32(math.Inf(1))}).Draw(t, "float"))
 	case protoreflect.DoubleKind:
+		if d.finite {
+			return protoreflect.ValueOfFloat64(rapid.Float64Range(-1e300, 1e300).Draw(t, "double"))
+		}
 		return protoreflect.ValueOfFloat64(rapid.SampledFrom([]float64{0, math.Copysign(0, -1), 1e300, math.NaN(), math.Inf(-1)}).Draw(t, "double"))
 	case protoreflect.BytesKind:
 		return protoreflect.ValueOfBytes(rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(t, "bytes"))

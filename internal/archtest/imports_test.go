@@ -91,6 +91,8 @@ var alone = []struct {
 		"everything else builds without a C compiler"},
 	{"github.com/alecthomas/kong", []string{"cmd/..."},
 		"the flags of a user's binary come from internal/runner"},
+	{"google.golang.org/protobuf/reflect/protoreflect", []string{"codec/protobuf", "internal/schema", "internal/protofile", "internal/frame"},
+		"what the interface of a oneof may hold only its message can tell"},
 	{"google.golang.org/protobuf/...", []string{"codec/protobuf", "internal/schema", "internal/protofile"},
 		"messages are the affair of one codec and of what generates them"},
 }

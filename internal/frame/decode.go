@@ -90,6 +90,7 @@ const (
 	decDynamic // any into a type, see dynamic.go
 	decPointer // of a field only
 	decOpt     // of a field only
+	decPick    // of a field only
 	decUnion   // of elems
 	decVariant // of elem, which is no union, into an interface
 	decOneOf   // of elems, into a type that is no interface
@@ -132,6 +133,7 @@ type decField struct {
 	keep     bool // goes to the other members
 	opt      bool // op is decOpt
 	state    uintptr
+	pick     *pick // op is decPick
 	holds    holds // nil: no rules
 }
 
@@ -235,7 +237,7 @@ func (c *decCompiler) fill(d *decType, t reflect.Type) error {
 		d.elem = elem
 	case k == kMap:
 		d.op = decMap
-		if !from.elem.nullable {
+		if !from.elem.nullable && plainKeys(t) {
 			switch {
 			case t.Elem().Kind() == reflect.String && from.elem.kind == kString:
 				d.op = decMapString
@@ -247,7 +249,9 @@ func (c *decCompiler) fill(d *decType, t reflect.Type) error {
 				d.op = decMapAny
 			}
 		}
-		d.typed = typedMapOf(t.Elem())
+		if plainKeys(t) {
+			d.typed = typedMapOf(t.Elem())
+		}
 		elem, err := c.compile(from.elem, t.Elem(), want.elem)
 		if err != nil {
 			return inElements(err)
@@ -306,6 +310,9 @@ func (c *decCompiler) structure(d *decType, t reflect.Type) error {
 		gf := &gs.fields[at]
 		if gf.opt {
 			f.op, f.opt, f.state = decOpt, true, gf.state
+		}
+		if gf.pick != nil {
+			f.op, f.pick = decPick, gf.pick
 		}
 		f.holds = d.want.fields[at].inMemory(gf)
 	}
@@ -558,6 +565,8 @@ func (d *decType) structure(r *reader, p unsafe.Pointer) error {
 		case decOpt:
 			setOpt(q, f.state, optSome)
 			err = f.dec.bare(r, q)
+		case decPick:
+			err = f.pick.read(f.dec, r, q)
 		default:
 			err = f.dec.bare(r, q)
 		}
@@ -584,6 +593,9 @@ func (f *decField) without(state byte, p unsafe.Pointer) error {
 	}
 	if f.opt {
 		setOpt(unsafe.Add(p, f.offset), f.state, optNull)
+		return nil
+	}
+	if f.pick != nil {
 		return nil
 	}
 	err := f.dec.null()
@@ -697,7 +709,9 @@ func (d *decType) reflectMap(r *reader, p unsafe.Pointer) error {
 		if err := d.elem.value(r, v.UnsafePointer()); err != nil {
 			return inMember(err, string(k))
 		}
-		key.SetString(asText(k))
+		if err := setKey(key, asText(k)); err != nil {
+			return err
+		}
 		m.SetMapIndex(key, v.Elem())
 	}
 	return nil

@@ -299,7 +299,7 @@ func (p *parser) goObject(t *memType, q unsafe.Pointer) error {
 					return inMember(errorf("member comes twice"), f.name)
 				}
 				// The last counts, whole: nothing of the first shines through.
-				f.typ.clear(r)
+				f.clear(r)
 			}
 			seen.set(i)
 			var err error
@@ -367,6 +367,9 @@ func (p *parser) goMember(f *memField, q unsafe.Pointer) error {
 	if f.opt {
 		return p.goOpt(f, q)
 	}
+	if f.pick != nil {
+		return p.goPick(f, q)
+	}
 	if p.peek() == 'n' {
 		switch f.op {
 		case memAny, memRaw:
@@ -400,7 +403,12 @@ func (p *parser) goExtra(x *memExtra, base int, q unsafe.Pointer) error {
 }
 
 // clear makes what stands at q the zero value again.
-func (t *memType) clear(q unsafe.Pointer) {
+func (f *memField) clear(q unsafe.Pointer) {
+	if f.pick != nil {
+		f.pick.clear(q)
+		return
+	}
+	t := f.typ
 	typ := t.rtype
 	if t.ptr {
 		typ = reflect.PointerTo(typ)
@@ -662,7 +670,9 @@ func (p *parser) goReflectMap(t *memType, q unsafe.Pointer, more bool) error {
 		if err := p.goValue(t.elem, v.UnsafePointer()); err != nil {
 			return inMember(err, key)
 		}
-		name.SetString(key)
+		if err := setKey(name, key); err != nil {
+			return err
+		}
 		if p.strict && m.MapIndex(name).IsValid() {
 			return inMember(errorf("member comes twice"), key)
 		}

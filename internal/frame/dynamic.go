@@ -19,6 +19,7 @@ type dynField struct {
 	dec    *decType
 	opt    bool
 	state  uintptr
+	pick   *pick // of a oneof
 	holds  holds // nil: no rules
 }
 
@@ -59,7 +60,7 @@ func (c *decCompiler) dynamic(d *decType, t reflect.Type) error {
 			if err != nil {
 				return err
 			}
-			d.members[i] = dynField{wf.name, gf.offset, !wf.optional, dec, gf.opt, gf.state, wf.inMemory(&gf)}
+			d.members[i] = dynField{wf.name, gf.offset, !wf.optional, dec, gf.opt, gf.state, gf.pick, wf.inMemory(&gf)}
 		}
 	}
 	return err
@@ -218,7 +219,9 @@ func (d *decType) dynamicMap(r *reader, p unsafe.Pointer) error {
 		if err := d.elem.bare(r, v.UnsafePointer()); err != nil {
 			return inMember(err, string(k))
 		}
-		key.SetString(asText(k))
+		if err := setKey(key, asText(k)); err != nil {
+			return err
+		}
 		m.SetMapIndex(key, v.Elem())
 	}
 	return nil
@@ -324,6 +327,9 @@ func (d *decType) openStructure(r *reader, p unsafe.Pointer) error {
 		case f.opt && state == present:
 			setOpt(unsafe.Add(p, f.offset), f.state, optSome)
 			err = f.dec.bare(r, unsafe.Add(p, f.offset))
+		case f.pick != nil && state == present:
+			err = f.pick.read(f.dec, r, unsafe.Add(p, f.offset))
+		case f.pick != nil: // null says that it is not the one
 		case f.dec != nil && state == present:
 			err = f.dec.bare(r, unsafe.Add(p, f.offset))
 		case f.dec != nil && state == null:

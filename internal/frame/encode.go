@@ -276,6 +276,12 @@ func (e *memType) structure(buf []byte, p unsafe.Pointer, depth int) ([]byte, er
 			}
 			continue
 		}
+		if f.pick != nil {
+			if q = f.pick.at(q); q == nil {
+				buf = append(buf, absent)
+				continue
+			}
+		}
 		if f.zero != nil && f.zero(q) {
 			buf = append(buf, absent)
 			continue
@@ -437,7 +443,7 @@ func (e *memType) entries(p unsafe.Pointer, wanted func(key string) bool, visit 
 	s.keys = s.keys[:0]
 	for it, i := m.MapRange(), 0; it.Next() && i < n; i++ {
 		s.key.SetIterKey(it)
-		s.keys = append(s.keys, entry[int]{s.key.String(), i})
+		s.keys = append(s.keys, entry[int]{keyText(s.key), i})
 		used.Index(i).SetIterValue(it)
 	}
 	if wanted != nil && slices.ContainsFunc(s.keys, func(k entry[int]) bool { return !wanted(k.key) }) {

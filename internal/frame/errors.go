@@ -12,6 +12,8 @@ type Error struct {
 	path []string // innermost first
 	cut  bool     // segments are missing in front of the last one
 	text string
+
+	above bool // it is of the struct: the member it was met in is no part of the path
 }
 
 // Error implements error: "$.tags[2]: expected int8, got 300".
@@ -38,6 +40,8 @@ func in(err error, segment func() string) error {
 	e, ok := errors.AsType[*Error](err)
 	switch {
 	case !ok:
+	case e.above:
+		e.above = false
 	case len(e.path) < maxPath:
 		e.path = append(e.path, segment())
 	default:

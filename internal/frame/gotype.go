@@ -148,7 +148,7 @@ func (s *scanner) structType(t reflect.Type) (plan.Type, error) {
 	}
 	pt := plan.Type{Kind: plan.TStruct, Extra: gs.extra != nil}
 	for _, f := range gs.fields {
-		ft, err := s.scan(f.typ)
+		ft, err := s.member(&f)
 		if err != nil {
 			return plan.Type{}, fmt.Errorf("%s.%s: %w", t, f.goName, err)
 		}
@@ -161,6 +161,9 @@ func (s *scanner) structType(t reflect.Type) (plan.Type, error) {
 			if ft.Nullable || ft.Kind == plan.TAny {
 				return plan.Type{}, fmt.Errorf("%s.%s: Opt of %s is not supported: it can be null itself", t, f.goName, f.typ)
 			}
+			ft.Nullable = true
+		}
+		if f.pick != nil {
 			ft.Nullable = true
 		}
 		pf := plan.Field{Name: f.name, Type: ft, Optional: f.omit != 0 || f.opt, Omit: omitName(f.omit)}
@@ -177,6 +180,15 @@ func (s *scanner) structType(t reflect.Type) (plan.Type, error) {
 		pt.Fields = append(pt.Fields, pf)
 	}
 	return pt, nil
+}
+
+// member is the type of a field.
+func (s *scanner) member(f *goField) (plan.Type, error) {
+	if !f.keyed {
+		return s.scan(f.typ)
+	}
+	elem, err := s.scan(f.typ.Elem())
+	return plan.Type{Kind: plan.TMap, Elem: &elem}, err
 }
 
 // goKind is the kind of a Go type; of a pointer, the kind of what it leads to.
@@ -276,7 +288,11 @@ type goField struct {
 	opt   bool    // of three states; typ is what is in the record.Opt
 	state uintptr // where it is, from the offset
 
+	pick  *pick // of a oneof; offset and index are those of the oneof, typ is the member's
+	keyed bool  // a map of protobuf whose keys are no text
+
 	index  []int
+	sub    int // place in the oneof
 	tagged bool
 }
 
@@ -310,6 +326,24 @@ func structOf(t reflect.Type) (*goStruct, error) {
 			}
 			if sf.Anonymous && !tag.named {
 				tag.embed = true
+			}
+			if _, ok := sf.Tag.Lookup("protobuf_oneof"); ok {
+				members, err := oneofFields(l.t, sf)
+				if err != nil {
+					return nil, fmt.Errorf("%s.%s: %w", l.t, sf.Name, err)
+				}
+				for _, m := range members {
+					if other, dup := names[m.name]; dup {
+						return nil, fmt.Errorf("%s: fields %s and %s both have the JSON name %q", l.t, other, m.goName, m.name)
+					}
+					names[m.name] = m.goName
+					m.goName, m.offset, m.index = l.goName+m.goName, f.offset, f.index
+					all = append(all, m)
+				}
+				continue
+			}
+			if _, ok := sf.Tag.Lookup("protobuf_key"); ok && f.typ.Kind() == reflect.Map {
+				f.keyed = mapKeys(f.typ.Key())
 			}
 			if !tag.embed {
 				if !sf.IsExported() {
@@ -375,7 +409,9 @@ func structOf(t reflect.Type) (*goStruct, error) {
 		}
 		all = all[n:]
 	}
-	slices.SortFunc(out.fields, func(x, y goField) int { return slices.Compare(x.index, y.index) })
+	slices.SortFunc(out.fields, func(x, y goField) int {
+		return cmp.Or(slices.Compare(x.index, y.index), cmp.Compare(x.sub, y.sub))
+	})
 	if n := len(extras); n == 1 || n > 1 && len(extras[0].index) != len(extras[1].index) {
 		out.extra = &extras[0]
 	}

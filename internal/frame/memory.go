@@ -86,6 +86,7 @@ type memField struct {
 	quoted   string  // "name": as JSON has it
 	opt      bool    // of three states
 	state    uintptr // where that is, from the offset
+	pick     *pick   // of a oneof, which is at offset
 }
 
 type memExtra struct {
@@ -167,6 +168,8 @@ func (c *memCompiler) compile(t reflect.Type, n *node) (*memType, error) {
 		e.elem = elem
 	case kMap:
 		switch k := t.Elem().Kind(); {
+		case !plainKeys(t):
+			e.op = memMap
 		case k == reflect.String:
 			e.op = memMapString
 		case k == reflect.Int64 && n.elem.kind == kInt64:
@@ -198,7 +201,11 @@ func (c *memCompiler) compile(t reflect.Type, n *node) (*memType, error) {
 			if err != nil {
 				return nil, err
 			}
-			e.fields[i] = memField{offset: gf.offset, op: fe.op, presence: nf.presence(), omit: nf.omit, typ: fe, name: nf.name, quoted: nf.quoted, opt: gf.opt, state: gf.state}
+			e.fields[i] = memField{offset: gf.offset, op: fe.op, presence: nf.presence(), omit: nf.omit, typ: fe, name: nf.name, quoted: nf.quoted, opt: gf.opt, state: gf.state, pick: gf.pick}
+			if gf.pick != nil {
+				e.fields[i].omit = 0 // the oneof says which one is there
+				continue
+			}
 			if nf.rules != nil {
 				e.fields[i].holds = nf.inMemory(gf)
 			}

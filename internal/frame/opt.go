@@ -40,6 +40,9 @@ func (p *parser) goOpt(f *memField, q unsafe.Pointer) error {
 
 // bareOpt reads the any at r into a member, which may have three states.
 func (f *dynField) bareOpt(r *reader, p unsafe.Pointer) error {
+	if f.pick != nil {
+		return f.pick.read(f.dec, r, p)
+	}
 	if !f.opt {
 		return f.dec.bare(r, p)
 	}

@@ -176,6 +176,12 @@ func (e *memType) packStruct(dst []byte, p unsafe.Pointer, depth int) ([]byte, e
 		f := &e.fields[i]
 		q := unsafe.Add(p, f.offset)
 		mark := len(dst)
+		if f.pick != nil {
+			if q = f.pick.at(q); q == nil {
+				count--
+				continue
+			}
+		}
 		if f.omit != 0 && (f.zero != nil && f.zero(q) || f.typ.ptr && *(*unsafe.Pointer)(q) == nil) {
 			count--
 			continue

@@ -219,6 +219,11 @@ func (e *memType) printStruct(dst []byte, p unsafe.Pointer, depth int) ([]byte, 
 		f := &e.fields[i]
 		q := unsafe.Add(p, f.offset)
 		mark := len(dst)
+		if f.pick != nil {
+			if q = f.pick.at(q); q == nil {
+				continue
+			}
+		}
 		if f.omit != 0 {
 			if f.zero != nil && f.zero(q) {
 				continue

@@ -432,7 +432,7 @@ func (r *rules) inMemory(t reflect.Type, n *node) holds {
 	if r.elem != nil {
 		check = r.elem.inMemory(t.Elem(), n.elem)
 	}
-	if check == nil && t.Elem().Kind() == reflect.String {
+	if check == nil && plainKeys(t) && t.Elem().Kind() == reflect.String {
 		return func(p unsafe.Pointer) error { return r.length(len(*(*map[string]string)(p)), "a map of", "entry") }
 	}
 	return func(p unsafe.Pointer) error {
@@ -444,7 +444,7 @@ func (r *rules) inMemory(t reflect.Type, n *node) holds {
 		var first firstWrong
 		for i := m.MapRange(); i.Next(); {
 			v.Elem().Set(i.Value())
-			first.note(check(v.UnsafePointer()), i.Key().String())
+			first.note(check(v.UnsafePointer()), keyText(i.Key()))
 		}
 		return first.err
 	}

@@ -256,7 +256,7 @@ func (u unpacker) goObject(t *memType, q unsafe.Pointer) error {
 				if u.strict {
 					return inMember(errorf("member comes twice"), f.name)
 				}
-				f.typ.clear(r)
+				f.clear(r)
 			}
 			seen.set(i)
 			switch {
@@ -299,6 +299,9 @@ func (u unpacker) goMember(f *memField, q unsafe.Pointer) error {
 		}
 		setOpt(q, f.state, optSome)
 		return u.goValue(f.typ, q)
+	}
+	if f.pick != nil {
+		return u.goPick(f, q)
 	}
 	switch f.op {
 	case memAny, memRaw:
@@ -484,7 +487,9 @@ func (u unpacker) goReflectMap(t *memType, q unsafe.Pointer, n int) error {
 		if err := u.goValue(t.elem, v.UnsafePointer()); err != nil {
 			return inMember(err, key)
 		}
-		name.SetString(key)
+		if err := setKey(name, key); err != nil {
+			return err
+		}
 		m.SetMapIndex(name, v.Elem())
 		if u.strict && m.Len() <= i {
 			return inMember(errorf("member comes twice"), key)

@@ -10,11 +10,13 @@ import (
 
 	"github.com/levada-io/levada/internal/frame"
 	"github.com/levada-io/levada/internal/gen"
+	messages "github.com/levada-io/levada/internal/gen/testdata/messages/in"
 	metrics "github.com/levada-io/levada/internal/gen/testdata/metrics/in"
 	all "github.com/levada-io/levada/internal/gen/testdata/types/in"
 	"github.com/levada-io/levada/internal/gen/testdata/types/in/geo"
 	unions "github.com/levada-io/levada/internal/gen/testdata/unions/in"
 	"github.com/levada-io/levada/plan"
+	"github.com/levada-io/levada/plan/testdata/visitpb"
 	"github.com/levada-io/levada/record"
 )
 
@@ -32,6 +34,7 @@ func TestAgreesWithFrame(t *testing.T) {
 		dir   string
 		types []reflect.Type
 	}{
+		{"messages", []reflect.Type{reflect.TypeFor[visitpb.Bill](), reflect.TypeFor[visitpb.Either](), reflect.TypeFor[messages.Wide]()}},
 		{"metrics", []reflect.Type{reflect.TypeFor[metrics.IngestMetric](), reflect.TypeFor[metrics.Transformed]()}},
 		{"types", []reflect.Type{
 			reflect.TypeFor[all.Everything](), reflect.TypeFor[all.Node](), reflect.TypeFor[all.Document](),

@@ -16,7 +16,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestGenerate(t *testing.T) {
-	for _, name := range []string{"metrics", "types", "unions"} {
+	for _, name := range []string{"messages", "metrics", "types", "unions"} {
 		t.Run(name, func(t *testing.T) {
 			p, err := gen.Scan(filepath.Join("testdata", name, "in"), gen.Options{})
 			if err != nil {

@@ -290,6 +290,9 @@ func (r *renderer) typedDict(b *strings.Builder, g *structure) {
 	if g.extra {
 		doc += "\n\nMembers that it does not name are kept."
 	}
+	for _, names := range g.oneofs() {
+		doc += fmt.Sprintf("\n\nOne of these is there at most: %s.", strings.Join(names, ", "))
+	}
 	functional := slices.ContainsFunc(g.fields, func(f field) bool {
 		// A class body would mangle a name with two underscores in front, and a member
 		// called int would stand for int in the lines below it.

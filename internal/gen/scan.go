@@ -323,7 +323,7 @@ func foreign(p *types.Package) []string {
 			walk(t.Underlying())
 			if i, ok := t.Underlying().(*types.Interface); ok && isSealed(i) {
 				for _, name := range q.Scope().Names() {
-					if v, ok := q.Scope().Lookup(name).(*types.TypeName); ok && types.Implements(v.Type(), i) {
+					if v, ok := q.Scope().Lookup(name).(*types.TypeName); ok && (types.Implements(v.Type(), i) || types.Implements(types.NewPointer(v.Type()), i)) {
 						walk(v.Type())
 					}
 				}

@@ -36,7 +36,11 @@ type field struct {
 	rules  string  // of a levada tag
 	opt    bool    // of three states, see optOf
 
+	oneof string // whose member it is; v is the field of the wrapper, index that of the oneof
+	keyed bool   // a map of protobuf whose keys are no text
+
 	index  []int
+	sub    int // place in the oneof
 	tagged bool
 }
 
@@ -228,9 +232,12 @@ func (s *scanner) members(g *structure, pos token.Pos, what string, st *types.St
 	g.extra = found.extra
 	for _, f := range found.fields {
 		in, opt := optOf(f.v.Type())
-		t, ok := s.scanAs(in, place{f.v.Pos(), what, "field " + f.goName}, g.class+exportedName(f.v.Name()))
+		t, ok := s.member(f, in, place{f.v.Pos(), what, "field " + f.goName}, g.class+exportedName(f.v.Name()))
 		if !ok {
 			continue
+		}
+		if f.oneof != "" {
+			t.Nullable = true // absent and null both say that it is another one
 		}
 		if opt {
 			if t.Nullable || t.Kind == plan.TAny {
@@ -266,6 +273,14 @@ func (s *scanner) members(g *structure, pos token.Pos, what string, st *types.St
 	}
 	s.structs = append(s.structs, g)
 	return g.plan()
+}
+
+// member is the type of a field; in is what is in it.
+func (s *scanner) member(f field, in types.Type, at place, class string) (plan.Type, bool) {
+	if m, ok := types.Unalias(in).(*types.Map); ok && f.keyed {
+		return s.container(m, plan.TMap, m.Elem(), at, class)
+	}
+	return s.scanAs(in, at, class)
 }
 
 func (g *structure) plan() plan.Type {
@@ -526,6 +541,23 @@ func (s *scanner) structOf(pos token.Pos, what, title string, st *types.Struct, 
 				rules: tag.rules,
 				index: append(slices.Clone(l.index), i), tagged: tag.named,
 			}
+			if tag.oneof != "" {
+				inside, problem := s.oneof(v, tag.oneof)
+				if problem != "" {
+					wrong("%s", problem)
+				}
+				for _, m := range inside {
+					if other, dup := names[m.plan.Name]; dup {
+						wrong("expected a JSON name of its own, %s is called %q too", other, m.plan.Name)
+						continue
+					}
+					names[m.plan.Name] = m.goName
+					m.goName, m.index = l.goName+m.goName, f.index
+					all = append(all, m)
+				}
+				continue
+			}
+			f.keyed = tag.keyed
 			if !tag.embed && (!v.Embedded() || tag.named) {
 				if !v.Exported() {
 					wrong("an embedded type with a name in its tag must be exported")
@@ -594,7 +626,9 @@ func (s *scanner) structOf(pos token.Pos, what, title string, st *types.Struct, 
 		}
 		all = all[n:]
 	}
-	slices.SortFunc(out.fields, func(x, y field) int { return slices.Compare(x.index, y.index) })
+	slices.SortFunc(out.fields, func(x, y field) int {
+		return cmp.Or(slices.Compare(x.index, y.index), cmp.Compare(x.sub, y.sub))
+	})
 	if n := len(extras); n == 1 || n > 1 && len(extras[0]) != len(extras[1]) {
 		out.extra = true
 	}
@@ -644,6 +678,8 @@ type fieldTag struct {
 	unit     string  // of the levada tag
 	konst    *string // of the levada tag
 	rules    string  // of the levada tag
+	oneof    string  // of a message of protobuf
+	keyed    bool    // as field.keyed
 }
 
 // parseTag reads the json tag of a field; problem says why it can not.
@@ -663,6 +699,16 @@ func parseTag(v *types.Var, text string) (tag fieldTag, problem string) {
 		if problem := tag.own(text, v.Type()); problem != "" {
 			return tag, problem
 		}
+	}
+	if oneof, ok := reflect.StructTag(text).Lookup("protobuf_oneof"); ok {
+		if _, ok := reflect.StructTag(text).Lookup("levada"); ok {
+			return tag, "a levada tag on a oneof has no effect"
+		}
+		tag.oneof = oneof
+		return tag, ""
+	}
+	if _, ok := reflect.StructTag(text).Lookup("protobuf_key"); ok {
+		tag.keyed = mapKeys(v.Type())
 	}
 	name, options, more := strings.Cut(raw, ",")
 	if name != "" {

@@ -238,6 +238,17 @@ func hostiles() []hostile {
 			cases: []bad{{"10,001 levels", tree, "`down` of `down`, 10,001 times", "xx"}},
 		},
 		{
+			name: "Protocol buffers with a oneof", codec: protobuf.New(), typ: reflect.TypeFor[*visitpb.Bill](),
+			good: lens(1, "u") + lens(2, "card"), ends: []int{0, 3},
+			cases: []bad{
+				{"two of its members", lens(2, "card") + number(3, 5), "", "rr"},
+				{"a message of it in two parts", lens(4, lens(1, "s")) + lens(4, number(2, 1)), "", "rr"},
+				{"a member of another wire type", number(2, 5), "", "rx"},
+				{"a key of a map twice", lens(6, number(1, 7)+lens(2, "a")) + lens(6, number(1, 7)+lens(2, "b")), "", "rr"},
+				{"an int32 of 2^32 + 1 as the key of a map", lens(6, number(1, 1<<32+1)+lens(2, "a")), "", "rr"},
+			},
+		},
+		{
 			name: "A number of a schema in front", codec: json.New(), settings: `"prefix":"confluent","id":7`, typ: reflect.TypeFor[reading](),
 			good: "\x00\x00\x00\x00\x07{\"id\":1}",
 			cases: []bad{

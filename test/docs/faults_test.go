@@ -98,7 +98,7 @@ var inputs = []group{
 		"two references with one name", "reference to an earlier version of a topic",
 		"schema number that is not known", "message with another prefix", "schema number that nobody says", "schema that is not the stream's",
 	}},
-	{"Whatever else comes", []string{"hostile frame", "malformed msgpack", "malformed protobuf", "malformed avro", "any text as JSON", "null value", "deep nesting"}},
+	{"Whatever else comes", []string{"hostile frame", "malformed msgpack", "malformed protobuf", "malformed avro", "several members of a oneof", "key of a map of protobuf that is no such number or bool", "any text as JSON", "null value", "deep nesting"}},
 }
 
 // codes are the words that tests of packages have for what internal/runner makes an exit

@@ -348,7 +348,7 @@ func (x *Tree) GetDown() []*Tree {
 	return nil
 }
 
-// Either can not cross: a oneof is no member.
+// Either is one thing or the other.
 type Either struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Which:
@@ -431,6 +431,146 @@ func (*Either_Text) isEither_Which() {}
 
 func (*Either_Number) isEither_Which() {}
 
+// Bill has a oneof with a message in it, and maps whose keys are no text.
+type Bill struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	User  string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	// Types that are valid to be assigned to Paid:
+	//
+	//	*Bill_Card
+	//	*Bill_Cash
+	//	*Bill_Goods
+	//	*Bill_Free
+	Paid          isBill_Paid      `protobuf_oneof:"paid"`
+	Lines         map[int32]string `protobuf:"bytes,6,rep,name=lines,proto3" json:"lines,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Parts         map[bool]*Part   `protobuf:"bytes,7,rep,name=parts,proto3" json:"parts,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Bill) Reset() {
+	*x = Bill{}
+	mi := &file_visit_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Bill) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Bill) ProtoMessage() {}
+
+func (x *Bill) ProtoReflect() protoreflect.Message {
+	mi := &file_visit_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Bill.ProtoReflect.Descriptor instead.
+func (*Bill) Descriptor() ([]byte, []int) {
+	return file_visit_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Bill) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *Bill) GetPaid() isBill_Paid {
+	if x != nil {
+		return x.Paid
+	}
+	return nil
+}
+
+func (x *Bill) GetCard() string {
+	if x != nil {
+		if x, ok := x.Paid.(*Bill_Card); ok {
+			return x.Card
+		}
+	}
+	return ""
+}
+
+func (x *Bill) GetCash() int64 {
+	if x != nil {
+		if x, ok := x.Paid.(*Bill_Cash); ok {
+			return x.Cash
+		}
+	}
+	return 0
+}
+
+func (x *Bill) GetGoods() *Part {
+	if x != nil {
+		if x, ok := x.Paid.(*Bill_Goods); ok {
+			return x.Goods
+		}
+	}
+	return nil
+}
+
+func (x *Bill) GetFree() bool {
+	if x != nil {
+		if x, ok := x.Paid.(*Bill_Free); ok {
+			return x.Free
+		}
+	}
+	return false
+}
+
+func (x *Bill) GetLines() map[int32]string {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *Bill) GetParts() map[bool]*Part {
+	if x != nil {
+		return x.Parts
+	}
+	return nil
+}
+
+type isBill_Paid interface {
+	isBill_Paid()
+}
+
+type Bill_Card struct {
+	// The number of the card.
+	Card string `protobuf:"bytes,2,opt,name=card,proto3,oneof"`
+}
+
+type Bill_Cash struct {
+	Cash int64 `protobuf:"varint,3,opt,name=cash,proto3,oneof"`
+}
+
+type Bill_Goods struct {
+	Goods *Part `protobuf:"bytes,4,opt,name=goods,proto3,oneof"`
+}
+
+type Bill_Free struct {
+	Free bool `protobuf:"varint,5,opt,name=free,proto3,oneof"`
+}
+
+func (*Bill_Card) isBill_Paid() {}
+
+func (*Bill_Cash) isBill_Paid() {}
+
+func (*Bill_Goods) isBill_Paid() {}
+
+func (*Bill_Free) isBill_Paid() {}
+
 var File_visit_proto protoreflect.FileDescriptor
 
 const file_visit_proto_rawDesc = "" +
@@ -463,7 +603,24 @@ const file_visit_proto_rawDesc = "" +
 	"\x06Either\x12\x14\n" +
 	"\x04text\x18\x01 \x01(\tH\x00R\x04text\x12\x18\n" +
 	"\x06number\x18\x02 \x01(\x03H\x00R\x06numberB\a\n" +
-	"\x05which*9\n" +
+	"\x05which\"\xfe\x02\n" +
+	"\x04Bill\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x12\x14\n" +
+	"\x04card\x18\x02 \x01(\tH\x00R\x04card\x12\x14\n" +
+	"\x04cash\x18\x03 \x01(\x03H\x00R\x04cash\x12)\n" +
+	"\x05goods\x18\x04 \x01(\v2\x11.levada.test.PartH\x00R\x05goods\x12\x14\n" +
+	"\x04free\x18\x05 \x01(\bH\x00R\x04free\x122\n" +
+	"\x05lines\x18\x06 \x03(\v2\x1c.levada.test.Bill.LinesEntryR\x05lines\x122\n" +
+	"\x05parts\x18\a \x03(\v2\x1c.levada.test.Bill.PartsEntryR\x05parts\x1a8\n" +
+	"\n" +
+	"LinesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\x05R\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aK\n" +
+	"\n" +
+	"PartsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\bR\x03key\x12'\n" +
+	"\x05value\x18\x02 \x01(\v2\x11.levada.test.PartR\x05value:\x028\x01B\x06\n" +
+	"\x04paid*9\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tKIND_PAGE\x10\x01\x12\f\n" +
@@ -482,7 +639,7 @@ func file_visit_proto_rawDescGZIP() []byte {
 }
 
 var file_visit_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_visit_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_visit_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_visit_proto_goTypes = []any{
 	(Kind)(0),                     // 0: levada.test.Kind
 	(*Part)(nil),                  // 1: levada.test.Part
@@ -490,20 +647,27 @@ var file_visit_proto_goTypes = []any{
 	(*Hit)(nil),                   // 3: levada.test.Hit
 	(*Tree)(nil),                  // 4: levada.test.Tree
 	(*Either)(nil),                // 5: levada.test.Either
-	nil,                           // 6: levada.test.Visit.TagsEntry
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(*Bill)(nil),                  // 6: levada.test.Bill
+	nil,                           // 7: levada.test.Visit.TagsEntry
+	nil,                           // 8: levada.test.Bill.LinesEntry
+	nil,                           // 9: levada.test.Bill.PartsEntry
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
 }
 var file_visit_proto_depIdxs = []int32{
-	0, // 0: levada.test.Visit.kind:type_name -> levada.test.Kind
-	1, // 1: levada.test.Visit.parts:type_name -> levada.test.Part
-	6, // 2: levada.test.Visit.tags:type_name -> levada.test.Visit.TagsEntry
-	7, // 3: levada.test.Visit.at:type_name -> google.protobuf.Timestamp
-	4, // 4: levada.test.Tree.down:type_name -> levada.test.Tree
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	0,  // 0: levada.test.Visit.kind:type_name -> levada.test.Kind
+	1,  // 1: levada.test.Visit.parts:type_name -> levada.test.Part
+	7,  // 2: levada.test.Visit.tags:type_name -> levada.test.Visit.TagsEntry
+	10, // 3: levada.test.Visit.at:type_name -> google.protobuf.Timestamp
+	4,  // 4: levada.test.Tree.down:type_name -> levada.test.Tree
+	1,  // 5: levada.test.Bill.goods:type_name -> levada.test.Part
+	8,  // 6: levada.test.Bill.lines:type_name -> levada.test.Bill.LinesEntry
+	9,  // 7: levada.test.Bill.parts:type_name -> levada.test.Bill.PartsEntry
+	1,  // 8: levada.test.Bill.PartsEntry.value:type_name -> levada.test.Part
+	9,  // [9:9] is the sub-list for method output_type
+	9,  // [9:9] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_visit_proto_init() }
@@ -516,13 +680,19 @@ func file_visit_proto_init() {
 		(*Either_Text)(nil),
 		(*Either_Number)(nil),
 	}
+	file_visit_proto_msgTypes[5].OneofWrappers = []any{
+		(*Bill_Card)(nil),
+		(*Bill_Cash)(nil),
+		(*Bill_Goods)(nil),
+		(*Bill_Free)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_visit_proto_rawDesc), len(file_visit_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   6,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

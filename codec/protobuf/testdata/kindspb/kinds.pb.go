@@ -519,7 +519,32 @@ type Rare struct {
 	//
 	//	*Rare_Left
 	//	*Rare_Right
-	Which         isRare_Which `protobuf_oneof:"which"`
+	//	*Rare_Truth
+	//	*Rare_Blob
+	//	*Rare_Shade
+	//	*Rare_Twice
+	//	*Rare_Single
+	//	*Rare_Inner
+	//	*Rare_Other
+	//	*Rare_Sf32
+	//	*Rare_F64
+	//	*Rare_U32
+	Which   isRare_Which `protobuf_oneof:"which"`
+	Between string       `protobuf:"bytes,20,opt,name=between,proto3" json:"between,omitempty"`
+	// Types that are valid to be assigned to Lonely:
+	//
+	//	*Rare_Again
+	Lonely        isRare_Lonely      `protobuf_oneof:"lonely"`
+	ByTruth       map[bool]string    `protobuf:"bytes,30,rep,name=by_truth,json=byTruth,proto3" json:"by_truth,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	InnerOf       map[int64]*Inner   `protobuf:"bytes,31,rep,name=inner_of,json=innerOf,proto3" json:"inner_of,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	DoubleOf      map[uint32]float64 `protobuf:"bytes,32,rep,name=double_of,json=doubleOf,proto3" json:"double_of,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
+	I64Of         map[uint64]int64   `protobuf:"bytes,33,rep,name=i64_of,json=i64Of,proto3" json:"i64_of,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	BlobOf        map[int32][]byte   `protobuf:"bytes,34,rep,name=blob_of,json=blobOf,proto3" json:"blob_of,omitempty" protobuf_key:"zigzag32,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	ShadeOf       map[int64]Shade    `protobuf:"bytes,35,rep,name=shade_of,json=shadeOf,proto3" json:"shade_of,omitempty" protobuf_key:"zigzag64,1,opt,name=key" protobuf_val:"varint,2,opt,name=value,enum=levada.test.Shade"`
+	RareOf        map[uint32]*Rare   `protobuf:"bytes,36,rep,name=rare_of,json=rareOf,proto3" json:"rare_of,omitempty" protobuf_key:"fixed32,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	TruthOf       map[uint64]bool    `protobuf:"bytes,37,rep,name=truth_of,json=truthOf,proto3" json:"truth_of,omitempty" protobuf_key:"fixed64,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	U32Of         map[int32]uint32   `protobuf:"bytes,38,rep,name=u32_of,json=u32Of,proto3" json:"u32_of,omitempty" protobuf_key:"fixed32,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	SingleOf      map[int64]float32  `protobuf:"bytes,39,rep,name=single_of,json=singleOf,proto3" json:"single_of,omitempty" protobuf_key:"fixed64,1,opt,name=key" protobuf_val:"fixed32,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -593,6 +618,189 @@ func (x *Rare) GetRight() int64 {
 	return 0
 }
 
+func (x *Rare) GetTruth() bool {
+	if x != nil {
+		if x, ok := x.Which.(*Rare_Truth); ok {
+			return x.Truth
+		}
+	}
+	return false
+}
+
+func (x *Rare) GetBlob() []byte {
+	if x != nil {
+		if x, ok := x.Which.(*Rare_Blob); ok {
+			return x.Blob
+		}
+	}
+	return nil
+}
+
+func (x *Rare) GetShade() Shade {
+	if x != nil {
+		if x, ok := x.Which.(*Rare_Shade); ok {
+			return x.Shade
+		}
+	}
+	return Shade_SHADE_UNSPECIFIED
+}
+
+func (x *Rare) GetTwice() float64 {
+	if x != nil {
+		if x, ok := x.Which.(*Rare_Twice); ok {
+			return x.Twice
+		}
+	}
+	return 0
+}
+
+func (x *Rare) GetSingle() float32 {
+	if x != nil {
+		if x, ok := x.Which.(*Rare_Single); ok {
+			return x.Single
+		}
+	}
+	return 0
+}
+
+func (x *Rare) GetInner() *Inner {
+	if x != nil {
+		if x, ok := x.Which.(*Rare_Inner); ok {
+			return x.Inner
+		}
+	}
+	return nil
+}
+
+func (x *Rare) GetOther() *Inner {
+	if x != nil {
+		if x, ok := x.Which.(*Rare_Other); ok {
+			return x.Other
+		}
+	}
+	return nil
+}
+
+func (x *Rare) GetSf32() int32 {
+	if x != nil {
+		if x, ok := x.Which.(*Rare_Sf32); ok {
+			return x.Sf32
+		}
+	}
+	return 0
+}
+
+func (x *Rare) GetF64() uint64 {
+	if x != nil {
+		if x, ok := x.Which.(*Rare_F64); ok {
+			return x.F64
+		}
+	}
+	return 0
+}
+
+func (x *Rare) GetU32() uint32 {
+	if x != nil {
+		if x, ok := x.Which.(*Rare_U32); ok {
+			return x.U32
+		}
+	}
+	return 0
+}
+
+func (x *Rare) GetBetween() string {
+	if x != nil {
+		return x.Between
+	}
+	return ""
+}
+
+func (x *Rare) GetLonely() isRare_Lonely {
+	if x != nil {
+		return x.Lonely
+	}
+	return nil
+}
+
+func (x *Rare) GetAgain() *Rare {
+	if x != nil {
+		if x, ok := x.Lonely.(*Rare_Again); ok {
+			return x.Again
+		}
+	}
+	return nil
+}
+
+func (x *Rare) GetByTruth() map[bool]string {
+	if x != nil {
+		return x.ByTruth
+	}
+	return nil
+}
+
+func (x *Rare) GetInnerOf() map[int64]*Inner {
+	if x != nil {
+		return x.InnerOf
+	}
+	return nil
+}
+
+func (x *Rare) GetDoubleOf() map[uint32]float64 {
+	if x != nil {
+		return x.DoubleOf
+	}
+	return nil
+}
+
+func (x *Rare) GetI64Of() map[uint64]int64 {
+	if x != nil {
+		return x.I64Of
+	}
+	return nil
+}
+
+func (x *Rare) GetBlobOf() map[int32][]byte {
+	if x != nil {
+		return x.BlobOf
+	}
+	return nil
+}
+
+func (x *Rare) GetShadeOf() map[int64]Shade {
+	if x != nil {
+		return x.ShadeOf
+	}
+	return nil
+}
+
+func (x *Rare) GetRareOf() map[uint32]*Rare {
+	if x != nil {
+		return x.RareOf
+	}
+	return nil
+}
+
+func (x *Rare) GetTruthOf() map[uint64]bool {
+	if x != nil {
+		return x.TruthOf
+	}
+	return nil
+}
+
+func (x *Rare) GetU32Of() map[int32]uint32 {
+	if x != nil {
+		return x.U32Of
+	}
+	return nil
+}
+
+func (x *Rare) GetSingleOf() map[int64]float32 {
+	if x != nil {
+		return x.SingleOf
+	}
+	return nil
+}
+
 type isRare_Which interface {
 	isRare_Which()
 }
@@ -605,9 +813,79 @@ type Rare_Right struct {
 	Right int64 `protobuf:"varint,4,opt,name=right,proto3,oneof"`
 }
 
+type Rare_Truth struct {
+	Truth bool `protobuf:"varint,5,opt,name=truth,proto3,oneof"`
+}
+
+type Rare_Blob struct {
+	Blob []byte `protobuf:"bytes,6,opt,name=blob,proto3,oneof"`
+}
+
+type Rare_Shade struct {
+	Shade Shade `protobuf:"varint,7,opt,name=shade,proto3,enum=levada.test.Shade,oneof"`
+}
+
+type Rare_Twice struct {
+	Twice float64 `protobuf:"fixed64,8,opt,name=twice,proto3,oneof"`
+}
+
+type Rare_Single struct {
+	Single float32 `protobuf:"fixed32,9,opt,name=single,proto3,oneof"`
+}
+
+type Rare_Inner struct {
+	Inner *Inner `protobuf:"bytes,10,opt,name=inner,proto3,oneof"`
+}
+
+type Rare_Other struct {
+	Other *Inner `protobuf:"bytes,11,opt,name=other,proto3,oneof"`
+}
+
+type Rare_Sf32 struct {
+	Sf32 int32 `protobuf:"fixed32,12,opt,name=sf32,proto3,oneof"`
+}
+
+type Rare_F64 struct {
+	F64 uint64 `protobuf:"fixed64,13,opt,name=f64,proto3,oneof"`
+}
+
+type Rare_U32 struct {
+	U32 uint32 `protobuf:"varint,14,opt,name=u32,proto3,oneof"`
+}
+
 func (*Rare_Left) isRare_Which() {}
 
 func (*Rare_Right) isRare_Which() {}
+
+func (*Rare_Truth) isRare_Which() {}
+
+func (*Rare_Blob) isRare_Which() {}
+
+func (*Rare_Shade) isRare_Which() {}
+
+func (*Rare_Twice) isRare_Which() {}
+
+func (*Rare_Single) isRare_Which() {}
+
+func (*Rare_Inner) isRare_Which() {}
+
+func (*Rare_Other) isRare_Which() {}
+
+func (*Rare_Sf32) isRare_Which() {}
+
+func (*Rare_F64) isRare_Which() {}
+
+func (*Rare_U32) isRare_Which() {}
+
+type isRare_Lonely interface {
+	isRare_Lonely()
+}
+
+type Rare_Again struct {
+	Again *Rare `protobuf:"bytes,21,opt,name=again,proto3,oneof"`
+}
+
+func (*Rare_Again) isRare_Lonely() {}
 
 var File_kinds_proto protoreflect.FileDescriptor
 
@@ -699,20 +977,76 @@ const file_kinds_proto_rawDesc = "" +
 	"\v_maybe_textB\r\n" +
 	"\v_maybe_blobB\x0e\n" +
 	"\f_maybe_shadeB\x0e\n" +
-	"\f_maybe_inner\"\xa6\x02\n" +
+	"\f_maybe_inner\"\xe8\x0e\n" +
 	"\x04Rare\x12<\n" +
 	"\tby_number\x18\x01 \x03(\v2\x1f.levada.test.Rare.ByNumberEntryR\bbyNumber\x122\n" +
 	"\x05flags\x18\x02 \x03(\v2\x1c.levada.test.Rare.FlagsEntryR\x05flags\x12\x14\n" +
 	"\x04left\x18\x03 \x01(\tH\x00R\x04left\x12\x16\n" +
-	"\x05right\x18\x04 \x01(\x03H\x00R\x05right\x1a;\n" +
+	"\x05right\x18\x04 \x01(\x03H\x00R\x05right\x12\x16\n" +
+	"\x05truth\x18\x05 \x01(\bH\x00R\x05truth\x12\x14\n" +
+	"\x04blob\x18\x06 \x01(\fH\x00R\x04blob\x12*\n" +
+	"\x05shade\x18\a \x01(\x0e2\x12.levada.test.ShadeH\x00R\x05shade\x12\x16\n" +
+	"\x05twice\x18\b \x01(\x01H\x00R\x05twice\x12\x18\n" +
+	"\x06single\x18\t \x01(\x02H\x00R\x06single\x12*\n" +
+	"\x05inner\x18\n" +
+	" \x01(\v2\x12.levada.test.InnerH\x00R\x05inner\x12*\n" +
+	"\x05other\x18\v \x01(\v2\x12.levada.test.InnerH\x00R\x05other\x12\x14\n" +
+	"\x04sf32\x18\f \x01(\x0fH\x00R\x04sf32\x12\x12\n" +
+	"\x03f64\x18\r \x01(\x06H\x00R\x03f64\x12\x12\n" +
+	"\x03u32\x18\x0e \x01(\rH\x00R\x03u32\x12\x18\n" +
+	"\abetween\x18\x14 \x01(\tR\abetween\x12)\n" +
+	"\x05again\x18\x15 \x01(\v2\x11.levada.test.RareH\x01R\x05again\x129\n" +
+	"\bby_truth\x18\x1e \x03(\v2\x1e.levada.test.Rare.ByTruthEntryR\abyTruth\x129\n" +
+	"\binner_of\x18\x1f \x03(\v2\x1e.levada.test.Rare.InnerOfEntryR\ainnerOf\x12<\n" +
+	"\tdouble_of\x18  \x03(\v2\x1f.levada.test.Rare.DoubleOfEntryR\bdoubleOf\x123\n" +
+	"\x06i64_of\x18! \x03(\v2\x1c.levada.test.Rare.I64OfEntryR\x05i64Of\x126\n" +
+	"\ablob_of\x18\" \x03(\v2\x1d.levada.test.Rare.BlobOfEntryR\x06blobOf\x129\n" +
+	"\bshade_of\x18# \x03(\v2\x1e.levada.test.Rare.ShadeOfEntryR\ashadeOf\x126\n" +
+	"\arare_of\x18$ \x03(\v2\x1d.levada.test.Rare.RareOfEntryR\x06rareOf\x129\n" +
+	"\btruth_of\x18% \x03(\v2\x1e.levada.test.Rare.TruthOfEntryR\atruthOf\x123\n" +
+	"\x06u32_of\x18& \x03(\v2\x1c.levada.test.Rare.U32OfEntryR\x05u32Of\x12<\n" +
+	"\tsingle_of\x18' \x03(\v2\x1f.levada.test.Rare.SingleOfEntryR\bsingleOf\x1a;\n" +
 	"\rByNumberEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\x05R\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a8\n" +
 	"\n" +
 	"FlagsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\bR\x05value:\x028\x01B\a\n" +
-	"\x05which*.\n" +
+	"\x05value\x18\x02 \x01(\bR\x05value:\x028\x01\x1a:\n" +
+	"\fByTruthEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\bR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aN\n" +
+	"\fInnerOfEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\x03R\x03key\x12(\n" +
+	"\x05value\x18\x02 \x01(\v2\x12.levada.test.InnerR\x05value:\x028\x01\x1a;\n" +
+	"\rDoubleOfEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\x1a8\n" +
+	"\n" +
+	"I64OfEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\x04R\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a9\n" +
+	"\vBlobOfEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\x11R\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\x1aN\n" +
+	"\fShadeOfEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\x12R\x03key\x12(\n" +
+	"\x05value\x18\x02 \x01(\x0e2\x12.levada.test.ShadeR\x05value:\x028\x01\x1aL\n" +
+	"\vRareOfEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\aR\x03key\x12'\n" +
+	"\x05value\x18\x02 \x01(\v2\x11.levada.test.RareR\x05value:\x028\x01\x1a:\n" +
+	"\fTruthOfEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\x06R\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\bR\x05value:\x028\x01\x1a8\n" +
+	"\n" +
+	"U32OfEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\x0fR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\x1a;\n" +
+	"\rSingleOfEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\x10R\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x02R\x05value:\x028\x01B\a\n" +
+	"\x05whichB\b\n" +
+	"\x06lonely*.\n" +
 	"\x05Shade\x12\x15\n" +
 	"\x11SHADE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -731,7 +1065,7 @@ func file_kinds_proto_rawDescGZIP() []byte {
 }
 
 var file_kinds_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_kinds_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_kinds_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_kinds_proto_goTypes = []any{
 	(Shade)(0),                  // 0: levada.test.Shade
 	(*Inner)(nil),               // 1: levada.test.Inner
@@ -745,11 +1079,21 @@ var file_kinds_proto_goTypes = []any{
 	nil,                         // 9: levada.test.Kinds.F64OfEntry
 	nil,                         // 10: levada.test.Rare.ByNumberEntry
 	nil,                         // 11: levada.test.Rare.FlagsEntry
-	(*durationpb.Duration)(nil), // 12: google.protobuf.Duration
+	nil,                         // 12: levada.test.Rare.ByTruthEntry
+	nil,                         // 13: levada.test.Rare.InnerOfEntry
+	nil,                         // 14: levada.test.Rare.DoubleOfEntry
+	nil,                         // 15: levada.test.Rare.I64OfEntry
+	nil,                         // 16: levada.test.Rare.BlobOfEntry
+	nil,                         // 17: levada.test.Rare.ShadeOfEntry
+	nil,                         // 18: levada.test.Rare.RareOfEntry
+	nil,                         // 19: levada.test.Rare.TruthOfEntry
+	nil,                         // 20: levada.test.Rare.U32OfEntry
+	nil,                         // 21: levada.test.Rare.SingleOfEntry
+	(*durationpb.Duration)(nil), // 22: google.protobuf.Duration
 }
 var file_kinds_proto_depIdxs = []int32{
 	4,  // 0: levada.test.Inner.marks:type_name -> levada.test.Inner.MarksEntry
-	12, // 1: levada.test.Inner.took:type_name -> google.protobuf.Duration
+	22, // 1: levada.test.Inner.took:type_name -> google.protobuf.Duration
 	0,  // 2: levada.test.Kinds.shade:type_name -> levada.test.Shade
 	1,  // 3: levada.test.Kinds.inner:type_name -> levada.test.Inner
 	0,  // 4: levada.test.Kinds.maybe_shade:type_name -> levada.test.Shade
@@ -763,12 +1107,29 @@ var file_kinds_proto_depIdxs = []int32{
 	9,  // 12: levada.test.Kinds.f64_of:type_name -> levada.test.Kinds.F64OfEntry
 	10, // 13: levada.test.Rare.by_number:type_name -> levada.test.Rare.ByNumberEntry
 	11, // 14: levada.test.Rare.flags:type_name -> levada.test.Rare.FlagsEntry
-	1,  // 15: levada.test.Kinds.InnerOfEntry.value:type_name -> levada.test.Inner
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	0,  // 15: levada.test.Rare.shade:type_name -> levada.test.Shade
+	1,  // 16: levada.test.Rare.inner:type_name -> levada.test.Inner
+	1,  // 17: levada.test.Rare.other:type_name -> levada.test.Inner
+	3,  // 18: levada.test.Rare.again:type_name -> levada.test.Rare
+	12, // 19: levada.test.Rare.by_truth:type_name -> levada.test.Rare.ByTruthEntry
+	13, // 20: levada.test.Rare.inner_of:type_name -> levada.test.Rare.InnerOfEntry
+	14, // 21: levada.test.Rare.double_of:type_name -> levada.test.Rare.DoubleOfEntry
+	15, // 22: levada.test.Rare.i64_of:type_name -> levada.test.Rare.I64OfEntry
+	16, // 23: levada.test.Rare.blob_of:type_name -> levada.test.Rare.BlobOfEntry
+	17, // 24: levada.test.Rare.shade_of:type_name -> levada.test.Rare.ShadeOfEntry
+	18, // 25: levada.test.Rare.rare_of:type_name -> levada.test.Rare.RareOfEntry
+	19, // 26: levada.test.Rare.truth_of:type_name -> levada.test.Rare.TruthOfEntry
+	20, // 27: levada.test.Rare.u32_of:type_name -> levada.test.Rare.U32OfEntry
+	21, // 28: levada.test.Rare.single_of:type_name -> levada.test.Rare.SingleOfEntry
+	1,  // 29: levada.test.Kinds.InnerOfEntry.value:type_name -> levada.test.Inner
+	1,  // 30: levada.test.Rare.InnerOfEntry.value:type_name -> levada.test.Inner
+	0,  // 31: levada.test.Rare.ShadeOfEntry.value:type_name -> levada.test.Shade
+	3,  // 32: levada.test.Rare.RareOfEntry.value:type_name -> levada.test.Rare
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_kinds_proto_init() }
@@ -780,6 +1141,17 @@ func file_kinds_proto_init() {
 	file_kinds_proto_msgTypes[2].OneofWrappers = []any{
 		(*Rare_Left)(nil),
 		(*Rare_Right)(nil),
+		(*Rare_Truth)(nil),
+		(*Rare_Blob)(nil),
+		(*Rare_Shade)(nil),
+		(*Rare_Twice)(nil),
+		(*Rare_Single)(nil),
+		(*Rare_Inner)(nil),
+		(*Rare_Other)(nil),
+		(*Rare_Sf32)(nil),
+		(*Rare_F64)(nil),
+		(*Rare_U32)(nil),
+		(*Rare_Again)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -787,7 +1159,7 @@ func file_kinds_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_kinds_proto_rawDesc), len(file_kinds_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   11,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

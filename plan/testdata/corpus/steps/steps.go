@@ -463,6 +463,18 @@ func Anonymous(m levada.Message[*visitpb.Visit]) (*visitpb.Visit, error) {
 	return v, nil
 }
 
+// IsPaid keeps bills that say how they were paid.
+func IsPaid(m levada.Message[*visitpb.Bill]) (bool, error) { return m.Payload().GetPaid() != nil, nil }
+
+// InCash has what was taken by card paid in cash, by the number of its lines.
+func InCash(m levada.Message[*visitpb.Bill]) (*visitpb.Bill, error) {
+	v := m.Payload()
+	if _, ok := v.GetPaid().(*visitpb.Bill_Card); ok && v.GetCard() == "" {
+		v.Paid = &visitpb.Bill_Cash{Cash: int64(len(v.GetLines()))}
+	}
+	return v, nil
+}
+
 // Price is an amount of money that crosses in its own way: as text, "EUR 12.50".
 type Price struct {
 	Currency string `json:"currency"`
