@@ -42,6 +42,7 @@ const three = `syntax = "proto3"; `
 // Fault: two types with one name -> refused: in the Go package, of two packages of protocol buffers or of a message and another schema, says: expected one Go type or value Line in the package, got one of a.proto and one of b.proto
 // Fault: unsupported edition of .proto -> refused: proto2, proto3 and 2023 are read, says: a.proto:1:11: edition
 // Fault: huge schema file -> refused: a .proto, too, also one that is imported, says: b.proto: expected at most 8388608 bytes, got more
+// Fault: huge schema file -> refused: a .proto whose descriptor Go does not read in one file, says: a.proto: expected a schema that one Go file can hold, got a larger one
 // Fault: references that multiply -> refused: in a .proto, types beyond number, says: expected at most 200000 types in all, got more
 // Fault: schema nested too deep -> refused: in a .proto, says: a.proto:1: expected at most 200 levels, got more
 func TestWrongProtos(t *testing.T) {
@@ -73,6 +74,7 @@ func TestWrongProtos(t *testing.T) {
 		{"a.proto: expected features.(pb.go).api_level = API_OPEN, got API_OPAQUE", []string{"a.proto", `edition = "2023"; import "google/protobuf/go_features.proto"; option features.(pb.go).api_level = API_OPAQUE; message A { string s = 1; }`}},
 		{"a.proto: M: expected features.(pb.go).api_level = API_OPEN, got API_HYBRID", []string{"a.proto", `edition = "2023"; import "google/protobuf/go_features.proto"; message M { option features.(pb.go).api_level = API_HYBRID; string s = 1; }`}},
 		{"a.proto: expected at most 200000 types in all, got more", []string{"a.proto", three + many(200_001)}},
+		{"a.proto: expected a schema that one Go file can hold, got a larger one", []string{"a.proto", three + `option java_package = "` + strings.Repeat(`\n`, 100_001) + `"; message A {}`}},
 		{"a=b.proto: expected a name without , = and ;", []string{"a=b.proto", three + "message A {}"}},
 		{"a_b.pb.go: expected one schema for it, got a/b.proto and a_b.proto", []string{"a_b.proto", three + `import "a/b.proto"; message A {}`, "a/b.proto", three + "message B {}"}},
 		{"expected one Go type or value Line in the package, got one of a.proto and one of b.proto\nhint: two folders", []string{"a.proto", three + `package a; import "b.proto"; message A { b.Line x = 1; } message Line {}`, "b.proto", three + "package b; message Line {}"}},
