@@ -97,8 +97,10 @@ func zeroOf(t reflect.Type) func(p unsafe.Pointer) bool {
 		return func(p unsafe.Pointer) bool { return *(*string)(p) == "" }
 	case reflect.Bool, reflect.Int8, reflect.Uint8:
 		return func(p unsafe.Pointer) bool { return *(*uint8)(p) == 0 }
-	case reflect.Int64, reflect.Uint64, reflect.Int, reflect.Uint, reflect.Float64: // -0 is not zero
+	case reflect.Int64, reflect.Uint64, reflect.Int, reflect.Uint:
 		return func(p unsafe.Pointer) bool { return *(*uint64)(p) == 0 }
+	case reflect.Float64:
+		return func(p unsafe.Pointer) bool { return *(*float64)(p) == 0 } // -0, too, as json/v2 has it
 	case reflect.Slice, reflect.Map, reflect.Pointer, reflect.Interface:
 		return func(p unsafe.Pointer) bool { return *(*unsafe.Pointer)(p) == nil }
 	}

@@ -790,4 +790,8 @@ func TestNegativeZeroIsOmitted(t *testing.T) {
 	if got, err = layout.AppendJSON(nil, framed); err != nil || string(got) != string(want) {
 		t.Errorf("by a frame: got %s, %v, want %s", got, err, want)
 	}
+	v = pair{C: minus}
+	if without, _ := encode(t, v); !bytes.Equal(without, framed) {
+		t.Errorf("the frame has members that are zero: %x, without them %x", framed, without)
+	}
 }

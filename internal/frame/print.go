@@ -322,10 +322,6 @@ func (a *anyEncoders) printText(dst []byte, v jsontext.Value, depth int, write f
 func (e *memType) zeroFrame(p unsafe.Pointer, depth int) (bool, error) {
 	switch e.op {
 	case memStruct, memTuple, memAny, memRaw, memTime, memDuration:
-	case memFloat64:
-		return *(*float64)(p) == 0, nil
-	case memFloat32:
-		return *(*float32)(p) == 0, nil
 	default:
 		return false, nil // it would have been told by the value in memory
 	}

@@ -68,8 +68,6 @@ def differs(t, types, a, b, binary, path="$"):
         return ""
     match t["kind"]:
         case "struct":
-            # A zero below zero is one to omitzero in a text, and none in a frame.
-            b = {k: v for k, v in b.items() if k in a or repr(v) != "-0.0"}
             if a.keys() != b.keys():
                 return f"{path}: {a!r}, {b!r}"
             fields = {f["name"]: f["type"] for f in t.get("fields", [])}
