@@ -1,7 +1,6 @@
 package protobuf
 
 import (
-	"bytes"
 	"math"
 	"reflect"
 	"slices"
@@ -33,7 +32,7 @@ const (
 	single   holding = iota
 	optional         // behind a pointer; bytes are nil
 	list
-	dict // of texts to texts, to messages, or to eight bytes
+	dict // of texts to texts, messages or numbers
 )
 
 type member struct {
@@ -47,6 +46,7 @@ type member struct {
 	rtype  reflect.Type // of the number or string behind a pointer
 	elem   *plan        // of a message, or of the values of a map
 	value  *member      // of the entries of a map
+	pairs  pairs        // of a map
 }
 
 // mostNumbers bounds the table of a plan.
@@ -85,12 +85,15 @@ func planOf(desc protoreflect.MessageDescriptor, t reflect.Type, done map[reflec
 		switch {
 		case fd.IsMap():
 			m.shape = dict
-			if at.Kind() != reflect.Map || at.Key().Kind() != reflect.String || fd.MapKey().Kind() != protoreflect.StringKind {
+			if at.Kind() != reflect.Map || at.Key() != reflect.TypeFor[string]() || fd.MapKey().Kind() != protoreflect.StringKind {
 				return nil
 			}
 			m.wire = protowire.BytesType
 			m.value = &member{num: 2, kind: fd.MapValue().Kind()}
-			if !m.value.lies(at.Elem(), fd.MapValue(), done) || m.value.kind == protoreflect.BytesKind || m.value.width > 0 && m.value.width < 8 {
+			if !m.value.lies(at.Elem(), fd.MapValue(), done) {
+				return nil
+			}
+			if m.pairs = pairsFor(at, m.value.elem != nil); m.pairs == nil {
 				return nil
 			}
 		case fd.IsList():
@@ -263,7 +266,7 @@ func (p *plan) append(buf []byte, q unsafe.Pointer) ([]byte, bool) {
 			}
 			continue
 		case dict:
-			if buf, ok = m.appendMap(buf, at); !ok {
+			if buf, ok = m.pairs.append(m, buf, at); !ok {
 				return buf, false
 			}
 			continue
@@ -370,42 +373,6 @@ func (m *member) appendList(buf []byte, at unsafe.Pointer) ([]byte, bool) {
 	return buf, ok
 }
 
-// appendMap writes the entries in the order of their keys.
-func (m *member) appendMap(buf []byte, at unsafe.Pointer) ([]byte, bool) {
-	switch {
-	case m.value.elem != nil:
-		return entries(m, buf, *(*map[string]unsafe.Pointer)(at))
-	case m.value.width > 0:
-		return entries(m, buf, *(*map[string]uint64)(at))
-	}
-	return entries(m, buf, *(*map[string]string)(at))
-}
-
-func entries[V any](m *member, buf []byte, all map[string]V) ([]byte, bool) {
-	type entry struct {
-		key   string
-		value V
-	}
-	var room [16]entry
-	order := room[:0]
-	for k, v := range all {
-		order = append(order, entry{k, v})
-	}
-	slices.SortFunc(order, func(a, b entry) int { return strings.Compare(a.key, b.key) })
-	for i := range order {
-		e := &order[i]
-		buf = append(protowire.AppendTag(buf, m.num, protowire.BytesType), 0)
-		from := len(buf) - 1
-		buf = protowire.AppendString(append(buf, 1<<3|byte(protowire.BytesType)), e.key)
-		out, ok := m.value.appendOne(buf, unsafe.Pointer(&e.value))
-		if !ok || !utf8.ValidString(e.key) {
-			return out, false
-		}
-		buf = withLength(out, from)
-	}
-	return buf, true
-}
-
 // ---- reading
 
 // read reads src into the message at q; what is read aliases src.
@@ -456,7 +423,7 @@ func (p *plan) read(src []byte, q unsafe.Pointer) bool {
 		case list:
 			n = m.readElement(src, at)
 		case dict:
-			n = m.readEntry(src, at)
+			n = m.pairs.read(m, src, at)
 		}
 		if n < 0 {
 			return false
@@ -536,71 +503,4 @@ func readInto[V any](m *member, src []byte, at unsafe.Pointer) int {
 	l := append(*(*[]V)(at), *new(V))
 	*(*[]V)(at) = l
 	return m.readOne(src, unsafe.Pointer(&l[len(l)-1]))
-}
-
-// readEntry reads an entry of a map: its key, then its value, as everybody writes them.
-func (m *member) readEntry(src []byte, at unsafe.Pointer) int {
-	b, n := protowire.ConsumeBytes(src)
-	if n < 0 || len(b) == 0 || b[0] != 1<<3|byte(protowire.BytesType) {
-		return -1
-	}
-	key, k := protowire.ConsumeBytes(b[1:])
-	if k < 0 || !utf8.Valid(key) || len(b) < k+2 || b[1+k] != 2<<3|byte(m.value.wire) {
-		return -1
-	}
-	value, name := b[k+2:], unsafe.String(unsafe.SliceData(key), len(key))
-	done := -1
-	switch {
-	case m.value.elem != nil:
-		var v []byte
-		if v, done = protowire.ConsumeBytes(value); done < 0 {
-			break
-		}
-		q := reflect.New(m.value.elem.rtype).UnsafePointer()
-		if !m.value.elem.read(v, q) {
-			return -1
-		}
-		into(m, src, at, name, q)
-	case m.value.width > 0:
-		var v uint64
-		if v, done = m.value.number(value); done > 0 {
-			into(m, src, at, name, v)
-		}
-	default:
-		var v []byte
-		if v, done = protowire.ConsumeBytes(value); done < 0 || !utf8.Valid(v) {
-			return -1
-		}
-		into(m, src, at, name, unsafe.String(unsafe.SliceData(v), len(v)))
-	}
-	if done != len(value) {
-		return -1
-	}
-	return n
-}
-
-// into writes an entry into the map at at, which is made in its size for the first one:
-// those of a map mostly stand behind each other.
-func into[V any](m *member, src []byte, at unsafe.Pointer, key string, v V) {
-	all := *(*map[string]V)(at)
-	if all == nil {
-		all = make(map[string]V, m.alike(src))
-		*(*map[string]V)(at) = all
-	}
-	all[key] = v
-}
-
-// alike is how many values of the field stand behind each other; the tag of the first is
-// taken off.
-func (m *member) alike(src []byte) int {
-	var room [10]byte
-	tag := protowire.AppendTag(room[:0], m.num, m.wire)
-	const most = 1024 // a tag alone is smaller than what a map has for it
-	for count := 1; ; count++ {
-		_, n := protowire.ConsumeBytes(src)
-		if n < 0 || count == most || !bytes.HasPrefix(src[n:], tag) {
-			return count
-		}
-		src = src[n+len(tag):]
-	}
 }

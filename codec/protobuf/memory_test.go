@@ -2,8 +2,11 @@ package protobuf
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"reflect"
+	"strconv"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -234,6 +237,33 @@ func TestLeftToTheLibrary(t *testing.T) {
 	}
 }
 
+// TestLargeMaps: maps of any size have the bytes of the library, whatever their keys begin
+// with.
+func TestLargeMaps(t *testing.T) {
+	p := planFor(&kindspb.Kinds{})
+	rapid.Check(t, func(t *rapid.T) {
+		begin := rapid.SampledFrom([]string{"", "http.request.header.", "\x00", "é"}).Draw(t, "begin")
+		m := &kindspb.Kinds{Strings: map[string]string{}, InnerOf: map[string]*kindspb.Inner{}, TruthOf: map[string]bool{}}
+		for range rapid.IntRange(0, 60).Draw(t, "entries") {
+			key := begin + strings.Repeat("\x00", rapid.IntRange(0, 2).Draw(t, "zeros")) + rapid.StringN(0, 12, -1).Draw(t, "key")
+			m.Strings[key], m.InnerOf[key], m.TruthOf[key] = key, &kindspb.Inner{Name: key}, len(key)%2 == 0
+		}
+		if rapid.IntRange(0, 20).Draw(t, "many") == 0 {
+			for i := range 1100 {
+				m.InnerOf[strconv.Itoa(i)] = &kindspb.Inner{Depth: int32(i)}
+			}
+		}
+		want, err := marshal.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := p.append(nil, unsafe.Pointer(m)); !ok || !bytes.Equal(got, want) {
+			t.Fatalf("got %x, %t\nwant %x", got, ok, want)
+		}
+		same[kindspb.Kinds](t, want)
+	})
+}
+
 func FuzzMemory(f *testing.F) {
 	m := &kindspb.Kinds{
 		I32: -1, Text: "text", MaybeBlob: []byte{}, Truths: []bool{true}, Inners: []*kindspb.Inner{{Name: "n", Marks: map[string]string{"k": "v"}}},
@@ -245,4 +275,44 @@ func FuzzMemory(f *testing.F) {
 	}
 	f.Add(message)
 	f.Fuzz(func(t *testing.T, message []byte) { same[kindspb.Kinds](t, message) })
+}
+
+// kept is a message on the heap, as those that are read are.
+var kept *kindspb.Kinds
+
+// BenchmarkMaps are the maps that cost most: a message of others, and one of texts.
+func BenchmarkMaps(b *testing.B) {
+	m := &kindspb.Kinds{InnerOf: map[string]*kindspb.Inner{}, Strings: map[string]string{}, S64Of: map[string]int64{}}
+	for i := range 17 {
+		key := fmt.Sprintf("http.attribute.%d", i*7)
+		m.InnerOf[key], m.Strings[key], m.S64Of[key] = &kindspb.Inner{Name: "n", Depth: 5}, "value", int64(i)
+	}
+	for _, c := range []struct {
+		name string
+		m    *kindspb.Kinds
+	}{{"messages", &kindspb.Kinds{InnerOf: m.InnerOf}}, {"texts", &kindspb.Kinds{Strings: m.Strings}}, {"numbers", &kindspb.Kinds{S64Of: m.S64Of}}} {
+		p := planFor(c.m)
+		message, ok := p.append(nil, unsafe.Pointer(c.m))
+		if !ok {
+			b.Fatal("left to the library")
+		}
+		b.Run(c.name+"/read", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				kept = &kindspb.Kinds{}
+				if !p.read(message, unsafe.Pointer(kept)) {
+					b.Fatal("left to the library")
+				}
+			}
+		})
+		b.Run(c.name+"/write", func(b *testing.B) {
+			b.ReportAllocs()
+			buf := make([]byte, 0, 2*len(message))
+			for b.Loop() {
+				if _, ok := p.append(buf, unsafe.Pointer(c.m)); !ok {
+					b.Fatal("left to the library")
+				}
+			}
+		})
+	}
 }

@@ -188,6 +188,10 @@ type Kinds struct {
 	InnerOf       map[string]*Inner      `protobuf:"bytes,51,rep,name=inner_of,json=innerOf,proto3" json:"inner_of,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	S64Of         map[string]int64       `protobuf:"bytes,52,rep,name=s64_of,json=s64Of,proto3" json:"s64_of,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"zigzag64,2,opt,name=value"`
 	DoubleOf      map[string]float64     `protobuf:"bytes,53,rep,name=double_of,json=doubleOf,proto3" json:"double_of,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
+	TruthOf       map[string]bool        `protobuf:"bytes,54,rep,name=truth_of,json=truthOf,proto3" json:"truth_of,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	S32Of         map[string]int32       `protobuf:"bytes,55,rep,name=s32_of,json=s32Of,proto3" json:"s32_of,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"zigzag32,2,opt,name=value"`
+	F32Of         map[string]uint32      `protobuf:"bytes,56,rep,name=f32_of,json=f32Of,proto3" json:"f32_of,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed32,2,opt,name=value"`
+	SingleOf      map[string]float32     `protobuf:"bytes,57,rep,name=single_of,json=singleOf,proto3" json:"single_of,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed32,2,opt,name=value"`
 	F64Of         map[string]uint64      `protobuf:"bytes,1000,rep,name=f64_of,json=f64Of,proto3" json:"f64_of,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -499,6 +503,34 @@ func (x *Kinds) GetS64Of() map[string]int64 {
 func (x *Kinds) GetDoubleOf() map[string]float64 {
 	if x != nil {
 		return x.DoubleOf
+	}
+	return nil
+}
+
+func (x *Kinds) GetTruthOf() map[string]bool {
+	if x != nil {
+		return x.TruthOf
+	}
+	return nil
+}
+
+func (x *Kinds) GetS32Of() map[string]int32 {
+	if x != nil {
+		return x.S32Of
+	}
+	return nil
+}
+
+func (x *Kinds) GetF32Of() map[string]uint32 {
+	if x != nil {
+		return x.F32Of
+	}
+	return nil
+}
+
+func (x *Kinds) GetSingleOf() map[string]float32 {
+	if x != nil {
+		return x.SingleOf
 	}
 	return nil
 }
@@ -901,7 +933,7 @@ const file_kinds_proto_rawDesc = "" +
 	"\n" +
 	"MarksEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd2\r\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa6\x11\n" +
 	"\x05Kinds\x12\x14\n" +
 	"\x05truth\x18\x01 \x01(\bR\x05truth\x12\x10\n" +
 	"\x03i32\x18\x02 \x01(\x05R\x03i32\x12\x10\n" +
@@ -949,7 +981,11 @@ const file_kinds_proto_rawDesc = "" +
 	"\astrings\x182 \x03(\v2\x1f.levada.test.Kinds.StringsEntryR\astrings\x12:\n" +
 	"\binner_of\x183 \x03(\v2\x1f.levada.test.Kinds.InnerOfEntryR\ainnerOf\x124\n" +
 	"\x06s64_of\x184 \x03(\v2\x1d.levada.test.Kinds.S64OfEntryR\x05s64Of\x12=\n" +
-	"\tdouble_of\x185 \x03(\v2 .levada.test.Kinds.DoubleOfEntryR\bdoubleOf\x125\n" +
+	"\tdouble_of\x185 \x03(\v2 .levada.test.Kinds.DoubleOfEntryR\bdoubleOf\x12:\n" +
+	"\btruth_of\x186 \x03(\v2\x1f.levada.test.Kinds.TruthOfEntryR\atruthOf\x124\n" +
+	"\x06s32_of\x187 \x03(\v2\x1d.levada.test.Kinds.S32OfEntryR\x05s32Of\x124\n" +
+	"\x06f32_of\x188 \x03(\v2\x1d.levada.test.Kinds.F32OfEntryR\x05f32Of\x12=\n" +
+	"\tsingle_of\x189 \x03(\v2 .levada.test.Kinds.SingleOfEntryR\bsingleOf\x125\n" +
 	"\x06f64_of\x18\xe8\a \x03(\v2\x1d.levada.test.Kinds.F64OfEntryR\x05f64Of\x1a:\n" +
 	"\fStringsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -963,7 +999,21 @@ const file_kinds_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\x12R\x05value:\x028\x01\x1a;\n" +
 	"\rDoubleOfEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\x1a8\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\x1a:\n" +
+	"\fTruthOfEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\bR\x05value:\x028\x01\x1a8\n" +
+	"\n" +
+	"S32OfEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x11R\x05value:\x028\x01\x1a8\n" +
+	"\n" +
+	"F32OfEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\aR\x05value:\x028\x01\x1a;\n" +
+	"\rSingleOfEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x02R\x05value:\x028\x01\x1a8\n" +
 	"\n" +
 	"F64OfEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -1065,7 +1115,7 @@ func file_kinds_proto_rawDescGZIP() []byte {
 }
 
 var file_kinds_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_kinds_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_kinds_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_kinds_proto_goTypes = []any{
 	(Shade)(0),                  // 0: levada.test.Shade
 	(*Inner)(nil),               // 1: levada.test.Inner
@@ -1076,24 +1126,28 @@ var file_kinds_proto_goTypes = []any{
 	nil,                         // 6: levada.test.Kinds.InnerOfEntry
 	nil,                         // 7: levada.test.Kinds.S64OfEntry
 	nil,                         // 8: levada.test.Kinds.DoubleOfEntry
-	nil,                         // 9: levada.test.Kinds.F64OfEntry
-	nil,                         // 10: levada.test.Rare.ByNumberEntry
-	nil,                         // 11: levada.test.Rare.FlagsEntry
-	nil,                         // 12: levada.test.Rare.ByTruthEntry
-	nil,                         // 13: levada.test.Rare.InnerOfEntry
-	nil,                         // 14: levada.test.Rare.DoubleOfEntry
-	nil,                         // 15: levada.test.Rare.I64OfEntry
-	nil,                         // 16: levada.test.Rare.BlobOfEntry
-	nil,                         // 17: levada.test.Rare.ShadeOfEntry
-	nil,                         // 18: levada.test.Rare.RareOfEntry
-	nil,                         // 19: levada.test.Rare.TruthOfEntry
-	nil,                         // 20: levada.test.Rare.U32OfEntry
-	nil,                         // 21: levada.test.Rare.SingleOfEntry
-	(*durationpb.Duration)(nil), // 22: google.protobuf.Duration
+	nil,                         // 9: levada.test.Kinds.TruthOfEntry
+	nil,                         // 10: levada.test.Kinds.S32OfEntry
+	nil,                         // 11: levada.test.Kinds.F32OfEntry
+	nil,                         // 12: levada.test.Kinds.SingleOfEntry
+	nil,                         // 13: levada.test.Kinds.F64OfEntry
+	nil,                         // 14: levada.test.Rare.ByNumberEntry
+	nil,                         // 15: levada.test.Rare.FlagsEntry
+	nil,                         // 16: levada.test.Rare.ByTruthEntry
+	nil,                         // 17: levada.test.Rare.InnerOfEntry
+	nil,                         // 18: levada.test.Rare.DoubleOfEntry
+	nil,                         // 19: levada.test.Rare.I64OfEntry
+	nil,                         // 20: levada.test.Rare.BlobOfEntry
+	nil,                         // 21: levada.test.Rare.ShadeOfEntry
+	nil,                         // 22: levada.test.Rare.RareOfEntry
+	nil,                         // 23: levada.test.Rare.TruthOfEntry
+	nil,                         // 24: levada.test.Rare.U32OfEntry
+	nil,                         // 25: levada.test.Rare.SingleOfEntry
+	(*durationpb.Duration)(nil), // 26: google.protobuf.Duration
 }
 var file_kinds_proto_depIdxs = []int32{
 	4,  // 0: levada.test.Inner.marks:type_name -> levada.test.Inner.MarksEntry
-	22, // 1: levada.test.Inner.took:type_name -> google.protobuf.Duration
+	26, // 1: levada.test.Inner.took:type_name -> google.protobuf.Duration
 	0,  // 2: levada.test.Kinds.shade:type_name -> levada.test.Shade
 	1,  // 3: levada.test.Kinds.inner:type_name -> levada.test.Inner
 	0,  // 4: levada.test.Kinds.maybe_shade:type_name -> levada.test.Shade
@@ -1104,32 +1158,36 @@ var file_kinds_proto_depIdxs = []int32{
 	6,  // 9: levada.test.Kinds.inner_of:type_name -> levada.test.Kinds.InnerOfEntry
 	7,  // 10: levada.test.Kinds.s64_of:type_name -> levada.test.Kinds.S64OfEntry
 	8,  // 11: levada.test.Kinds.double_of:type_name -> levada.test.Kinds.DoubleOfEntry
-	9,  // 12: levada.test.Kinds.f64_of:type_name -> levada.test.Kinds.F64OfEntry
-	10, // 13: levada.test.Rare.by_number:type_name -> levada.test.Rare.ByNumberEntry
-	11, // 14: levada.test.Rare.flags:type_name -> levada.test.Rare.FlagsEntry
-	0,  // 15: levada.test.Rare.shade:type_name -> levada.test.Shade
-	1,  // 16: levada.test.Rare.inner:type_name -> levada.test.Inner
-	1,  // 17: levada.test.Rare.other:type_name -> levada.test.Inner
-	3,  // 18: levada.test.Rare.again:type_name -> levada.test.Rare
-	12, // 19: levada.test.Rare.by_truth:type_name -> levada.test.Rare.ByTruthEntry
-	13, // 20: levada.test.Rare.inner_of:type_name -> levada.test.Rare.InnerOfEntry
-	14, // 21: levada.test.Rare.double_of:type_name -> levada.test.Rare.DoubleOfEntry
-	15, // 22: levada.test.Rare.i64_of:type_name -> levada.test.Rare.I64OfEntry
-	16, // 23: levada.test.Rare.blob_of:type_name -> levada.test.Rare.BlobOfEntry
-	17, // 24: levada.test.Rare.shade_of:type_name -> levada.test.Rare.ShadeOfEntry
-	18, // 25: levada.test.Rare.rare_of:type_name -> levada.test.Rare.RareOfEntry
-	19, // 26: levada.test.Rare.truth_of:type_name -> levada.test.Rare.TruthOfEntry
-	20, // 27: levada.test.Rare.u32_of:type_name -> levada.test.Rare.U32OfEntry
-	21, // 28: levada.test.Rare.single_of:type_name -> levada.test.Rare.SingleOfEntry
-	1,  // 29: levada.test.Kinds.InnerOfEntry.value:type_name -> levada.test.Inner
-	1,  // 30: levada.test.Rare.InnerOfEntry.value:type_name -> levada.test.Inner
-	0,  // 31: levada.test.Rare.ShadeOfEntry.value:type_name -> levada.test.Shade
-	3,  // 32: levada.test.Rare.RareOfEntry.value:type_name -> levada.test.Rare
-	33, // [33:33] is the sub-list for method output_type
-	33, // [33:33] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	9,  // 12: levada.test.Kinds.truth_of:type_name -> levada.test.Kinds.TruthOfEntry
+	10, // 13: levada.test.Kinds.s32_of:type_name -> levada.test.Kinds.S32OfEntry
+	11, // 14: levada.test.Kinds.f32_of:type_name -> levada.test.Kinds.F32OfEntry
+	12, // 15: levada.test.Kinds.single_of:type_name -> levada.test.Kinds.SingleOfEntry
+	13, // 16: levada.test.Kinds.f64_of:type_name -> levada.test.Kinds.F64OfEntry
+	14, // 17: levada.test.Rare.by_number:type_name -> levada.test.Rare.ByNumberEntry
+	15, // 18: levada.test.Rare.flags:type_name -> levada.test.Rare.FlagsEntry
+	0,  // 19: levada.test.Rare.shade:type_name -> levada.test.Shade
+	1,  // 20: levada.test.Rare.inner:type_name -> levada.test.Inner
+	1,  // 21: levada.test.Rare.other:type_name -> levada.test.Inner
+	3,  // 22: levada.test.Rare.again:type_name -> levada.test.Rare
+	16, // 23: levada.test.Rare.by_truth:type_name -> levada.test.Rare.ByTruthEntry
+	17, // 24: levada.test.Rare.inner_of:type_name -> levada.test.Rare.InnerOfEntry
+	18, // 25: levada.test.Rare.double_of:type_name -> levada.test.Rare.DoubleOfEntry
+	19, // 26: levada.test.Rare.i64_of:type_name -> levada.test.Rare.I64OfEntry
+	20, // 27: levada.test.Rare.blob_of:type_name -> levada.test.Rare.BlobOfEntry
+	21, // 28: levada.test.Rare.shade_of:type_name -> levada.test.Rare.ShadeOfEntry
+	22, // 29: levada.test.Rare.rare_of:type_name -> levada.test.Rare.RareOfEntry
+	23, // 30: levada.test.Rare.truth_of:type_name -> levada.test.Rare.TruthOfEntry
+	24, // 31: levada.test.Rare.u32_of:type_name -> levada.test.Rare.U32OfEntry
+	25, // 32: levada.test.Rare.single_of:type_name -> levada.test.Rare.SingleOfEntry
+	1,  // 33: levada.test.Kinds.InnerOfEntry.value:type_name -> levada.test.Inner
+	1,  // 34: levada.test.Rare.InnerOfEntry.value:type_name -> levada.test.Inner
+	0,  // 35: levada.test.Rare.ShadeOfEntry.value:type_name -> levada.test.Shade
+	3,  // 36: levada.test.Rare.RareOfEntry.value:type_name -> levada.test.Rare
+	37, // [37:37] is the sub-list for method output_type
+	37, // [37:37] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_kinds_proto_init() }
@@ -1159,7 +1217,7 @@ func file_kinds_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_kinds_proto_rawDesc), len(file_kinds_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   21,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
