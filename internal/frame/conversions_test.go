@@ -43,7 +43,7 @@ func TestConversions(t *testing.T) {
 			some := rapid.SampledFrom(someUnions()).Draw(t, "of them")
 			return reflect.ValueOf(&some)
 		}
-		typ := drawType(t, 3)
+		typ := drawTypeOf(t, 3, rapid.IntRange(0, 3).Draw(t, "forms") == 0)
 		v := reflect.New(typ)
 		fill(t, v.Elem(), 4)
 		return v

@@ -94,6 +94,7 @@ const (
 	decUnion   // of elems
 	decVariant // of elem, which is no union, into an interface
 	decOneOf   // of elems, into a type that is no interface
+	decOwn     // anything by its JSON into a form of its own, see ownForm
 	decConst   // of elem, and held against the constant of one side
 )
 
@@ -159,6 +160,10 @@ func (c *decCompiler) compile(from *node, t reflect.Type, want *node) (*decType,
 	}
 	d := &decType{from: from, want: want, width: t.Size(), nullable: from.nullable}
 	c.done[key] = d
+	if isOwn(t, want) {
+		d.op, d.rtype = decOwn, t
+		return d, nil
+	}
 	if t.Kind() == reflect.Pointer {
 		d.ptr = true
 		t = t.Elem()
@@ -239,11 +244,11 @@ func (c *decCompiler) fill(d *decType, t reflect.Type) error {
 		d.op = decMap
 		if !from.elem.nullable && plainKeys(t) {
 			switch {
-			case t.Elem().Kind() == reflect.String && from.elem.kind == kString:
+			case want.elem.kind == kString && t.Elem().Kind() == reflect.String && from.elem.kind == kString:
 				d.op = decMapString
 			case want.elem.kind == kInt64 && t.Elem().Kind() == reflect.Int64 && from.elem.kind == kInt64:
 				d.op = decMapInt64
-			case t.Elem().Kind() == reflect.Float64 && from.elem.kind == kFloat64:
+			case want.elem.kind == kFloat64 && t.Elem().Kind() == reflect.Float64 && from.elem.kind == kFloat64:
 				d.op = decMapFloat64
 			case want.elem.kind == kAny && t.Elem().Kind() == reflect.Interface && from.elem.kind == kAny:
 				d.op = decMapAny
@@ -337,7 +342,7 @@ func (d *decType) value(r *reader, p unsafe.Pointer) error {
 			return err
 		}
 		if state == null {
-			return d.null()
+			return d.nullAt(p)
 		}
 	}
 	return d.bare(r, p)
@@ -435,6 +440,8 @@ func (d *decType) bare(r *reader, p unsafe.Pointer) error {
 		return d.constant(r, p)
 	case decUnion:
 		return d.union(r, p)
+	case decOwn:
+		return d.own(r, p)
 	case decVariant:
 		return d.variant(r, p)
 	case decOneOf:
@@ -598,7 +605,7 @@ func (f *decField) without(state byte, p unsafe.Pointer) error {
 	if f.pick != nil {
 		return nil
 	}
-	err := f.dec.null()
+	err := f.dec.nullAt(unsafe.Add(p, f.offset))
 	if err == nil && f.holds != nil {
 		err = f.holds(unsafe.Add(p, f.offset)) // an empty list may be too short
 	}

@@ -228,6 +228,8 @@ func (p *parser) goBare(t *memType, q unsafe.Pointer) error {
 		return p.goRaw((*jsontext.Value)(q))
 	case memUnion:
 		return p.goUnion(t, q)
+	case memOwn:
+		return p.goOwn(t, q)
 	case memConst:
 		if err := p.goBare(t.elem, q); err != nil {
 			return err

@@ -21,7 +21,8 @@
 //   - []byte is bytes; a slice of a named byte type is a list of uint8.
 //   - []T is a list, a map whose key is a string kind is a map. A nil one is an empty
 //     one: what crosses a border does not tell them apart.
-//   - *T is T or null. A pointer to a pointer or to any is refused.
+//   - *T is T or null, and any where T has a form of its own. A pointer to a pointer or to
+//     any is refused.
 //   - any (every interface without methods) and jsontext.Value are any.
 //   - time.Time is a time. time.Duration is a duration: what is no whole number of
 //     microseconds is rounded towards zero. A field's tag `levada:"unit=unix_ms"` says how
@@ -33,9 +34,13 @@
 //   - A named struct stands in the table of types as "go:<import path>.<Name>" and is
 //     referred to; an anonymous one stands in place. A struct without members is
 //     refused. Other named types count as what they are made of.
-//   - A type with a JSON or text form of its own (MarshalJSON, UnmarshalText, ...) is
-//     refused, as are longer arrays, other interfaces with methods, channels, functions, complex
-//     numbers, uintptr, and a named type that contains itself without a struct between.
+//   - A type with a JSON or text form of its own (MarshalJSON and UnmarshalJSON,
+//     MarshalText and UnmarshalText, ...) is any: encoding/json/v2 reads and writes it,
+//     see ownForm. One that has it in one direction only is refused, as are a variant of a
+//     union with one, a struct that has it from what it embeds beside other members, and
+//     the key of a map with one.
+//   - Longer arrays, other interfaces with methods, channels, functions, complex numbers,
+//     uintptr, and a named type that contains itself without a struct between are refused.
 //
 // Members of a struct:
 //
@@ -49,7 +54,8 @@
 //     in a field only.
 //   - omitempty and omitzero make the member optional, and say when Go leaves it out:
 //     where its JSON would be null, "", {} or [] (omitempty), where it is the zero value
-//     (omitzero; a type with an IsZero method of its own is refused, but for time.Time).
+//     (omitzero; a type with an IsZero method of its own is refused, but for time.Time and
+//     types with a form of their own, which are asked).
 //     As in json/v2, omitempty never finds a number, a bool, a time or a struct with a
 //     required member empty. Absent in a frame, such a member is written as zero, as it
 //     would be behind a Go step; who means that it may be missing uses omitzero.

@@ -333,7 +333,7 @@ func (d *decType) openStructure(r *reader, p unsafe.Pointer) error {
 		case f.dec != nil && state == present:
 			err = f.dec.bare(r, unsafe.Add(p, f.offset))
 		case f.dec != nil && state == null:
-			err = f.dec.null()
+			err = f.dec.nullAt(unsafe.Add(p, f.offset))
 		case f.dec == nil && state == present:
 			err = d.other(r, f, p)
 		case f.dec == nil && state == null && f.keep:

@@ -13,11 +13,15 @@ type Error struct {
 	cut  bool     // segments are missing in front of the last one
 	text string
 
-	above bool // it is of the struct: the member it was met in is no part of the path
+	above  bool // it is of the struct: the member it was met in is no part of the path
+	detail string
 }
 
 // Error implements error: "$.tags[2]: expected int8, got 300".
 func (e *Error) Error() string { return e.Path() + ": " + e.text }
+
+// Detail is the stack of a panic in a method of a user's type; otherwise nothing.
+func (e *Error) Detail() string { return e.detail }
 
 // Path is where the value stands: "$" is the whole value.
 func (e *Error) Path() string {

@@ -22,12 +22,14 @@ var (
 	rawType      = reflect.TypeFor[jsontext.Value]()
 	anyMapType   = reflect.TypeFor[map[string]any]()
 
-	// ownForm are the interfaces by which a type has a JSON form of its own.
-	ownForm = []reflect.Type{
+	// ownWriters and ownReaders are the interfaces by which a type has a JSON form of its
+	// own.
+	ownWriters = []reflect.Type{
 		reflect.TypeFor[json.Marshaler](), reflect.TypeFor[json.MarshalerTo](),
-		reflect.TypeFor[json.Unmarshaler](), reflect.TypeFor[json.UnmarshalerFrom](),
 		reflect.TypeFor[encoding.TextMarshaler](), reflect.TypeFor[encoding.TextAppender](),
-		reflect.TypeFor[encoding.TextUnmarshaler](),
+	}
+	ownReaders = []reflect.Type{
+		reflect.TypeFor[json.Unmarshaler](), reflect.TypeFor[json.UnmarshalerFrom](), reflect.TypeFor[encoding.TextUnmarshaler](),
 	}
 	zeroer = reflect.TypeFor[interface{ IsZero() bool }]()
 )
@@ -71,6 +73,9 @@ func (s *scanner) scan(t reflect.Type) (plan.Type, error) {
 		if err != nil {
 			return plan.Type{}, err
 		}
+		if own, err := ownForm(t.Elem()); own && err == nil && elem.Kind == plan.TAny {
+			return elem, nil // null is nil
+		}
 		if elem.Kind == plan.TAny {
 			return plan.Type{}, fmt.Errorf("%s: a pointer to %s is not supported, it can be null itself", t, t.Elem())
 		}
@@ -106,6 +111,9 @@ func (s *scanner) scan(t reflect.Type) (plan.Type, error) {
 			elem, err := s.scan(v)
 			if err != nil {
 				return plan.Type{}, fmt.Errorf("%s: variant %w", t, err)
+			}
+			if elem.Kind == plan.TAny {
+				return plan.Type{}, fmt.Errorf("%s: variant %s is not supported: it has a JSON or text form of its own, by which no message tells it apart", t, v)
 			}
 			pt.Elems = append(pt.Elems, elem)
 		}
@@ -207,8 +215,8 @@ func goKind(t reflect.Type) (kind, error) {
 	if isOpt(t) {
 		return 0, fmt.Errorf("%s is not supported: Opt stands in a field of a struct only", t)
 	}
-	if t.Kind() != reflect.Interface && hasOwnForm(t) {
-		return 0, fmt.Errorf("%s is not supported: it has a JSON or text form of its own", t)
+	if own, err := ownForm(t); own || err != nil {
+		return kAny, err
 	}
 	switch t.Kind() {
 	case reflect.Bool:
@@ -262,11 +270,6 @@ func goKind(t reflect.Type) (kind, error) {
 		return kTuple, tupleType(t)
 	}
 	return 0, fmt.Errorf("%s is not supported", t)
-}
-
-func hasOwnForm(t reflect.Type) bool {
-	p := reflect.PointerTo(t)
-	return slices.ContainsFunc(ownForm, func(i reflect.Type) bool { return t.Implements(i) || p.Implements(i) })
 }
 
 // goStruct is a Go struct as its members are written.
@@ -361,7 +364,7 @@ func structOf(t reflect.Type) (*goStruct, error) {
 					}
 					f.optField()
 				}
-				if f.omit&omitZero != 0 && f.typ != timeType && (f.typ.Implements(zeroer) || reflect.PointerTo(f.typ).Implements(zeroer)) && f.typ != reflect.PointerTo(timeType) {
+				if f.omit&omitZero != 0 && f.typ != timeType && (f.typ.Implements(zeroer) || reflect.PointerTo(f.typ).Implements(zeroer)) && f.typ != reflect.PointerTo(timeType) && !ownZero(f.typ) {
 					return nil, fmt.Errorf("%s.%s: omitzero is not supported on %s, which has an IsZero method of its own", l.t, sf.Name, f.typ)
 				}
 				all = append(all, f)

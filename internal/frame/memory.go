@@ -39,6 +39,7 @@ const (
 	// Kinds below are no levels of their own, and rare.
 	memConst // of elem, which is of the same type
 	memUnion // an interface, of variants
+	memOwn   // a form of its own, see ownForm; the pointer is one with it
 )
 
 // store writes an integer, which fits, where it lies in memory.
@@ -111,6 +112,10 @@ func (c *memCompiler) compile(t reflect.Type, n *node) (*memType, error) {
 	}
 	e := &memType{node: n, width: t.Size(), anys: c.anys}
 	c.done[key] = e
+	if isOwn(t, n) {
+		e.op, e.rtype = memOwn, t
+		return e, nil
+	}
 	if t.Kind() == reflect.Pointer {
 		e.ptr = true
 		t = t.Elem()
@@ -170,11 +175,11 @@ func (c *memCompiler) compile(t reflect.Type, n *node) (*memType, error) {
 		switch k := t.Elem().Kind(); {
 		case !plainKeys(t):
 			e.op = memMap
-		case k == reflect.String:
+		case k == reflect.String && n.elem.kind == kString:
 			e.op = memMapString
 		case k == reflect.Int64 && n.elem.kind == kInt64:
 			e.op = memMapInt64
-		case k == reflect.Float64:
+		case k == reflect.Float64 && n.elem.kind == kFloat64:
 			e.op = memMapFloat64
 		case k == reflect.Interface && n.elem.kind == kAny:
 			e.op = memMapAny
@@ -211,6 +216,9 @@ func (c *memCompiler) compile(t reflect.Type, n *node) (*memType, error) {
 			}
 			if nf.omit&omitZero != 0 {
 				e.fields[i].zero = zeroOf(gf.typ)
+				if own := zeroOwn(gf.typ); own != nil && fe.op == memOwn {
+					e.fields[i].zero = own
+				}
 			}
 			if nf.omit != 0 && fe.op == memUnion && !fe.ptr {
 				e.fields[i].zero = zeroOf(gf.typ) // nil has no form

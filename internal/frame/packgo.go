@@ -215,7 +215,9 @@ func (e *memType) packStruct(dst []byte, p unsafe.Pointer, depth int) ([]byte, e
 		}
 		if f.omit != 0 {
 			out := f.omit&omitEmpty != 0 && emptyPacked(dst[body:])
-			if !out && f.zero != nil && !f.typ.ptr {
+			if !out && f.zero != nil && f.typ.op == memOwn {
+				out = dst[body] == 0xc0 // nil
+			} else if !out && f.zero != nil && !f.typ.ptr {
 				if out, err = f.typ.zeroFrame(q, depth); err != nil {
 					return dst, inMember(err, f.name)
 				}

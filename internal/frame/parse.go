@@ -54,6 +54,8 @@ type parser struct {
 	lent   bool // src is the caller's: what is kept of it is copied
 	exact  bool // numbers in any keep their digits, see tagDigits
 
+	noDigits bool // beside exact: numbers that need them are refused
+
 	// Stacks, one stretch per open object; and memory to put one in order.
 	slots   []slot
 	entries []span
@@ -1079,7 +1081,11 @@ func (p *parser) digitsOrNumber() error {
 	word := p.src[from:end]
 	p.pos = from
 	t, v, err := p.anyNumber()
-	if p.pos = end; err != nil || t == tagFloat && !sameValue(word, math.Float64frombits(v)) {
+	lost := err != nil || t == tagFloat && !sameValue(word, math.Float64frombits(v))
+	switch p.pos = end; {
+	case lost && p.noDigits:
+		return errorf("expected a number of 64 bits, got %s, which has more digits", shorten(word))
+	case lost:
 		p.dst = appendBlob(append(p.dst, byte(tagDigits)), word)
 		return nil
 	}

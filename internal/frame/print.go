@@ -256,7 +256,7 @@ func (e *memType) printStruct(dst []byte, p unsafe.Pointer, depth int) ([]byte, 
 		}
 		if f.omit != 0 {
 			out := f.omit&omitEmpty != 0 && emptyText(dst[text:])
-			if !out && f.zero != nil && !f.typ.ptr && f.typ.op == memRaw {
+			if !out && f.zero != nil && !f.typ.ptr && (f.typ.op == memRaw || f.typ.op == memOwn) {
 				out = string(dst[text:]) == "null"
 			} else if !out && f.zero != nil && !f.typ.ptr {
 				if out, err = f.typ.zeroFrame(q, depth); err != nil {
@@ -378,6 +378,13 @@ func (a *anyEncoders) print(dst []byte, v any, depth int, sort bool) ([]byte, er
 		}
 	case jsontext.Value:
 		return a.printRaw(dst, v, depth, sort)
+	case []byte, time.Duration, int8, int16, int32, uint8, uint16, uint32, uint, float32:
+	default:
+		if enc, err := a.of(reflect.TypeOf(v)); err == nil && enc.root.op == memOwn {
+			p := reflect.New(enc.root.rtype)
+			p.Elem().Set(reflect.ValueOf(v))
+			return enc.root.printOwn(dst, p.UnsafePointer())
+		}
 	}
 	scratch := scratches.get()
 	defer scratches.put(scratch)

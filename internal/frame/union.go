@@ -434,16 +434,22 @@ func (t *memType) variant(p unsafe.Pointer) (int, unsafe.Pointer, error) {
 
 //go:noinline
 func (t *memType) rare(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) {
-	if t.op == memConst {
+	switch t.op {
+	case memConst:
 		return append(buf, t.node.konst.frame...), nil
+	case memOwn:
+		return t.own(buf, p, depth)
 	}
 	return t.union(buf, p, depth)
 }
 
 //go:noinline
 func (t *memType) printRare(dst []byte, p unsafe.Pointer, depth int, sort bool) ([]byte, error) {
-	if t.op == memConst {
+	switch t.op {
+	case memConst:
 		return append(dst, t.node.konst.text...), nil
+	case memOwn:
+		return t.printOwn(dst, p)
 	}
 	return t.printUnion(dst, p, depth, sort)
 }

@@ -48,7 +48,7 @@ func (t *memType) unpacks(seen map[*memType]bool) bool {
 	seen[t] = true
 	switch t.op {
 	case memBool, memInt8, memInt16, memInt32, memInt64, memUint8, memUint16, memUint32, memUint64, memFloat32, memFloat64,
-		memString, memBytes, memTime, memList, memMapString, memMapAny, memMapInt64, memMapFloat64, memMap, memStruct, memAny, memRaw, memDuration, memTuple, memConst, memUnion:
+		memString, memBytes, memTime, memList, memMapString, memMapAny, memMapInt64, memMapFloat64, memMap, memStruct, memAny, memRaw, memDuration, memTuple, memConst, memUnion, memOwn:
 	default:
 		return false
 	}
@@ -174,6 +174,8 @@ func (u unpacker) goBare(t *memType, q unsafe.Pointer) error {
 		return u.goRaw((*jsontext.Value)(q))
 	case memUnion:
 		return u.goUnion(t, q)
+	case memOwn:
+		return u.goOwn(t, q)
 	case memConst:
 		if err := u.goBare(t.elem, q); err != nil {
 			return err

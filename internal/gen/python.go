@@ -392,7 +392,13 @@ type renderer struct {
 func (r *renderer) typ(t types.Type) string {
 	t = types.Unalias(t)
 	if ptr, ok := t.Underlying().(*types.Pointer); ok {
+		if own, _ := ownForm(ptr.Elem()); own {
+			return r.uses("typing", "Any")
+		}
 		return r.typ(ptr.Elem()) + " | None"
+	}
+	if own, _ := ownForm(t); own {
+		return r.uses("typing", "Any")
 	}
 	switch fullName(t) {
 	case "time.Time":

@@ -91,6 +91,9 @@ func (s *scanner) scanAs(t types.Type, at place, class string) (plan.Type, bool)
 		if !ok {
 			return plan.Type{}, false
 		}
+		if own, _ := ownForm(ptr.Elem()); own {
+			return elem, true // null is nil
+		}
 		if elem.Kind == plan.TAny {
 			return s.unsupported(at, t, "a pointer to %s is not supported, it can be null itself", s.show(ptr.Elem()))
 		}
@@ -108,9 +111,11 @@ func (s *scanner) scanAs(t types.Type, at place, class string) (plan.Type, bool)
 	if _, opt := optOf(t); opt {
 		return s.unsupported(at, t, "Opt stands in a field of a struct only")
 	}
-	_, isInterface := t.Underlying().(*types.Interface)
-	if !isInterface && hasOwnForm(t) {
-		return s.unsupported(at, t, "it has a JSON or text form of its own")
+	switch own, problem := ownForm(t); {
+	case problem != "":
+		return s.unsupported(at, t, "%s", problem)
+	case own:
+		return plan.Type{Kind: plan.TAny}, true
 	}
 	switch u := t.Underlying().(type) {
 	case *types.Basic:
@@ -444,27 +449,82 @@ func fullName(t types.Type) string {
 	return n.Obj().Pkg().Path() + "." + n.Obj().Name()
 }
 
-// ownForms are the methods by which a type has a JSON or text form of its own, as
-// encoding/json/v2 looks for them.
-var ownForms = map[string]string{
-	"MarshalJSON":       "() ([]byte, error)",
-	"MarshalJSONTo":     "(*encoding/json/jsontext.Encoder) error",
-	"UnmarshalJSON":     "([]byte) error",
-	"UnmarshalJSONFrom": "(*encoding/json/jsontext.Decoder) error",
-	"MarshalText":       "() ([]byte, error)",
-	"AppendText":        "([]byte) ([]byte, error)",
-	"UnmarshalText":     "([]byte) error",
+// ownWriters and ownReaders are the methods by which a type has a JSON or text form of its
+// own, as encoding/json/v2 looks for them.
+var (
+	ownWriters = map[string]string{
+		"MarshalJSON":   "() ([]byte, error)",
+		"MarshalJSONTo": "(*encoding/json/jsontext.Encoder) error",
+		"MarshalText":   "() ([]byte, error)",
+		"AppendText":    "([]byte) ([]byte, error)",
+	}
+	ownReaders = map[string]string{
+		"UnmarshalJSON":     "([]byte) error",
+		"UnmarshalJSONFrom": "(*encoding/json/jsontext.Decoder) error",
+		"UnmarshalText":     "([]byte) error",
+	}
+)
+
+// ownForm says that t is any in plans, since json/v2 reads and writes it in a form of its
+// own; problem, why it can not, as in package frame.
+func ownForm(t types.Type) (own bool, problem string) {
+	t = types.Unalias(t)
+	switch name := fullName(t); {
+	case types.IsInterface(t) || name == "time.Time" || name == "encoding/json/jsontext.Value" || name == recordPath+".Opt":
+		return false, "" // these have kinds
+	}
+	writes, reads := hasOwn(t, ownWriters), hasOwn(t, ownReaders)
+	switch {
+	case !writes && !reads:
+		return false, ""
+	case !reads:
+		return false, "it writes a JSON or text form of its own and reads none\nhint: UnmarshalJSON or UnmarshalText reads it"
+	case !writes:
+		return false, "it reads a JSON or text form of its own and writes none\nhint: MarshalJSON or MarshalText writes it"
+	}
+	if in := embedsForm(t); in != "" {
+		return false, fmt.Sprintf("it embeds %s, which has a JSON or text form of its own, beside other members\nhint: embed no such type, give it a field", in)
+	}
+	return true, ""
 }
 
-func hasOwnForm(t types.Type) bool {
+func hasOwn(t types.Type, want map[string]string) bool {
 	methods := types.NewMethodSet(types.NewPointer(t))
 	for m := range methods.Methods() {
-		want, ok := ownForms[m.Obj().Name()]
-		if ok && signatureText(m.Type().(*types.Signature)) == want {
+		if sig, ok := want[m.Obj().Name()]; ok && signatureText(m.Type().(*types.Signature)) == sig {
 			return true
 		}
 	}
 	return false
+}
+
+func hasOwnForm(t types.Type) bool { return hasOwn(t, ownWriters) || hasOwn(t, ownReaders) }
+
+// embedsForm is the name of the type with a form of its own that a struct embeds beside
+// members of its own; empty: there is none.
+func embedsForm(t types.Type) string {
+	st, ok := t.Underlying().(*types.Struct)
+	if !ok {
+		return ""
+	}
+	found, others := "", 0
+	for i := range st.NumFields() {
+		v := st.Field(i)
+		in := types.Unalias(v.Type())
+		if ptr, ok := in.Underlying().(*types.Pointer); ok {
+			in = types.Unalias(ptr.Elem())
+		}
+		switch {
+		case v.Embedded() && !types.IsInterface(in) && hasOwnForm(in) && found == "":
+			found = types.TypeString(in, (*types.Package).Name)
+		case v.Exported() && reflect.StructTag(st.Tag(i)).Get("json") != "-":
+			others++
+		}
+	}
+	if others == 0 {
+		return ""
+	}
+	return found
 }
 
 func hasIsZero(t types.Type) bool {
@@ -644,6 +704,9 @@ func ownIsZero(t types.Type) bool {
 	elem := t
 	if p, ok := t.Underlying().(*types.Pointer); ok {
 		elem = types.Unalias(p.Elem())
+	}
+	if own, _ := ownForm(elem); own {
+		return false // json/v2 asks it, and so does package frame
 	}
 	return fullName(elem) != "time.Time" && hasIsZero(t)
 }

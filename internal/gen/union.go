@@ -134,6 +134,9 @@ func (s *scanner) union(t types.Type, i *types.Interface, at place) (plan.Type, 
 		if !ok {
 			return plan.Type{}, false
 		}
+		if e.Kind == plan.TAny {
+			return s.unsupported(at, t, "variant %s has a JSON or text form of its own, by which no message tells it apart", s.show(v))
+		}
 		out.Elems = append(out.Elems, e)
 	}
 	s.found = append(s.found, foundUnion{u, out, at})

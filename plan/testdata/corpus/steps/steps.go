@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math/big"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -368,6 +370,8 @@ type Everything struct {
 	Shapes []Figure           `json:"shapes"`
 	Named  map[string]Figure  `json:"named,omitempty"`
 	Blank  *Figure            `json:"blank"`
+	Addr   netip.Addr         `json:"addr,omitzero"`
+	Sum    *big.Int           `json:"sum,omitempty"`
 	Extra  levada.Extra       `json:",embed"`
 }
 
@@ -377,6 +381,9 @@ func Touch(m levada.Message[Everything]) (Everything, error) {
 	e.Text = strings.ToUpper(e.Text)
 	e.Form = "touched" // a constant stays what it is
 	e.Time = e.Time.Add(time.Second)
+	if e.Addr.IsValid() {
+		e.Addr = e.Addr.Next()
+	}
 	e.Node.Down = append(e.Node.Down, Node{Name: fmt.Sprint(len(e.Node.Down))})
 	e.Page.Items = append(e.Page.Items, Node{Name: "new"})
 	e.Shapes = append(e.Shapes, e.Shape)

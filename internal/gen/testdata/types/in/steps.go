@@ -6,6 +6,8 @@ package all_types
 import (
 	"encoding/json/jsontext"
 	"iter"
+	"math/big"
+	"net/netip"
 	"time"
 
 	"github.com/levada-io/levada/internal/gen/testdata/types/in/geo"
@@ -94,7 +96,31 @@ type Everything struct {
 	Where  record.Opt[geo.Point]       `json:"where"`
 	Nodes  record.Opt[map[string]Node] `json:"nodes,omitzero"`
 	Expiry record.Opt[time.Duration]   `json:"expiry" levada:"unit=s"`
+
+	Address   netip.Addr            `json:"address"`
+	Maybe     *netip.Addr           `json:"maybe,omitzero"`
+	Addresses []*netip.Addr         `json:"addresses"`
+	Sums      map[string]big.Int    `json:"sums"`
+	Stamp     Stamp                 `json:"stamp,omitzero"`
+	Stamps    [2]Stamp              `json:"stamps"`
+	Sized     map[string]Sized      `json:"sized,omitempty"`
+	Sum       Pair[*big.Int, Sized] `json:"sum"`
 }
+
+// Stamp has the form of the time that it is.
+type Stamp struct{ time.Time }
+
+// Sized is a text that has a form of its own, and no constants in Python for that.
+type Sized string
+
+// Large is one of them.
+const Large Sized = "large"
+
+// MarshalText implements encoding.TextMarshaler.
+func (s Sized) MarshalText() ([]byte, error) { return []byte(s), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *Sized) UnmarshalText(b []byte) error { *s = Sized(b); return nil }
 
 // Page is a part of a list.
 type Page[T any] struct {

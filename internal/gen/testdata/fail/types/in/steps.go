@@ -17,7 +17,7 @@ type In struct {
 	Wait         time.Duration       `json:"wait" levada:"unit=weeks"`
 	ByNumber     map[int]string      `json:"by_number"`
 	Stringer     fmt.Stringer        `json:"stringer"`
-	Address      netip.Addr          `json:"address"`
+	Address      Addressed           `json:"address"`
 	ByAddress    map[netip.Addr]bool `json:"by_address"`
 	Twice        **int               `json:"twice"`
 	MaybeAny     *any                `json:"maybe_any"`
@@ -47,6 +47,11 @@ type In struct {
 	Pattern      string              `json:"pattern" levada:"pattern=("`
 	Length       int                 `json:"length" levada:"minlen=1"`
 	Bound        int                 `json:"bound" levada:"unit=s,min=1.5"`
+	Read         Read                `json:"read"`
+	Certain      record.Opt[Addr]    `json:"certain"`
+	Ruled        Addr                `json:"ruled" levada:"minlen=1"`
+	Fixed        *Addr               `json:"fixed" levada:"const=::1"`
+	Deep         **Addr              `json:"deep"`
 	*Embedded
 	Many []Many `json:"many"`
 }
@@ -56,6 +61,17 @@ type Page[T any] struct{ Items chan T }
 type Own struct{ A int }
 
 func (Own) MarshalJSON() ([]byte, error) { return nil, nil }
+
+type Addressed struct {
+	netip.Addr
+	Port uint16
+}
+
+type Read struct{ A int }
+
+func (*Read) UnmarshalText([]byte) error { return nil }
+
+type Addr = netip.Addr
 
 type Nothing struct{ a int }
 

@@ -19,6 +19,7 @@ type (
 	Endless    interface{ isEndless() }
 	Wrong      interface{ isWrong() }
 	Box[T any] interface{ isBox(T) }
+	Formed     interface{ isFormed() }
 )
 
 type (
@@ -31,6 +32,7 @@ type (
 	List      []Endless
 	Chan      chan int
 	Of[T any] struct{ Value T }
+	Own       struct{ A int }
 )
 
 func (Circle) Area() float64 { return 0 }
@@ -55,6 +57,11 @@ func (List) isEndless()      {}
 func (Text) isWrong()        {}
 func (Chan) isWrong()        {}
 func (Of[T]) isBox(T)        {}
+func (Own) isFormed()        {}
+func (Text) isFormed()       {}
+
+func (Own) MarshalText() ([]byte, error) { return nil, nil }
+func (*Own) UnmarshalText([]byte) error  { return nil }
 
 var (
 	_ = record.Union[Twice](Circle{}, Text(""))
@@ -77,6 +84,7 @@ type In struct {
 	Endless Endless      `json:"endless"`
 	Wrong   Wrong        `json:"wrong"`
 	Box     Box[int]     `json:"box"`
+	Formed  Formed       `json:"formed"`
 	Animal  other.Animal `json:"animal"`
 }
 

@@ -27,6 +27,7 @@ __all__ = [
     "Page_Point",
     "Page_int64",
     "Pair_Any_uint8",
+    "Pair_Optional_Int_Sized",
     "Pair_bytes_Dict_List_Level",
     "Pair_string_Optional_Page_int64",
     "Point",
@@ -156,6 +157,13 @@ class Pair_Any_uint8(TypedDict):
     second: int
 
 
+class Pair_Optional_Int_Sized(TypedDict):
+    """Pair has two of anything."""
+
+    first: Any
+    second: Any
+
+
 Everything = TypedDict(
     "Everything",
     {
@@ -229,6 +237,14 @@ Everything = TypedDict(
         "where": NotRequired[Point | None],
         "nodes": NotRequired[dict[str, Node] | None],
         "expiry": NotRequired[timedelta | None],
+        "address": Any,
+        "maybe": NotRequired[Any],
+        "addresses": list[Any],
+        "sums": dict[str, Any],
+        "stamp": NotRequired[Any],
+        "stamps": tuple[Any, Any],
+        "sized": NotRequired[dict[str, Any]],
+        "sum": Pair_Optional_Int_Sized,
     },
 )
 Everything.__doc__ = """Everything has a member of every kind."""
@@ -236,7 +252,7 @@ Everything.__doc__ = """Everything has a member of every kind."""
 
 # What the pipeline and the compiled module compare these types by.
 __levada_package__ = "github.com/levada-io/levada/internal/gen/testdata/types/in"
-__levada_fingerprint__ = "f6700c168f2a743a"
+__levada_fingerprint__ = "e050ad86324d17f7"
 __levada_types__: dict[str, dict[str, Any]] = {
     "Borrowed": {
         "kind": "struct",
@@ -324,6 +340,14 @@ __levada_types__: dict[str, dict[str, Any]] = {
             {"name": "where", "type": {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in/geo.Point", "nullable": True}, "optional": True},
             {"name": "nodes", "type": {"kind": "map", "elem": {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Node"}, "nullable": True}, "optional": True},
             {"name": "expiry", "type": {"kind": "duration", "unit": "s", "nullable": True}, "optional": True},
+            {"name": "address", "type": {"kind": "any"}},
+            {"name": "maybe", "type": {"kind": "any"}, "optional": True, "omit": "omitzero"},
+            {"name": "addresses", "type": {"kind": "list", "elem": {"kind": "any"}}},
+            {"name": "sums", "type": {"kind": "map", "elem": {"kind": "any"}}},
+            {"name": "stamp", "type": {"kind": "any"}, "optional": True, "omit": "omitzero"},
+            {"name": "stamps", "type": {"kind": "tuple", "elems": [{"kind": "any"}, {"kind": "any"}]}},
+            {"name": "sized", "type": {"kind": "map", "elem": {"kind": "any"}}, "optional": True, "omit": "omitempty"},
+            {"name": "sum", "type": {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Pair[*math/big.Int,github.com/levada-io/levada/internal/gen/testdata/types/in.Sized]"}},
         ],
     },
     "Glimpse": {
@@ -378,6 +402,13 @@ __levada_types__: dict[str, dict[str, Any]] = {
             {"name": "next", "type": {"kind": "ref", "name": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Page[int64]", "nullable": True}},
         ],
     },
+    "Pair[*math/big.Int,github.com/levada-io/levada/internal/gen/testdata/types/in.Sized]": {
+        "kind": "struct",
+        "fields": [
+            {"name": "first", "type": {"kind": "any"}},
+            {"name": "second", "type": {"kind": "any"}},
+        ],
+    },
     "Pair[[]uint8,map[string][]github.com/levada-io/levada/internal/gen/testdata/types/in.Level]": {
         "kind": "struct",
         "fields": [
@@ -418,6 +449,7 @@ __levada_names__: dict[str, str] = {
     "Page_Point": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Page[github.com/levada-io/levada/internal/gen/testdata/types/in/geo.Point]",
     "Page_int64": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Page[int64]",
     "Pair_Any_uint8": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Pair[any,uint8]",
+    "Pair_Optional_Int_Sized": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Pair[*math/big.Int,github.com/levada-io/levada/internal/gen/testdata/types/in.Sized]",
     "Pair_bytes_Dict_List_Level": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Pair[[]uint8,map[string][]github.com/levada-io/levada/internal/gen/testdata/types/in.Level]",
     "Pair_string_Optional_Page_int64": "go:github.com/levada-io/levada/internal/gen/testdata/types/in.Pair[string,*github.com/levada-io/levada/internal/gen/testdata/types/in.Page[int64]]",
     "Point": "go:github.com/levada-io/levada/internal/gen/testdata/types/in/geo.Point",
