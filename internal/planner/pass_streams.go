@@ -1,6 +1,8 @@
 package planner
 
 import (
+	"fmt"
+	"maps"
 	"reflect"
 
 	"github.com/levada-io/levada/internal/program"
@@ -12,53 +14,122 @@ import (
 // parse with the one of the source, a serialize with the one of each sink behind it.
 func streams(pl *Planned) (ps Problems) {
 	for _, n := range pl.nodes {
+		var bad *plan.Problem
 		switch {
 		case n.lang == decode && maker(n.prev) == pl.root:
-			s, ok := pl.cat.Streams[pl.root.Stream]
-			if !ok || s.Type.Kind == "" || n.codec == "raw" {
-				continue
-			}
 			// Whoever resolves has a default for what the stream's schema does not have.
-			if c, ok := n.impl.(interface{ Resolves() bool }); ok && c.Resolves() {
-				continue
+			if c, ok := n.impl.(interface{ Resolves() bool }); !ok || !c.Resolves() {
+				bad = pl.described(sideOf(n), pl.root.Stream)
 			}
-			if s.Fits != nil && n.codec != "" {
-				judged, err := s.Fits(n.codec, pl.linked(n.out), false)
-				if err != nil {
-					ps = append(ps, n.problem("schema-mismatch", "",
-						"reads %s, which is not what the schema of %q (%s) says: %v", n.out, pl.root.Stream, s.Origin, err))
-				}
-				if judged {
-					continue
-				}
-			}
-			if miss := typing.FitsBytes(s.Type, n.out, s.Table, typing.Table{Types: pl.types}); miss != nil {
-				ps = append(ps, n.problem("schema-mismatch", "generate the type anew (levada schema gen), or read a part that the schema has",
-					"reads %s, which the schema of %q (%s) does not promise: %s", n.out, pl.root.Stream, s.Origin, miss))
-			}
-		case n.Kind == plan.Sink:
-			s, ok := pl.cat.Streams[n.Stream]
-			e := maker(n.prev)
-			if !ok || s.Type.Kind == "" || e.lang != encode || e.codec == "raw" {
-				continue
-			}
-			if s.Fits != nil && e.codec != "" {
-				judged, err := s.Fits(e.codec, pl.linked(e.in), true)
-				if err != nil {
-					ps = append(ps, e.problem("schema-mismatch", "",
-						"writes %s, which is not what the schema of %q (%s) says: %v", e.in, n.Stream, s.Origin, err))
-				}
-				if judged {
-					continue
-				}
-			}
-			if miss := typing.FitsBytes(e.in, s.Type, typing.Table{Types: pl.types}, s.Table); miss != nil {
-				ps = append(ps, e.problem("schema-mismatch", "",
-					"writes %s, which is not what the schema of %q (%s) says: %s", e.in, n.Stream, s.Origin, miss))
-			}
+		case n.Kind == plan.Sink && maker(n.prev).lang == encode:
+			bad = pl.described(sideOf(maker(n.prev)), n.Stream)
+		}
+		if bad != nil {
+			ps = append(ps, *bad)
 		}
 	}
 	return ps
+}
+
+// side is the one that a parse or a serialize has of its messages; what a schema says of them
+// is the other.
+type side struct {
+	step   *node
+	verb   string
+	values plan.Type
+	writes bool
+}
+
+func sideOf(n *node) side {
+	if n.lang == encode {
+		return side{n, "writes", n.in, true}
+	}
+	return side{n, "reads", n.out, false}
+}
+
+// facing puts a step's own and the schema's in the order of who writes and who reads.
+func facing[T any](s side, own, schema T) (writer, reader T) {
+	if s.writes {
+		return own, schema
+	}
+	return schema, own
+}
+
+// mismatch says that a side is not what somebody else says.
+func (s side) mismatch(says string, why any) *plan.Problem {
+	p := s.step.problem("schema-mismatch", "", "%s %s, which is not what %s says: %v", s.verb, s.values, says, why)
+	return &p
+}
+
+// described compares a side with the schema of a stream, by the schema's own judge where it
+// has one.
+func (pl *Planned) described(s side, stream string) *plan.Problem {
+	known, ok := pl.cat.Streams[stream]
+	if !ok || known.Type.Kind == "" || s.step.codec == "raw" {
+		return nil
+	}
+	says := fmt.Sprintf("the schema of %q (%s)", stream, known.Origin)
+	if known.Fits != nil && s.step.codec != "" {
+		judged, err := known.Fits(s.step.codec, pl.linked(s.values), s.writes)
+		switch {
+		case err != nil:
+			return s.mismatch(says, err)
+		case judged:
+			return nil
+		}
+	}
+	from, to := facing(s, s.values, known.Type)
+	writer, reader := facing(s, typing.Table{Types: pl.types}, known.Table)
+	miss := typing.FitsBytes(from, to, writer, reader)
+	switch {
+	case miss == nil:
+		return nil
+	case s.writes:
+		return s.mismatch(says, miss)
+	}
+	p := s.step.problem("schema-mismatch", "generate the type anew (levada schema gen), or read a part that the schema has",
+		"reads %s, which %s does not promise: %s", s.values, says, miss)
+	return &p
+}
+
+// schemed is a codec whose messages have a schema.
+type schemed interface {
+	// Type is what is read by it, Writable what may be written, beside the type t.
+	Type(t plan.Type, types map[string]plan.Type) (plan.Type, map[string]plan.Type, error)
+	Writable(t plan.Type, types map[string]plan.Type) (plan.Type, map[string]plan.Type, error)
+	// Lost is the first member of a type that the schema has no place for.
+	Lost(t plan.Type, types map[string]plan.Type) (string, error)
+}
+
+// schemed compares a side with the schema that its codec has.
+func (pl *Planned) schemed(s side) *plan.Problem {
+	c, ok := s.step.impl.(schemed)
+	if !ok {
+		return nil
+	}
+	of := c.Type
+	if s.writes {
+		of = c.Writable
+	}
+	t, types, err := of(s.values, pl.types)
+	if err != nil {
+		p := s.step.problem("schema-mismatch", "", "codec %s: %v", s.step.codec, err)
+		return &p
+	}
+	all := maps.Clone(pl.types)
+	maps.Copy(all, types)
+	from, to := facing(s, s.values, t)
+	if miss := typing.Fits(from, to, all); miss != nil {
+		return s.mismatch("its schema", miss)
+	}
+	if !s.writes {
+		return nil
+	}
+	if path, err := c.Lost(s.values, pl.types); err == nil && path != "" {
+		p := s.step.problem("schema-mismatch", "", "writes %s, and its schema has no field for %s", s.values, path)
+		return &p
+	}
+	return nil
 }
 
 // linked is the Go type that payloads of a type have, or that is behind their pointers; nil

@@ -67,7 +67,7 @@ func types(pl *Planned) (ps Problems) {
 				}
 			}
 			if bad == nil {
-				if bad = pl.schemed(next); bad != nil {
+				if bad = pl.schemed(sideOf(next)); bad != nil {
 					ps = append(ps, *bad)
 				}
 			}
@@ -76,51 +76,6 @@ func types(pl *Planned) (ps Problems) {
 	}
 	walk(pl.root)
 	return ps
-}
-
-// schemed is a codec whose messages have a schema.
-type schemed interface {
-	// Type is what is read by it, Writable what may be written, beside the type t.
-	Type(t plan.Type, types map[string]plan.Type) (plan.Type, map[string]plan.Type, error)
-	Writable(t plan.Type, types map[string]plan.Type) (plan.Type, map[string]plan.Type, error)
-	// Lost is the first member of a type that the schema has no place for.
-	Lost(t plan.Type, types map[string]plan.Type) (string, error)
-}
-
-// schemed compares the values beside a codec with its schema.
-func (pl *Planned) schemed(n *node) *plan.Problem {
-	c, ok := n.impl.(schemed)
-	if !ok {
-		return nil
-	}
-	problem := func(format string, args ...any) *plan.Problem {
-		p := n.problem("schema-mismatch", "", format, args...)
-		return &p
-	}
-	of, what := c.Type, n.out
-	if n.lang == encode {
-		of, what = c.Writable, n.in
-	}
-	t, types, err := of(what, pl.types)
-	if err != nil {
-		return problem("codec %s: %v", n.codec, err)
-	}
-	all := maps.Clone(pl.types)
-	maps.Copy(all, types)
-	if n.lang == decode {
-		if miss := typing.Fits(t, what, all); miss != nil {
-			return problem("reads %s, which is not what its schema says: %s", what, miss)
-		}
-		return nil
-	}
-	if miss := typing.Fits(what, t, all); miss != nil {
-		return problem("writes %s, which is not what its schema says: %s", what, miss)
-	}
-	path, err := c.Lost(what, pl.types)
-	if err == nil && path != "" {
-		return problem("writes %s, and its schema has no field for %s", what, path)
-	}
-	return nil
 }
 
 // fits is how two neighbours are compared. What comes from Python is written by the
