@@ -118,6 +118,8 @@ func (m *imports) hint() string {
 		return fmt.Sprintf("nothing is fetched, and it may be of a dependency (%s): buf export %s -o vendor, and vendor as one of the modules", some(m.deps), m.deps[0])
 	case m.says != "":
 		return "imports are relative to the modules that " + m.says + " names"
+	case len(m.modules) > 1:
+		return "imports are the references of a registry; what it knows without one is put into " + ReferencesFolder + "/ by hand"
 	case m.base != ".":
 		return "imports are relative to " + m.base + "/"
 	}
@@ -138,17 +140,19 @@ func importsOf(fsys fs.FS, pattern string) (*imports, error) {
 		base = schemasFolder
 	}
 	m := &imports{base: base}
-	for _, name := range []string{bufWorkspace, bufModule} {
-		at := path.Join(base, name)
-		if _, err := fs.Stat(fsys, at); errors.Is(err, fs.ErrNotExist) {
-			continue
+	for _, folder := range slices.Compact([]string{base, "."}) {
+		for _, name := range []string{bufWorkspace, bufModule} {
+			at := path.Join(folder, name)
+			if _, err := fs.Stat(fsys, at); errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			read := m.bufModule
+			if name == bufWorkspace {
+				read = m.bufWorkspace
+			}
+			m.says = at
+			return m, read(fsys, folder)
 		}
-		read := m.bufModule
-		if name == bufWorkspace {
-			read = m.bufWorkspace
-		}
-		m.says = at
-		return m, read(fsys, base)
 	}
 	m.modules = []module{{path: base}}
 	if _, err := fs.Stat(fsys, ReferencesFolder); base == "." && err == nil {
