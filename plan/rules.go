@@ -20,6 +20,9 @@ type Rules struct {
 	// MinLen and MaxLen count the characters of a text, the elements of a list and the
 	// entries of a map; MaxLen is below zero where there is none.
 	MinLen, MaxLen int
+	// Each are the lengths of the elements of a list, a map or an array, and behind them
+	// those of the elements of these.
+	Each []Lengths
 	// Format is one of Formats, or "".
 	Format string
 	// Pattern is an RE2 expression that must match somewhere in a text, "" where there is none.
@@ -28,16 +31,36 @@ type Rules struct {
 	Enum []string
 }
 
+// Lengths are as MinLen and MaxLen of Rules.
+type Lengths struct{ Min, Max int }
+
+// ofEach stands before a length that is one of elements, once for each level of them.
+const ofEach = "each."
+
+// maxEach is how many levels lengths may be within; nobody comes near it.
+const maxEach = 16
+
 // Formats are the names that a rule of a format may have.
 var Formats = []string{"date", "date-time", "ipv4", "ipv6", "uri", "uuid"}
 
 // IsRule says that a rule has this name.
 func IsRule(name string) bool {
-	switch name {
+	switch _, name := eachOf(name); name {
 	case "min", "max", "above", "below", "minlen", "maxlen", "format", "pattern", "enum":
 		return true
 	}
 	return false
+}
+
+// eachOf takes the levels off a name, those of a length.
+func eachOf(name string) (levels int, bare string) {
+	for bare = name; strings.HasPrefix(bare, ofEach); {
+		levels, bare = levels+1, strings.TrimPrefix(bare, ofEach)
+	}
+	if levels > maxEach || levels > 0 && bare != "minlen" && bare != "maxlen" {
+		return 0, name
+	}
+	return levels, bare
 }
 
 // ParseRules reads rules as a tag spells them: "min=0,below=10", "minlen=1,pattern=^a,?$".
@@ -65,7 +88,15 @@ func ParseRules(text string) (Rules, error) {
 		}
 		seen[key] = true
 		var err error
-		switch key {
+		levels, bare := eachOf(key)
+		for len(r.Each) < levels {
+			r.Each = append(r.Each, Lengths{Max: -1})
+		}
+		least, most := &r.MinLen, &r.MaxLen
+		if levels > 0 {
+			least, most = &r.Each[levels-1].Min, &r.Each[levels-1].Max
+		}
+		switch bare {
 		case "min":
 			r.Min = value
 		case "above":
@@ -75,9 +106,9 @@ func ParseRules(text string) (Rules, error) {
 		case "below":
 			r.Max, r.MaxOpen = value, true
 		case "minlen":
-			r.MinLen, err = length(value)
+			*least, err = length(value)
 		case "maxlen":
-			r.MaxLen, err = length(value)
+			*most, err = length(value)
 		case "format":
 			if r.Format = value; !slices.Contains(Formats, value) {
 				err = fmt.Errorf("expected one of %s, got %q", strings.Join(Formats, ", "), value)
@@ -97,7 +128,7 @@ func ParseRules(text string) (Rules, error) {
 	switch {
 	case seen["min"] && seen["above"] || seen["max"] && seen["below"]:
 		return r, fmt.Errorf("rules %q: expected one lower and one upper bound", text)
-	case r.MaxLen >= 0 && r.MinLen > r.MaxLen:
+	case slices.ContainsFunc(append(r.Each, Lengths{r.MinLen, r.MaxLen}), func(l Lengths) bool { return l.Max >= 0 && l.Min > l.Max }):
 		return r, fmt.Errorf("rules %q: no length is in between", text)
 	}
 	return r, nil
@@ -153,11 +184,13 @@ func (r Rules) String() string {
 	case r.Max != "":
 		add("max", r.Max)
 	}
-	if r.MinLen > 0 {
-		add("minlen", strconv.Itoa(r.MinLen))
-	}
-	if r.MaxLen >= 0 {
-		add("maxlen", strconv.Itoa(r.MaxLen))
+	for i, l := range append([]Lengths{{r.MinLen, r.MaxLen}}, r.Each...) {
+		if l.Min > 0 {
+			add(strings.Repeat(ofEach, i)+"minlen", strconv.Itoa(l.Min))
+		}
+		if l.Max >= 0 {
+			add(strings.Repeat(ofEach, i)+"maxlen", strconv.Itoa(l.Max))
+		}
 	}
 	if r.Format != "" {
 		add("format", r.Format)
@@ -175,10 +208,13 @@ func (r Rules) String() string {
 	return strings.Join(parts, ",")
 }
 
-// Elems are the rules without those about the length of a list or map: what holds of the
-// elements of one.
+// Elems are what holds of the elements of a list, a map or an array: the rules without
+// those about its own length.
 func (r Rules) Elems() Rules {
 	r.MinLen, r.MaxLen = 0, -1
+	if len(r.Each) > 0 {
+		r.MinLen, r.MaxLen, r.Each = r.Each[0].Min, r.Each[0].Max, r.Each[1:]
+	}
 	return r
 }
 
@@ -272,11 +308,13 @@ func (r Rules) fit(t Type) error {
 			return misfit("a text, a list or a map for a length")
 		}
 		for _, e := range t.Elems {
-			if err := r.fit(e); err != nil {
+			if err := r.Elems().fit(e); err != nil {
 				return err
 			}
 		}
 		return nil
+	case len(r.Each) > 0:
+		return misfit("a list, a map or an array for the length of its elements")
 	case number && signedBits[k] == 0 && unsignedBits[k] == 0 && k != TFloat32 && k != TFloat64:
 		return misfit("a number for a bound")
 	case text && k != TString:

@@ -70,7 +70,7 @@ func compileRules(r plan.Rules, n *node) (*rules, error) {
 		return out, err
 	case k == kTuple:
 		for _, e := range n.elems {
-			of, err := compileRules(r, e)
+			of, err := compileRules(r.Elems(), e)
 			if err != nil {
 				return nil, err
 			}

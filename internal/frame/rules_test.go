@@ -35,6 +35,10 @@ type ruled struct {
 	Map    map[string]string  `json:"map,omitzero" levada:"maxlen=2,enum=x|y"`
 	Deep   map[string][]*int8 `json:"deep,omitzero" levada:"min=1"`
 	Pair   [2]float64         `json:"pair,omitzero" levada:"min=1"`
+	Words  []string           `json:"words,omitzero" levada:"maxlen=3,each.minlen=2,each.maxlen=3,pattern=^a"`
+	Texts  map[string][]Color `json:"texts,omitzero" levada:"each.minlen=1,each.each.maxlen=2"`
+	Ends   [2]*string         `json:"ends,omitzero" levada:"each.minlen=1"`
+	Blobs  [][]byte           `json:"blobs,omitempty" levada:"each.maxlen=1"`
 	Must   []int              `json:"must" levada:"maxlen=3"`
 	Inside []struct {
 		N *int64 `json:"n" levada:"min=1"`
@@ -113,6 +117,16 @@ func TestRules(t *testing.T) {
 		`"deep":{"a":[null,1],"b":[2,0]}`:             `$.deep.b[1]: expected integer >= 1, got 0`,
 		`"pair":[1,2]`:                                ``,
 		`"pair":[1,0.5]`:                              `$.pair[1]: expected number >= 1, got 0.5`,
+		`"words":["aä","abc"]`:                        ``,
+		`"words":["ab","a"]`:                          `$.words[1]: expected a string of at least 2 characters, got 1`,
+		`"words":["ab","abcd"]`:                       `$.words[1]: expected a string of at most 3 characters, got 4`,
+		`"words":["ab","bc"]`:                         `$.words[1]: expected a string that matches ^a, got "bc"`,
+		`"words":["ab","ab","ab","a"]`:                `$.words: expected a list of at most 3 elements, got 4`,
+		`"texts":{"k":["ab",""],"l":["c"]}`:           ``,
+		`"texts":{"k":["a"],"l":[]}`:                  `$.texts.l: expected a list of at least 1 element, got 0`,
+		`"texts":{"k":["a","abc"]}`:                   `$.texts.k[1]: expected a string of at most 2 characters, got 3`,
+		`"ends":["a",null]`:                           ``,
+		`"ends":["a",""]`:                             `$.ends[1]: expected a string of at least 1 character, got 0`,
 		`"must":[1,2,3,4]`:                            `$.must: expected a list of at most 3 elements, got 4`,
 		`"inside":[{"n":null}]`:                       ``,
 		`"inside":[{"n":0}]`:                          `$.inside[0].n: expected integer >= 1, got 0`,
@@ -135,6 +149,8 @@ func TestRules(t *testing.T) {
 	// Bytes are text in JSON and bytes in an any.
 	holdRules(t, reflect.TypeFor[ruled](), `{"qty":1,"bytes":"AAE=","must":[]}`, "")
 	holdRules(t, reflect.TypeFor[ruled](), `{"qty":1,"bytes":"AAEC","must":[]}`, "$.bytes: expected bytes of at most 2 bytes, got 3")
+	holdRules(t, reflect.TypeFor[ruled](), `{"qty":1,"blobs":["AA=="],"must":[]}`, "")
+	holdRules(t, reflect.TypeFor[ruled](), `{"qty":1,"blobs":["AA==","AAE="],"must":[]}`, "$.blobs[1]: expected bytes of at most 1 byte, got 2")
 }
 
 func holdRules(t *testing.T, typ reflect.Type, text, want string) {
@@ -287,6 +303,16 @@ func TestRuleTags(t *testing.T) {
 		{"", `levada:"enum=\\n"`, `rule enum: expected a bar or a backslash behind a backslash`},
 		{"", `levada:"minlen=1,fast"`, `rule "fast": expected min, max, above, below, minlen, maxlen, format, pattern or enum, = and a value`},
 		{true, `levada:"enum=true"`, `rules "enum=true": expected a text or an integer for an enum, got a member of type bool`},
+		{"", `levada:"each.minlen=1"`, `rules "each.minlen=1": expected a list, a map or an array for the length of its elements, got a member of type string`},
+		{[]string{}, `levada:"each.each.minlen=1"`, `rules "each.minlen=1": expected a list, a map or an array for the length of its elements, got a member of type string`},
+		{[]int{}, `levada:"each.minlen=1"`, `rules "minlen=1": expected a text, a list or a map for a length, got a member of type int64`},
+		{[2]string{}, `levada:"minlen=1"`, `rules "minlen=1": expected a text, a list or a map for a length, got a member of type tuple[string, string]`},
+		{[]string{}, `levada:"each.minlen=2,each.maxlen=1"`, `rules "each.minlen=2,each.maxlen=1": no length is in between`},
+		{[]string{}, `levada:"each.minlen=1,each.minlen=1"`, `rule each.minlen: comes twice`},
+		{[]string{}, `levada:"each.minlen=-1"`, `rule each.minlen: expected a length, got "-1"`},
+		{[]string{}, `levada:"minlen=1,each.pattern=a"`, `rule each.pattern: not known, expected min, max, above, below, minlen, maxlen, format, pattern or enum`},
+		{[]string{}, `levada:"each.pattern=a"`, `levada tag "each.pattern=a" is not known: unit=..., const=..., any and rules such as min=0 are`},
+		{[]string{}, `levada:"` + strings.Repeat("each.", 17) + `minlen=1"`, `levada tag "` + strings.Repeat("each.", 17) + `minlen=1" is not known: unit=..., const=..., any and rules such as min=0 are`},
 		{[]bool{}, `levada:"min=1"`, `rules "min=1": expected a number for a bound, got a member of type bool`},
 	} {
 		_, err := Of(field(c.typ, c.tag))
@@ -296,6 +322,8 @@ func TestRuleTags(t *testing.T) {
 	}
 	for _, f := range []plan.Field{
 		{Type: plan.Type{Kind: plan.TString}, Rules: "maxlen=2,minlen=1"},
+		{Type: plan.Type{Kind: plan.TList, Elem: &plan.Type{Kind: plan.TString}}, Rules: "each.minlen=1,minlen=1"},
+		{Type: plan.Type{Kind: plan.TList, Elem: &plan.Type{Kind: plan.TString}}, Rules: "each.minlen=0"},
 		{Type: plan.Type{Kind: plan.TString}, Rules: "nothing"},
 		{Type: plan.Type{Kind: plan.TString}, Rules: "minlen=1", Const: `"a"`},
 		{Type: plan.Type{Kind: plan.TAny}, Rules: "minlen=1"},

@@ -130,12 +130,13 @@ func (t *typ) ruled() (r plan.Rules, unsaid string) {
 			inner = t.elems[0]
 		}
 		of, more := inner.ruled()
-		if unsaid = more; of.MinLen > 0 || of.MaxLen >= 0 {
-			unsaid = "the length of its elements"
-		}
+		unsaid = more
 		low, high := r.MinLen, r.MaxLen
 		r = of
 		r.MinLen, r.MaxLen = low, high
+		if of.MinLen > 0 || of.MaxLen >= 0 || len(of.Each) > 0 {
+			r.Each = append([]plan.Lengths{{Min: of.MinLen, Max: of.MaxLen}}, of.Each...)
+		}
 	}
 	return r, unsaid
 }

@@ -215,7 +215,7 @@ func (c *comparison) resolved(from, to, f, t plan.Type, fk, tk keeps, path strin
 		other()
 	case f.Kind == plan.TTuple:
 		for i := range t.Elems {
-			c.hold(f.Elems[i], t.Elems[i], fk, tk, fmt.Sprintf("%s[%d]", path, i))
+			c.hold(f.Elems[i], t.Elems[i], fk.elems(), tk.elems(), fmt.Sprintf("%s[%d]", path, i))
 		}
 	case c.text && f.Unit != t.Unit:
 		c.report(path, OtherKind, unit(t), unit(f))

@@ -768,7 +768,7 @@ type Weir struct {
 	State  *WeirState                `json:"state,omitzero" levada:"enum=open|sh\\|ut|a\\\\b"`
 	Grade  levada.Opt[WeirGrade]     `json:"grade,omitzero" levada:"enum=1|2"`
 	Series []uint64                  `json:"series,omitzero" levada:"min=1,minlen=1,maxlen=3"`
-	Words  []string                  `json:"words,omitzero" levada:"maxlen=3,pattern=^[a-z]*$"`
+	Words  []string                  `json:"words,omitzero" levada:"maxlen=3,each.minlen=1,pattern=^[a-z]*$"`
 	Flags  map[string]WeirFlagsValue `json:"flags,omitzero" levada:"minlen=1,maxlen=2,enum=y|n"`
 	Span   *[2]float64               `json:"span,omitzero" levada:"min=0"`
 	Range  *[2]float64               `json:"range,omitzero"`

@@ -395,11 +395,12 @@ func Slow(m levada.Message[*visitpb.Visit]) (bool, error) { return m.Payload().G
 
 // Order is what a customer wants. Its rules are checked where it is read and written.
 type Order struct {
-	ID    string  `json:"id" levada:"pattern=^[a-z]{1,3}\\d+$"`
-	State string  `json:"state" levada:"enum=new|paid"`
-	Lines []Line  `json:"lines" levada:"minlen=1"`
-	Note  string  `json:"note,omitempty" levada:"maxlen=8"`
-	Rate  float64 `json:"rate,omitzero" levada:"above=0,max=1"`
+	ID    string   `json:"id" levada:"pattern=^[a-z]{1,3}\\d+$"`
+	State string   `json:"state" levada:"enum=new|paid"`
+	Lines []Line   `json:"lines" levada:"minlen=1"`
+	Marks []string `json:"marks,omitempty" levada:"maxlen=2,each.minlen=2"`
+	Note  string   `json:"note,omitempty" levada:"maxlen=8"`
+	Rate  float64  `json:"rate,omitzero" levada:"above=0,max=1"`
 }
 
 // Glimpse is what a step sees of a Reading that looks at its value only.
