@@ -79,10 +79,11 @@ func (r *references) follow(ctx context.Context, s sr.SubjectSchema, way []subje
 			if err != nil {
 				return registryError(fmt.Sprintf("%s, subject %s, version %d", r.url, ref.Subject, ref.Version), err)
 			}
+			to.Subject = ref.Subject // whatever an alias or a context of the registry makes of it
 			r.known[at] = to
 		}
 		at.number = to.Version
-		if to.Subject != ref.Subject || ref.Version > 0 && to.Version != ref.Version {
+		if ref.Version > 0 && to.Version != ref.Version {
 			return wrong("expected subject %s, version %d, for %s, got %s", ref.Subject, ref.Version, ref.Name, told(to))
 		}
 		if i := slices.Index(way, at); i >= 0 {

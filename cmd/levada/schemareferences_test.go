@@ -101,6 +101,8 @@ func TestWrongReferences(t *testing.T) {
 		{`expected references with names that files can have, got ".."`, []answered{of("a-value", "JSON", object, to("..", "b", 1)), of("b", "JSON", "{}")}},
 		{"reference b.json: expected one text, got subject b, version 1 (by subject a-value, version 1) and subject b, version 2", []answered{of("a-value", "JSON", object, to("b.json", "b", 1), to("b.json", "b", 2)), of("b", "JSON", "{}"), second}},
 		{"expected references that can be files of one folder, got b and b/c.json", []answered{of("a-value", "JSON", object, to("b", "b", 1), to("b/c.json", "b", 1)), of("b", "JSON", "{}")}},
+		{"expected references that can be files of one folder, got b and b/c.json", []answered{of("a-value", "JSON", object, to("b/c.json", "b", 1), to("b", "b", 1)), of("b", "JSON", "{}")}},
+		{"expected references that can be files of one folder, got b and b/c/d.json", []answered{of("a-value", "JSON", object, to("b", "b", 1), to("b/c/d.json", "b", 1)), of("b", "JSON", "{}")}},
 		// What no reference has is refused where the files are read.
 		{`a.json#/properties/b/$ref: b.json: expected a schema, got none`, []answered{of("a-value", "JSON", object)}},
 		{`a.proto:1:27: b.proto: expected a schema, got none`, []answered{of("a-value", "PROTOBUF", three+`import "b.proto"; message A {}`)}},

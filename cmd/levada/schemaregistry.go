@@ -80,7 +80,7 @@ func pull(e *env, l *schema.Lock) error {
 		taken = append(taken, all)
 	}
 	p := &pulled{url: l.Registry.URL, references: r, files: map[string]string{}, from: map[string]string{}, topics: map[string]string{},
-		names: map[string]referred{}, subjects: map[string]int{}, versions: map[string][]schema.Version{}}
+		names: map[string]referred{}, places: map[string]string{}, subjects: map[string]int{}, versions: map[string][]schema.Version{}}
 	if taken, err = p.own(ctx, e, taken); err != nil {
 		return err
 	}
@@ -139,6 +139,7 @@ type pulled struct {
 	topics   map[string]string   // their files
 	from     map[string]string   // their subjects
 	names    map[string]referred // what schemas refer to
+	places   map[string]string   // the names that have their files and folders
 	subjects map[string]int
 	versions map[string][]schema.Version
 }
@@ -260,10 +261,17 @@ func (p *pulled) share(n referred) error {
 	} else if ok {
 		return nil
 	}
-	for name, other := range p.names {
-		if other.file == n.file || strings.HasPrefix(other.file, n.file+"/") || strings.HasPrefix(n.file, other.file+"/") {
-			return configError{fmt.Errorf("registry %s: expected references that can be files of one folder, got %s and %s", p.url, min(name, n.name), max(name, n.name))}
+	clash := p.places[n.file]
+	for at := path.Dir(n.file); clash == "" && at != schema.ReferencesFolder; at = path.Dir(at) {
+		if _, file := p.files[at]; file {
+			clash = p.places[at]
 		}
+	}
+	if clash != "" {
+		return configError{fmt.Errorf("registry %s: expected references that can be files of one folder, got %s and %s", p.url, min(clash, n.name), max(clash, n.name))}
+	}
+	for at := n.file; at != schema.ReferencesFolder; at = path.Dir(at) {
+		p.places[at] = n.name
 	}
 	p.names[n.name] = n
 	p.files[n.file] = n.Schema.Schema + "\n"
