@@ -181,35 +181,38 @@ func TestSameAsTheLibrary(t *testing.T) {
 	})
 }
 
+// oddities are messages of Kinds that nobody writes.
+var oddities = map[string]string{
+	"nothing":                      "",
+	"text that is no UTF-8":        "\x72\x01\xff",
+	"a key that is none":           "\x92\x03\x05\x0a\x01\xff\x12\x00",
+	"another wire type":            "\x08\x01\x70\x01",
+	"an entry without its key":     "\x92\x03\x03\x12\x01a",
+	"an entry without its value":   "\x92\x03\x03\x0a\x01a",
+	"an entry the other way round": "\x92\x03\x06\x12\x01v\x0a\x01k",
+	"an entry with more in it":     "\x92\x03\x09\x0a\x01k\x12\x01v\x1a\x01x",
+	"an empty entry":               "\x92\x03\x00",
+	"a group":                      "\xa3\x06\x08\x01\xa4\x06",
+	"the end of a group":           "\x0c",
+	"field 0":                      "\x00\x01",
+	"a tag longer than need be, of another field": "\x9a\xa0\x00\x00",
+	"a tag longer than need be":                   "\xf2\x00\x01a",
+	"a field beyond all":                          "\xd0\xd3\xd0\xb40\x30",
+	"a varint of eleven bytes":                    "\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+	"32 bits of a longer one":                     "\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x20\xff\xff\xff\xff\xff\x01\x30\x81\x80\x80\x80\x10",
+	"a bool that is two":                          "\x08\x02",
+	"packed and not":                              "\xf8\x01\x05\xfa\x01\x02\x01\x02\xb8\x02\x05\xba\x02\x02\x01\x02",
+	"a list that ends in a number":                "\xfa\x01\x02\x01\xff",
+	"a message in two parts":                      "\x8a\x01\x03\x0a\x01a\x8a\x01\x02\x10\x01",
+	"a key twice":                                 "\x92\x03\x06\x0a\x01k\x12\x01a\x92\x03\x06\x0a\x01k\x12\x01b",
+	"empty bytes that are there":                  "\xca\x01\x00\x7a\x00\xa2\x02\x00",
+	"a length beyond the message":                 "\x72\x7f",
+	"a message of nothing, in maps":               "\x9a\x03\x05\x0a\x01k\x12\x00",
+}
+
 // TestLeftToTheLibrary: what is not to be expected is what the library makes of it.
 func TestLeftToTheLibrary(t *testing.T) {
-	for name, message := range map[string]string{
-		"nothing":                      "",
-		"text that is no UTF-8":        "\x72\x01\xff",
-		"a key that is none":           "\x92\x03\x05\x0a\x01\xff\x12\x00",
-		"another wire type":            "\x08\x01\x70\x01",
-		"an entry without its key":     "\x92\x03\x03\x12\x01a",
-		"an entry without its value":   "\x92\x03\x03\x0a\x01a",
-		"an entry the other way round": "\x92\x03\x06\x12\x01v\x0a\x01k",
-		"an entry with more in it":     "\x92\x03\x09\x0a\x01k\x12\x01v\x1a\x01x",
-		"an empty entry":               "\x92\x03\x00",
-		"a group":                      "\xa3\x06\x08\x01\xa4\x06",
-		"the end of a group":           "\x0c",
-		"field 0":                      "\x00\x01",
-		"a tag longer than need be, of another field": "\x9a\xa0\x00\x00",
-		"a tag longer than need be":                   "\xf2\x00\x01a",
-		"a field beyond all":                          "\xd0\xd3\xd0\xb40\x30",
-		"a varint of eleven bytes":                    "\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
-		"32 bits of a longer one":                     "\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x20\xff\xff\xff\xff\xff\x01\x30\x81\x80\x80\x80\x10",
-		"a bool that is two":                          "\x08\x02",
-		"packed and not":                              "\xf8\x01\x05\xfa\x01\x02\x01\x02\xb8\x02\x05\xba\x02\x02\x01\x02",
-		"a list that ends in a number":                "\xfa\x01\x02\x01\xff",
-		"a message in two parts":                      "\x8a\x01\x03\x0a\x01a\x8a\x01\x02\x10\x01",
-		"a key twice":                                 "\x92\x03\x06\x0a\x01k\x12\x01a\x92\x03\x06\x0a\x01k\x12\x01b",
-		"empty bytes that are there":                  "\xca\x01\x00\x7a\x00\xa2\x02\x00",
-		"a length beyond the message":                 "\x72\x7f",
-		"a message of nothing, in maps":               "\x9a\x03\x05\x0a\x01k\x12\x00",
-	} {
+	for name, message := range oddities {
 		t.Run(name, func(t *testing.T) { same[kindspb.Kinds](t, []byte(message)) })
 	}
 	b, err := New().Bind(reflect.TypeFor[kindspb.Kinds]())

@@ -51,14 +51,9 @@ var (
 func New() *Codec { return &Codec{} }
 
 // With implements codec.Adjustable. A strict codec refuses fields that the type does not
-// know, and text that is no UTF-8 in types that have methods of their own to read with.
-func (*Codec) With(settings []byte) (codec.Codec, error) {
-	c := &Codec{}
-	if err := c.set.Read(settings); err != nil {
-		return nil, err
-	}
-	return c, nil
-}
+// know, and text that is no UTF-8 in types that have methods of their own to read with. With
+// the text of a schema it is a Described.
+func (*Codec) With(settings []byte) (codec.Codec, error) { return describes(settings) }
 
 // Registered implements codec.Registered.
 func (c *Codec) Registered(versions []codec.Version, writes bool) (codec.Codec, error) {

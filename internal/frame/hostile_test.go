@@ -8,6 +8,8 @@ import (
 	"os"
 	"reflect"
 	"testing"
+
+	"github.com/levada-io/levada/plan"
 )
 
 // TestHostileFrames reads what the fuzzer of the reader in C has found. What that one
@@ -70,5 +72,34 @@ func TestHostileFrames(t *testing.T) {
 	}
 	if taken == 0 {
 		t.Error("no frame that the reader in C takes: the corpus shows nothing")
+	}
+}
+
+// TestZerosThatContainThemselves: a member that may be absent ends a type that contains
+// itself, also where its zero value would have to be known.
+func TestZerosThatContainThemselves(t *testing.T) {
+	self := plan.Type{Kind: plan.TRef, Name: "py:m:Tree"}
+	for _, c := range []struct{ omit, want string }{
+		{"", ""}, {"omitzero", ""}, {"omitempty,omitzero", ""},
+		{"omitempty", "type py:m:Tree contains itself without a list, map or null between"},
+	} {
+		table := map[string]plan.Type{
+			"py:m:Tree": {Kind: plan.TStruct, Fields: []plan.Field{{Name: "down", Type: self, Optional: true, Omit: c.omit}}},
+			"py:m:Top":  {Kind: plan.TStruct, Fields: []plan.Field{{Name: "tree", Type: self, Optional: true, Omit: "omitempty"}}},
+		}
+		l, err := Compile(plan.Type{Kind: plan.TRef, Name: "py:m:Top"}, table)
+		if (err == nil) != (c.want == "") || err != nil && err.Error() != c.want {
+			t.Errorf("omit %q: got %v, want %q", c.omit, err, c.want)
+		}
+		if err != nil {
+			continue
+		}
+		value, err := l.ParseMsgpack(nil, []byte{0x80}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := l.AppendMsgpack(nil, value); err != nil || string(out) != "\x80" {
+			t.Errorf("omit %q: got %x, %v, want 80", c.omit, out, err)
+		}
 	}
 }

@@ -109,6 +109,10 @@ type field struct {
 // presence says that a presence byte stands in front of the member.
 func (f *field) presence() bool { return f.optional || f.node.nullable }
 
+// leavesZero says that the zero value is left out, whatever it is. Nobody may look at it
+// before: it can contain itself.
+func (f *field) leavesZero() bool { return f.omit&omitZero != 0 || f.omit == 0 && f.optional }
+
 // least is the size of the smallest value with its presence byte.
 func (n *node) least() int {
 	if n.nullable {
@@ -143,7 +147,10 @@ func Compile(t plan.Type, types map[string]plan.Type) (*Layout, error) {
 	for _, n := range c.all {
 		for i := range n.fields {
 			f := &n.fields[i]
-			if z := f.node.zeroJSON(); f.omit == omitEmpty && !emptyText([]byte(z)) {
+			if f.omit != omitEmpty {
+				continue
+			}
+			if z := f.node.zeroJSON(); !emptyText([]byte(z)) {
 				f.zero = f.node.written(z)
 			}
 		}
@@ -345,6 +352,12 @@ func (c *compiler) measure() error {
 				f := &n.fields[i]
 				if f.presence() {
 					size++
+					// What its zero value is has to be known, see zeroJSON.
+					if f.omit == omitEmpty && !f.node.nullable && f.node.min <= 0 {
+						if err := walk(f.node); err != nil {
+							return err
+						}
+					}
 					continue
 				}
 				if f.node.min <= 0 {
@@ -420,8 +433,11 @@ func (n *node) zeroJSON() string {
 	var members []string
 	for i := range n.fields {
 		f := &n.fields[i]
+		if f.leavesZero() {
+			continue
+		}
 		z := f.node.zeroJSON()
-		if f.omit&omitZero != 0 || f.omit&omitEmpty != 0 && emptyText([]byte(z)) || f.omit == 0 && f.optional {
+		if f.omit&omitEmpty != 0 && emptyText([]byte(z)) {
 			continue
 		}
 		members = append(members, f.quoted+f.node.written(z))

@@ -342,11 +342,15 @@ func (n *node) packZero(dst []byte) []byte {
 	begin, count := len(dst), len(n.fields)
 	for i := range n.fields {
 		f := &n.fields[i]
+		if f.leavesZero() {
+			count--
+			continue
+		}
 		mark := len(dst)
 		dst = msgp.AppendString(dst, f.name)
 		body := len(dst)
 		dst = f.node.packZero(dst)
-		if f.omit&omitZero != 0 || f.omit&omitEmpty != 0 && emptyPacked(dst[body:]) || f.omit == 0 && f.optional {
+		if f.omit&omitEmpty != 0 && emptyPacked(dst[body:]) {
 			dst = dst[:mark]
 			count--
 			continue

@@ -23,10 +23,11 @@ const maxMistakes = 100
 
 // Files are those that import each other.
 type Files struct {
-	// Open has the text of a file, by the name that imports have for it. It is asked once
-	// for each, and never for the library's own.
+	// Open has the text of a file, by the name that imports have for it; its error wraps
+	// fs.ErrNotExist where there is none. It is asked once for each, and never for the
+	// library's own.
 	Open func(name string) ([]byte, error)
-	// Shown is what a file is called in errors.
+	// Shown is what a file is called in errors; empty: by its lines alone.
 	Shown func(name string) string
 	// Hint is where a file is to be that was not found.
 	Hint string
@@ -118,7 +119,7 @@ func (f *Files) open(name string) ([]byte, error) {
 	}
 	text, err := f.Open(name)
 	if line := tooDeep(text, f.MaxDepth); err == nil && line > 0 {
-		err = fmt.Errorf("%s:%d: expected at most %d levels, got more", f.Shown(name), line, f.MaxDepth)
+		err = fmt.Errorf("%s%d: expected at most %d levels, got more", f.place(name), line, f.MaxDepth)
 	}
 	if err != nil {
 		f.wrong[name] = err
@@ -186,6 +187,14 @@ func (f *Files) first(found []reporter.ErrorWithPos) error {
 	return f.explain(found[0])
 }
 
+// place is what stands before the number of a line.
+func (f *Files) place(name string) string {
+	if shown := f.Shown(name); shown != "" {
+		return shown + ":"
+	}
+	return ""
+}
+
 // explain is an error of the compiler with the names that files are shown by.
 func (f *Files) explain(err error) error {
 	placed, ok := errors.AsType[reporter.ErrorWithPos](err)
@@ -196,5 +205,5 @@ func (f *Files) explain(err error) error {
 	if errors.Is(err, fs.ErrNotExist) && f.Hint != "" {
 		hint = "\nhint: " + f.Hint
 	}
-	return fmt.Errorf("%s:%d:%d: %w%s", f.Shown(at.Filename), at.Line, at.Col, placed.Unwrap(), hint)
+	return fmt.Errorf("%s%d:%d: %w%s", f.place(at.Filename), at.Line, at.Col, placed.Unwrap(), hint)
 }

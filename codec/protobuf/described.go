@@ -1,0 +1,446 @@
+package protobuf
+
+import (
+	"encoding/json/v2"
+	"errors"
+	"fmt"
+	"io/fs"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/levada-io/levada/codec"
+	"github.com/levada-io/levada/codec/prefix"
+	"github.com/levada-io/levada/internal/frame"
+	"github.com/levada-io/levada/internal/protofile"
+)
+
+// Described is the codec of messages that a .proto file describes, for steps that have no
+// generated struct: Python's, and those whose types are structs of their own. A message is
+// read as MessagePack of the same value and written from it, so that one type serves all
+// codecs.
+type Described struct {
+	set  settings
+	desc protoreflect.MessageDescriptor
+	ids  prefix.IDs // that messages may have
+	id   int        // of what is written
+}
+
+type settings struct {
+	// Schema is the text of a .proto file; Imports are those of the files that it imports,
+	// but for the library's own, by the names that they are imported by.
+	Schema  string            `json:"schema"`
+	Imports map[string]string `json:"imports"`
+	// Message is the name of the message, where the file has several.
+	Message string `json:"message"`
+	prefix.Options
+}
+
+var (
+	_ codec.Registered = (*Described)(nil)
+	_ prefix.Bare      = (*Described)(nil)
+)
+
+// Of returns the codec of a message, by the text of its file and those that it imports.
+// message is its name, with its package or without; empty: the file has one only.
+//
+// # Errors
+//
+// A schema that is none, with the line; a message that it does not have.
+func Of(schema string, imports map[string]string, message string) (*Described, error) {
+	return described(settings{Schema: schema, Imports: imports, Message: message})
+}
+
+// describes is what the settings of a step ask for: the codec of a schema, where they have
+// one.
+func describes(text []byte) (codec.Codec, error) {
+	var s settings
+	if err := json.Unmarshal(text, &s, json.RejectUnknownMembers(true)); err != nil {
+		return nil, fmt.Errorf("expected the settings schema, imports, message, strict (true or false), prefix and id: %w", err)
+	}
+	if err := s.Check(prefix.Confluent); err != nil {
+		return nil, err
+	}
+	if s.Schema == "" {
+		if s.Message != "" || len(s.Imports) > 0 {
+			return nil, errors.New("message, imports: expected the text of a schema beside them, got none")
+		}
+		return &Codec{set: s.Options}, nil
+	}
+	return described(s)
+}
+
+func described(s settings) (*Described, error) {
+	desc, err := find(s)
+	if err != nil {
+		return nil, fmt.Errorf("the schema: %w", err)
+	}
+	return &Described{set: s, desc: desc}, nil
+}
+
+// Limits of a schema and what it imports.
+const (
+	maxDepthOfSchema = 200
+	maxSchemas       = 8 << 20 // bytes
+)
+
+// find reads a schema and finds the message in it.
+func find(s settings) (protoreflect.MessageDescriptor, error) {
+	size := len(s.Schema)
+	for _, text := range s.Imports {
+		size += len(text)
+	}
+	if size > maxSchemas {
+		return nil, fmt.Errorf("expected at most %d bytes with all imports, got %d", maxSchemas, size)
+	}
+	// Its own file has no name: nobody can import it.
+	name := "schema.proto"
+	for s.Imports[name] != "" {
+		name = "_" + name
+	}
+	files := protofile.Files{
+		Open: func(at string) ([]byte, error) {
+			if at == name {
+				return []byte(s.Schema), nil
+			}
+			if text, ok := s.Imports[at]; ok {
+				return []byte(text), nil
+			}
+			return nil, fmt.Errorf("expected the text of %q in imports, got none: %w", at, fs.ErrNotExist)
+		},
+		Shown: func(at string) string {
+			if at == name {
+				return ""
+			}
+			return at
+		},
+		MaxDepth: maxDepthOfSchema,
+	}
+	linked, err := files.Compile(false, name)
+	if err != nil {
+		return nil, err
+	}
+	m, err := message(linked[0], s.Message)
+	if err != nil {
+		return nil, err
+	}
+	return owned(linked[0], m.FullName())
+}
+
+// owned is a message of a file as the library has it, which knows of each field whether its
+// text is checked.
+func owned(file protoreflect.FileDescriptor, name protoreflect.FullName) (protoreflect.MessageDescriptor, error) {
+	set := &descriptorpb.FileDescriptorSet{}
+	seen := map[string]bool{}
+	var add func(protoreflect.FileDescriptor)
+	add = func(f protoreflect.FileDescriptor) {
+		if seen[f.Path()] {
+			return
+		}
+		seen[f.Path()] = true
+		for i := range f.Imports().Len() {
+			add(f.Imports().Get(i).FileDescriptor)
+		}
+		set.File = append(set.File, protodesc.ToFileDescriptorProto(f))
+	}
+	add(file)
+	files, err := protodesc.NewFiles(set)
+	if err != nil {
+		return nil, errors.New(words(err))
+	}
+	d, err := files.FindDescriptorByName(name)
+	if err != nil {
+		return nil, errors.New(words(err))
+	}
+	m, ok := d.(protoreflect.MessageDescriptor)
+	if !ok {
+		return nil, fmt.Errorf("BUG: %s is no message", name)
+	}
+	return m, nil
+}
+
+// message finds a message by its name, with the package or without.
+func message(file protoreflect.FileDescriptor, asked string) (protoreflect.MessageDescriptor, error) {
+	all := file.Messages()
+	var names []string
+	for i := range all.Len() {
+		names = append(names, string(all.Get(i).FullName()))
+	}
+	if asked == "" {
+		switch len(names) {
+		case 0:
+			return nil, errors.New("expected a file with a message, got one without any")
+		case 1:
+			return all.Get(0), nil
+		}
+		return nil, fmt.Errorf("message: expected the name of one of its messages, %s, got none", listed(names))
+	}
+	rest := asked
+	if p := string(file.Package()); p != "" {
+		rest = strings.TrimPrefix(asked, p+".")
+	}
+	var m protoreflect.MessageDescriptor
+	for part := range strings.SplitSeq(rest, ".") {
+		if m = all.ByName(protoreflect.Name(part)); m == nil {
+			return nil, fmt.Errorf("message: expected the name of one of its messages, %s, got %q", listed(names), asked)
+		}
+		all = m.Messages()
+	}
+	return m, nil
+}
+
+func listed(names []string) string {
+	const most = 8
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + fmt.Sprintf(" or %d others", len(names)-most)
+	}
+	if n := len(names); n > 1 {
+		return strings.Join(names[:n-1], ", ") + " or " + names[n-1]
+	}
+	return strings.Join(names, "")
+}
+
+// Message is the message that the schema describes.
+func (c *Described) Message() protoreflect.MessageDescriptor { return c.desc }
+
+// Registered implements codec.Registered.
+func (c *Described) Registered(versions []codec.Version, writes bool) (codec.Codec, error) {
+	out := *c
+	var err error
+	switch {
+	case c.set.Prefix == "":
+	case writes:
+		out.id, err = c.set.Written(versions)
+	default:
+		out.ids, err = c.set.Known(versions)
+	}
+	return &out, err
+}
+
+// Bare implements prefix.Bare.
+func (c *Described) Bare() codec.Codec {
+	out := *c
+	out.set.Settings = prefix.Settings{}
+	return &out
+}
+
+// Bind implements codec.Codec. Generated structs are read as they are without a schema;
+// other types have the members that they have in JSON.
+//
+// # Errors
+//
+// A generated struct of another message, or of another state of it.
+func (c *Described) Bind(t reflect.Type) (codec.Bound, error) {
+	if d := generated(t); d != nil {
+		if err := agrees(d, c.desc, map[protoreflect.FullName]bool{}); err != nil {
+			return nil, fmt.Errorf("%s is not what the schema says: %w", t, err)
+		}
+		return (&Codec{set: c.set.Options, ids: c.ids, id: c.id}).Bind(t)
+	}
+	packed, err := frame.BindMsgpack(t, false)
+	if err != nil {
+		return nil, err
+	}
+	typ, types, err := frame.TypeOf(t)
+	if err != nil {
+		return nil, err
+	}
+	w, err := c.compile(typ, types)
+	if err != nil {
+		return nil, err
+	}
+	return &translated{w, packed}, nil
+}
+
+// generated is the descriptor of a type that protoc-gen-go wrote, or of what it points to;
+// nil: it is none.
+func generated(t reflect.Type) protoreflect.MessageDescriptor {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if p := reflect.PointerTo(t); t.Kind() == reflect.Struct && p.Implements(messageType) {
+		return descriptor(p)
+	}
+	return nil
+}
+
+// agrees says where a message of Go differs from that of a schema: what both have must be the
+// same on the wire.
+func agrees(own, schema protoreflect.MessageDescriptor, seen map[protoreflect.FullName]bool) error {
+	if own.FullName() != schema.FullName() {
+		return fmt.Errorf("expected the message %s, got %s", schema.FullName(), own.FullName())
+	}
+	if seen[own.FullName()] {
+		return nil
+	}
+	seen[own.FullName()] = true
+	for i := range schema.Fields().Len() {
+		f := schema.Fields().Get(i)
+		o := own.Fields().ByNumber(f.Number())
+		if o == nil {
+			continue
+		}
+		if o.Name() != f.Name() || o.Kind() != f.Kind() || o.IsList() != f.IsList() || o.IsMap() != f.IsMap() {
+			return fmt.Errorf("%s: expected field %d as %s %s, got %s %s", own.FullName(), f.Number(), f.Kind(), f.Name(), o.Kind(), o.Name())
+		}
+		if f.Message() != nil {
+			if err := agrees(o.Message(), f.Message(), seen); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Wire is the codec for steps that have no Go type.
+func (c *Described) Wire(l *frame.Layout) (frame.Wire, error) {
+	w, err := c.compile(l.Type())
+	if err != nil {
+		return nil, err
+	}
+	return &wire{w, l.Msgpack(false)}, nil
+}
+
+// translator reads and writes messages by way of MessagePack.
+type translator struct {
+	*Described
+	root    *node
+	indexes []int
+}
+
+// body takes the prefix off.
+func (t *translator) body(src []byte) ([]byte, error) {
+	if src == nil {
+		return nil, errors.New("$: expected a message, got null (a tombstone)")
+	}
+	if t.set.Prefix == "" {
+		return src, nil
+	}
+	_, rest, err := t.ids.Take(src)
+	if err != nil {
+		return nil, err
+	}
+	got, rest, err := splitIndexes(rest)
+	if err == nil && !slices.Equal(got, t.indexes) {
+		err = fmt.Errorf("$: expected a message of type %s, %v in its schema, got one of type %v", t.desc.FullName(), t.indexes, got)
+	}
+	return rest, err
+}
+
+// append writes the prefix and the message of the MessagePack that s has.
+func (t *translator) append(dst []byte, s *scratch) ([]byte, error) {
+	out := dst
+	if t.set.Prefix != "" {
+		if t.id == 0 {
+			return dst, prefix.ErrNoID
+		}
+		out = appendIndexes(prefix.Append(out, t.id), t.indexes)
+	}
+	out, err := s.write(out, s.text, t.root)
+	if err != nil {
+		return dst, err
+	}
+	if out == nil {
+		out = []byte{} // an empty message is no null
+	}
+	return out, nil
+}
+
+// scratch is what one conversion needs beside its result.
+type scratch struct {
+	text []byte
+	reader
+	writer
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+func borrow() *scratch {
+	s, _ := scratches.Get().(*scratch)
+	return s
+}
+
+func (s *scratch) giveBack() {
+	if cap(s.text) > 1<<20 || cap(s.slots) > 1<<14 || cap(s.more) > 1<<14 || cap(s.values) > 1<<14 {
+		return // one large message shall not be remembered for ever
+	}
+	clear(s.values[:cap(s.values)])
+	clear(s.entries[:cap(s.entries)])
+	s.text = s.text[:0]
+	scratches.Put(s)
+}
+
+type translated struct {
+	*translator
+	packed *frame.Bound
+}
+
+// Decode implements codec.Bound. What is decoded does not alias src.
+func (b *translated) Decode(src []byte, dst any) error {
+	src, err := b.body(src)
+	if err != nil {
+		return err
+	}
+	s := borrow()
+	defer s.giveBack()
+	if s.text, err = s.read(s.text, src, b.root, b.set.Strict); err != nil {
+		return err
+	}
+	return b.packed.Decode(s.text, dst)
+}
+
+// Append implements codec.Bound.
+func (b *translated) Append(buf []byte, v any) ([]byte, error) {
+	s := borrow()
+	defer s.giveBack()
+	var err error
+	if s.text, err = b.packed.Append(s.text, v); err != nil {
+		return buf, err
+	}
+	return b.append(buf, s)
+}
+
+type wire struct {
+	*translator
+	packed frame.Wire
+}
+
+// Read implements frame.Wire.
+func (w *wire) Read(messages [][]byte, fail func(i int, err error)) (*frame.Column, error) {
+	size := 0
+	for _, m := range messages {
+		size += len(m)
+	}
+	buf := make([]byte, 0, 4*size)
+	s := borrow()
+	defer s.giveBack()
+	return prefix.Read(messages, w.packed.Read, func(m []byte) ([]byte, error) {
+		m, err := w.body(m)
+		if err != nil {
+			return nil, err
+		}
+		from := len(buf)
+		out, err := s.read(buf, m, w.root, w.set.Strict)
+		if err != nil {
+			return nil, err
+		}
+		buf = out
+		return buf[from:], nil
+	}, fail)
+}
+
+// Append implements frame.Wire.
+func (w *wire) Append(dst, value []byte) ([]byte, error) {
+	s := borrow()
+	defer s.giveBack()
+	var err error
+	if s.text, err = w.packed.Append(s.text, value); err != nil {
+		return dst, err
+	}
+	return w.append(dst, s)
+}
