@@ -13,7 +13,9 @@ import (
 	"sync"
 
 	"github.com/bufbuild/protocompile"
+	"github.com/bufbuild/protocompile/ast"
 	"github.com/bufbuild/protocompile/linker"
+	"github.com/bufbuild/protocompile/parser"
 	"github.com/bufbuild/protocompile/reporter"
 )
 
@@ -206,4 +208,29 @@ func (f *Files) explain(err error) error {
 		hint = "\nhint: " + f.Hint
 	}
 	return fmt.Errorf("%s%d:%d: %w%s", f.place(at.Filename), at.Line, at.Col, placed.Unwrap(), hint)
+}
+
+// Imports are the names of the files that a file imports, but for the library's own. Of a
+// file that is none they are those that can be seen.
+func Imports(text []byte, maxDepth int) (names []string) {
+	if tooDeep(text, maxDepth) > 0 {
+		return nil // whoever compiles it says so
+	}
+	ignore := reporter.NewHandler(reporter.NewReporter(func(reporter.ErrorWithPos) error { return nil }, nil))
+	tree, _ := parser.Parse("", bytes.NewReader(text), ignore)
+	if tree == nil {
+		return nil
+	}
+	standard := protocompile.WithStandardImports(nowhere{})
+	for _, d := range tree.Decls {
+		i, ok := d.(*ast.ImportNode)
+		if !ok || i.Name == nil {
+			continue
+		}
+		name := i.Name.AsString()
+		if _, err := standard.FindFileByPath(name); err != nil && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }

@@ -33,6 +33,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -41,6 +42,7 @@ import (
 	"strings"
 
 	"github.com/levada-io/levada/internal/diag"
+	"github.com/levada-io/levada/internal/protofile"
 	"github.com/levada-io/levada/internal/yamldoc"
 	"github.com/levada-io/levada/plan"
 )
@@ -236,14 +238,14 @@ var kinds = []struct {
 	beside []string
 }{
 	{"source", plan.Source, nil},
-	{"decode", plan.Map, []string{"type", "strict", "schema", "writer_schema", "prefix", "schema_id"}},
+	{"decode", plan.Map, []string{"type", "strict", "schema", "message", "writer_schema", "prefix", "schema_id"}},
 	{"map", plan.Map, []string{"with", "crossing"}},
 	{"filter", plan.Filter, []string{"with", "crossing"}},
 	{"flat_map", plan.FlatMap, []string{"with", "crossing"}},
 	{"batch", plan.Batch, nil},
 	{"route", plan.Route, []string{"with", "cases", "otherwise", "crossing"}},
 	{"broadcast", plan.Broadcast, nil},
-	{"encode", plan.Map, []string{"schema", "prefix", "schema_id"}},
+	{"encode", plan.Map, []string{"schema", "message", "prefix", "schema_id"}},
 	{"sink", plan.Sink, nil},
 }
 
@@ -389,10 +391,13 @@ func (r *reader) codec(s *plan.Step, n *yamldoc.Node, place, verb string) {
 // settings are those of a codec, in the order that plans have them.
 type settings struct {
 	Schema string `json:"schema,omitempty"`
-	Writer string `json:"writer,omitempty"`
-	Strict bool   `json:"strict,omitzero"`
-	Prefix string `json:"prefix,omitempty"`
-	ID     int64  `json:"id,omitzero"`
+	// Imports are the texts of the files that a schema of protocol buffers imports.
+	Imports map[string]string `json:"imports,omitempty"`
+	Message string            `json:"message,omitempty"`
+	Writer  string            `json:"writer,omitempty"`
+	Strict  bool              `json:"strict,omitzero"`
+	Prefix  string            `json:"prefix,omitempty"`
+	ID      int64             `json:"id,omitzero"`
 }
 
 // settings reads what stands beside the name of a codec.
@@ -403,17 +408,33 @@ func (r *reader) settings(s *plan.Step, codec, body *yamldoc.Node, place string)
 	name, _, _ := strings.Cut(strings.TrimPrefix(s.Function.Name, "builtin:"), ".")
 	var out settings
 	for _, of := range []struct {
-		key  string
-		into *string
-	}{{"schema", &out.Schema}, {"writer_schema", &out.Writer}} {
+		key    string
+		into   *string
+		codecs []string
+	}{{"schema", &out.Schema, []string{"avro", "protobuf"}}, {"writer_schema", &out.Writer, []string{"avro"}}} {
 		n := body.Get(of.key)
 		switch {
-		case name != "avro" && n != nil:
-			r.Problem(n, "bad-settings", "", "%s: %s: only the codec avro has one", place, of.key)
+		case !slices.Contains(of.codecs, name) && n != nil:
+			only := "codec " + of.codecs[0] + " has"
+			if len(of.codecs) > 1 {
+				only = "codecs " + strings.Join(of.codecs, " and ") + " have"
+			}
+			r.Problem(n, "bad-settings", "", "%s: %s: only the %s one", place, of.key, only)
 		case n != nil:
 			*of.into = r.schema(n, place+": "+of.key)
 		case name == "avro" && of.key == "schema":
 			r.Problem(codec, "bad-settings", "schema: visits.avsc, a path from the folder of this file", "%s: expected the schema of avro, got none", place)
+		}
+	}
+	if n := body.Get("schema"); n != nil && name == "protobuf" {
+		out.Imports = r.imports(n, out.Schema, place+": schema")
+	}
+	if n := body.Get("message"); n != nil {
+		if text, ok := r.String(n, place+": message"); ok {
+			if name != "protobuf" || body.Get("schema") == nil {
+				r.Problem(n, "bad-settings", "", "%s: message: expected the codec protobuf with a schema, got %s without", place, name)
+			}
+			out.Message = text
 		}
 	}
 	raw := func(n *yamldoc.Node, key string) bool {
@@ -437,10 +458,10 @@ func (r *reader) settings(s *plan.Step, codec, body *yamldoc.Node, place string)
 			out.ID = id
 		}
 	}
-	if out == (settings{}) {
+	text, err := json.Marshal(out, json.Deterministic(true))
+	if string(text) == "{}" {
 		return
 	}
-	text, err := json.Marshal(out)
 	if err != nil {
 		r.Problem(codec, "bad-settings", "", "%s: schema: expected UTF-8, got something else", place)
 		return
@@ -457,16 +478,77 @@ func (r *reader) schema(n *yamldoc.Node, place string) string {
 	if !ok || r.scan {
 		return ""
 	}
-	file := name
-	if !filepath.IsAbs(file) {
-		file = filepath.Join(r.folder, file)
-	}
-	text, err := readSchema(file)
+	text, err := readSchema(r.file(name))
 	if err != nil {
 		r.Problem(n, "bad-settings", "", "%s: %s: %v", place, name, err)
 		return ""
 	}
 	return text
+}
+
+// file is where a path from the folder of the YAML file leads.
+func (r *reader) file(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(r.folder, name)
+}
+
+// What a .proto file may import, so that a plan does not become too large to be one.
+const (
+	maxImports = 200
+	maxLevels  = 200 // of brackets
+)
+
+// imports reads the files that a schema of protocol buffers imports, by the names that they
+// are imported by. They are in the folder of the YAML file, or in one on the way from there
+// to the schema.
+func (r *reader) imports(n *yamldoc.Node, schema, place string) map[string]string {
+	if schema == "" {
+		return nil
+	}
+	roots := []string{r.folder}
+	if rel, err := filepath.Rel(r.folder, filepath.Dir(r.file(n.Text))); err == nil && filepath.IsLocal(rel) {
+		for dir := r.folder; rel != "."; {
+			first, rest, _ := strings.Cut(filepath.ToSlash(rel), "/")
+			dir = filepath.Join(dir, first)
+			roots = append(roots, dir)
+			if rel = rest; rest == "" {
+				break
+			}
+		}
+	} else {
+		roots = append(roots, filepath.Dir(r.file(n.Text)))
+	}
+	all := map[string]string{}
+	type importer struct{ name, text string }
+	for queue := []importer{{n.Text, schema}}; len(queue) > 0; queue = queue[1:] {
+		for _, name := range protofile.Imports([]byte(queue[0].text), maxLevels) {
+			if _, ok := all[name]; ok {
+				continue
+			}
+			text, err := "", fs.ErrNotExist
+			for _, root := range roots {
+				if !fs.ValidPath(name) {
+					break
+				}
+				if text, err = readSchema(filepath.Join(root, filepath.FromSlash(name))); err == nil {
+					break
+				}
+			}
+			if err == nil && len(all) == maxImports {
+				err = fmt.Errorf("expected at most %d imported files, got more", maxImports)
+			}
+			if err != nil {
+				r.Problem(n, "bad-settings", "imports are looked for in the folder of this file, and in those from there down to the one of the schema",
+					"%s: %s imports %q: %v", place, queue[0].name, name, err)
+				return nil
+			}
+			all[name] = text
+			queue = append(queue, importer{name, text})
+		}
+	}
+	return all
 }
 
 func readSchema(file string) (string, error) {
