@@ -208,6 +208,9 @@ func listed(names []string) string {
 // Message is the message that the schema describes.
 func (c *Described) Message() protoreflect.MessageDescriptor { return c.desc }
 
+// MessageName is its full name.
+func (c *Described) MessageName() string { return string(c.desc.FullName()) }
+
 // Registered implements codec.Registered.
 func (c *Described) Registered(versions []codec.Version, writes bool) (codec.Codec, error) {
 	out := *c

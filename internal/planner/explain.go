@@ -6,6 +6,7 @@ import (
 	"encoding/json/v2"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -157,12 +158,12 @@ func set(n *node) string {
 		if kind, length := dec.StackIndex(dec.StackDepth()); dec.StackDepth() == 1 && kind == '{' && length%2 == 1 {
 			name = string(dec.StackPointer())
 		}
-		if name == "/schema" || name == "/writer" {
-			var text string
-			if err := json.UnmarshalDecode(dec, &text); err != nil {
-				return string(settings)
+		if name == "/schema" || name == "/writer" || name == "/imports" {
+			value, err := dec.ReadValue()
+			if err == nil {
+				err = enc.WriteValue(inShort(n, name, value))
 			}
-			if err := enc.WriteToken(jsontext.String(called(text))); err != nil {
+			if err != nil {
 				return string(settings)
 			}
 			continue
@@ -176,6 +177,31 @@ func set(n *node) string {
 		}
 	}
 	return strings.TrimSpace(out.String())
+}
+
+// described is a codec whose schema has several messages in it.
+type described interface{ MessageName() string }
+
+// inShort is a setting that has a schema, or several: their names.
+func inShort(n *node, name string, value jsontext.Value) jsontext.Value {
+	var short any
+	var text string
+	var imports map[string]string
+	switch m, ok := n.impl.(described); {
+	case name == "/imports" && json.Unmarshal(value, &imports) == nil:
+		short = slices.Sorted(maps.Keys(imports))
+	case json.Unmarshal(value, &text) != nil:
+		return value
+	case ok:
+		short = m.MessageName()
+	default:
+		short = called(text)
+	}
+	out, err := json.Marshal(short)
+	if err != nil {
+		return value
+	}
+	return out
 }
 
 // called is the name of a schema, or its beginning where it has none.

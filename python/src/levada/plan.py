@@ -237,13 +237,22 @@ class _Builder:
         writer: str = "",
     ) -> dict[str, Any]:
         settings: dict[str, Any] = {}
-        if node.schema and node.codec != "avro":
-            self._wrong(node, f"schema: only the codec avro has one, {node.codec} does not")
+        if node.schema and node.codec not in ("avro", "protobuf"):
+            only = "only the codecs avro and protobuf have one"
+            self._wrong(node, f"schema: {only}, {node.codec} does not")
         elif node.codec == "avro" and not node.schema:
             hint = 'schema=Path(__file__).with_name("visits.avsc").read_text()'
             self._wrong(node, "expected the text of a schema for avro, got none", hint)
         elif node.schema:
             settings["schema"] = node.schema
+        if (node.message or node.imports) and (node.codec != "protobuf" or not node.schema):
+            key = "message" if node.message else "imports"
+            expected = "expected the codec protobuf with a schema"
+            self._wrong(node, f"{key}: {expected}, got {node.codec} without")
+        if node.imports:
+            settings["imports"] = dict(sorted(node.imports.items()))
+        if node.message:
+            settings["message"] = node.message
         if writer and node.codec != "avro":
             self._wrong(node, f"writer_schema: only the codec avro has one, {node.codec} does not")
         elif writer:

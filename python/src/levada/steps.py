@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args, overload
 
@@ -296,6 +296,13 @@ class FlatMap(Calling[In, Out]):
         self._init(name, function, on_error, retry, crossing)
 
 
+class _Texts(dict[str, str]):
+    """Texts by names, as a value of what does not change."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+
 class _ParserOf:
     """``Parser[T]``. A frozen instance can not be told its parameter afterwards, as
     typing would, so it is told before."""
@@ -318,8 +325,11 @@ class Parser(Step[bytes, T_parsed]):
 
     Attributes:
         codec: ``json``, ``msgpack``, ``protobuf``, ``avro`` or ``raw``.
-        schema: the text of the schema, which ``avro`` needs:
-            ``Path(__file__).with_name("visits.avsc").read_text()``.
+        schema: the text of the schema, which ``avro`` needs, and ``protobuf`` where no Go step
+            has the type: ``Path(__file__).with_name("visits.avsc").read_text()``.
+        message: the name of the message in a schema of ``protobuf`` that has several.
+        imports: the texts of the files that a schema of ``protobuf`` imports, by the names
+            that they are imported by; ``google/protobuf/*.proto`` need not be among them.
         strict: refuses text that is no UTF-8, and one name twice in an object; the message
             fails. Otherwise a byte that is none reads as U+FFFD, and the last member counts.
         prefix: what stands before a message: ``confluent`` is a zero byte and the number that
@@ -337,6 +347,8 @@ class Parser(Step[bytes, T_parsed]):
     prefix: str = option(default="", kw_only=True)
     schema_id: int = option(default=0, kw_only=True)
     writer_schema: str = option(default="", kw_only=True)
+    message: str = option(default="", kw_only=True)
+    imports: Mapping[str, str] = option(default=_Texts(), kw_only=True)
     declared: Any = option(default=Any, kw_only=True)
     """What stands in the brackets; it belongs there and nowhere else."""
 
@@ -344,7 +356,7 @@ class Parser(Step[bytes, T_parsed]):
         Node.__post_init__(self)
         if not isinstance(self.strict, bool):
             raise self.mistake(f"expected strict to be True or False, got {self.strict!r}")
-        _check_prefix(self)
+        _check_codec(self)
 
     if not TYPE_CHECKING:
 
@@ -354,11 +366,17 @@ class Parser(Step[bytes, T_parsed]):
             return _ParserOf(item)
 
 
-def _check_prefix(node: Parser[Any] | Serializer) -> None:
+def _check_codec(node: Parser[Any] | Serializer) -> None:
     if not isinstance(node.prefix, str):
         raise node.mistake(f"expected prefix to be text, got {node.prefix!r}")
     if isinstance(node.schema_id, bool) or not isinstance(node.schema_id, int):
         raise node.mistake(f"expected schema_id to be a number, got {node.schema_id!r}")
+    if not isinstance(node.message, str):
+        raise node.mistake(f"expected message to be text, got {node.message!r}")
+    imports = _Texts(node.imports) if isinstance(node.imports, Mapping) else None
+    if imports is None or not all(isinstance(v, str) for kv in imports.items() for v in kv):
+        raise node.mistake(f"expected imports to be texts by names, got {node.imports!r}")
+    object.__setattr__(node, "imports", imports)
 
 
 class Serializer(Step[object, bytes]):
@@ -366,8 +384,10 @@ class Serializer(Step[object, bytes]):
 
     Attributes:
         codec: ``json``, ``msgpack``, ``protobuf``, ``avro`` or ``raw``.
-        schema: the text of the schema, which ``avro`` needs:
-            ``Path(__file__).with_name("visits.avsc").read_text()``.
+        schema: the text of the schema, which ``avro`` needs, and ``protobuf`` where no Go step
+            has the type: ``Path(__file__).with_name("visits.avsc").read_text()``.
+        message: the name of the message, as with ``Parser``.
+        imports: the texts of the files that the schema imports, as with ``Parser``.
         prefix: what stands before a message, as with ``Parser``.
         schema_id: the number of the schema that is written with ``confluent``. Without it
             the lock of schemas (``--schemas``) has it.
@@ -377,10 +397,12 @@ class Serializer(Step[object, bytes]):
     schema: str = option(default="", kw_only=True)
     prefix: str = option(default="", kw_only=True)
     schema_id: int = option(default=0, kw_only=True)
+    message: str = option(default="", kw_only=True)
+    imports: Mapping[str, str] = option(default=_Texts(), kw_only=True)
 
     def __post_init__(self) -> None:
         Node.__post_init__(self)
-        _check_prefix(self)
+        _check_codec(self)
 
 
 class Batch(Step[T, list[T]]):

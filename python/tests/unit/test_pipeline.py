@@ -296,7 +296,18 @@ class TestMistakes:
         ("parser", "text"),
         [
             (lambda: Parser("parse", codec="avro"), "expected the text of a schema for avro, got"),
-            (lambda: Parser("parse", schema='"int"'), "schema: only the codec avro has one, json"),
+            (
+                lambda: Parser("parse", schema='"int"'),
+                "schema: only the codecs avro and protobuf have one, json does not",
+            ),
+            (
+                lambda: Parser("parse", codec="protobuf", message="acme.Visit"),
+                "message: expected the codec protobuf with a schema, got protobuf without",
+            ),
+            (
+                lambda: Parser("parse", codec="avro", schema='"int"', imports={"a": "b"}),
+                "imports: expected the codec protobuf with a schema, got avro without",
+            ),
             (
                 lambda: Parser("parse", writer_schema='"int"'),
                 "writer_schema: only the codec avro has one, json does not",
@@ -307,6 +318,27 @@ class TestMistakes:
         stream = streaming_source("in", "in").apply(parser()).apply(Serializer("print"))
         with pytest.raises(InvalidPipelineError, match=text):
             build(stream.sink(StreamSink("out", "out")))
+
+    def test_a_schema_of_protobuf_is_in_the_plan_with_what_it_imports(self) -> None:
+        imports = {"b.proto": "B", "a.proto": "A"}
+        parser: Parser[Any] = Parser(
+            "parse", codec="protobuf", schema="S", message="acme.Visit", imports=imports
+        )
+        imports["c.proto"] = "C"
+        same: Parser[Any] = Parser(
+            "parse",
+            codec="protobuf",
+            schema="S",
+            message="acme.Visit",
+            imports={"a.proto": "A", "b.proto": "B"},
+        )
+        assert parser == same
+        assert hash(parser) == hash(same)
+        stream = streaming_source("in", "in").apply(parser).apply(Serializer("print"))
+        plan = json.loads(build(stream.sink(StreamSink("out", "out"))).text)
+        assert json.dumps(plan["steps"][1]["function"]["settings"]) == (
+            '{"schema": "S", "imports": {"a.proto": "A", "b.proto": "B"}, "message": "acme.Visit"}'
+        )
 
     def test_all_are_told_at_once(self) -> None:
         pipeline = (
