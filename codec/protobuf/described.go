@@ -1,6 +1,7 @@
 package protobuf
 
 import (
+	"encoding/json/jsontext"
 	"encoding/json/v2"
 	"errors"
 	"fmt"
@@ -59,6 +60,14 @@ func Of(schema string, imports map[string]string, message string) (*Described, e
 // describes is what the settings of a step ask for: the codec of a schema, where they have
 // one.
 func describes(text []byte) (codec.Codec, error) {
+	var own map[string]jsontext.Value
+	if err := json.Unmarshal(text, &own); err != nil || own["schema"] == nil && own["imports"] == nil && own["message"] == nil {
+		c := &Codec{}
+		if err := c.set.Read(text); err != nil {
+			return nil, err
+		}
+		return c, nil
+	}
 	var s settings
 	if err := json.Unmarshal(text, &s, json.RejectUnknownMembers(true)); err != nil {
 		return nil, fmt.Errorf("expected the settings schema, imports, message, strict (true or false), prefix and id: %w", err)
@@ -67,10 +76,7 @@ func describes(text []byte) (codec.Codec, error) {
 		return nil, err
 	}
 	if s.Schema == "" {
-		if s.Message != "" || len(s.Imports) > 0 {
-			return nil, errors.New("message, imports: expected the text of a schema beside them, got none")
-		}
-		return &Codec{set: s.Options}, nil
+		return nil, errors.New("message, imports: expected the text of a schema beside them, got none")
 	}
 	return described(s)
 }
