@@ -232,9 +232,9 @@ func grow(t *rapid.T, m protoreflect.Message, depth int) {
 		switch {
 		case fd.IsMap():
 			to := m.Mutable(fd).Map()
-			key := protoreflect.ValueOfString(rapid.SampledFrom([]string{"", "a", "é"}).Draw(t, "key")).MapKey()
+			key := drawer{t, false}.key(fd.MapKey())
 			if of == nil {
-				to.Set(key, scalar(t, fd.MapValue()))
+				to.Set(key, drawer{t, false}.scalar(fd.MapValue()))
 			} else {
 				grow(t, to.Mutable(key).Message(), depth-1)
 			}
@@ -242,7 +242,7 @@ func grow(t *rapid.T, m protoreflect.Message, depth int) {
 			to := m.Mutable(fd).List()
 			for range rapid.IntRange(0, 2).Draw(t, "elements") {
 				if of == nil {
-					to.Append(scalar(t, fd))
+					to.Append(drawer{t, false}.scalar(fd))
 				} else {
 					grow(t, to.AppendMutable().Message(), depth-1)
 				}
@@ -250,7 +250,7 @@ func grow(t *rapid.T, m protoreflect.Message, depth int) {
 		case of != nil:
 			grow(t, m.Mutable(fd).Message(), depth-1)
 		default:
-			m.Set(fd, scalar(t, fd))
+			m.Set(fd, drawer{t, false}.scalar(fd))
 		}
 	}
 }

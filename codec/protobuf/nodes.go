@@ -21,9 +21,15 @@ type node struct {
 	index  map[string]int
 	order  []int // of fields, as they are written
 	sorted bool  // which is the order of fields
-	oneofs [][]int
+	oneofs []oneof
 	must   []int // required fields
 	desc   protoreflect.MessageDescriptor
+}
+
+// oneof are fields of which one is there at most, as the schema has them.
+type oneof struct {
+	name   string
+	fields []int
 }
 
 // place is a field of a message.
@@ -176,11 +182,15 @@ func (b *builder) node(d protoreflect.MessageDescriptor, t plans.Type) (*node, e
 			n.high[fd.Number()] = i
 		}
 	}
-	n.oneofs = make([][]int, d.Oneofs().Len())
-	for i := range n.fields {
-		if o := n.fields[i].oneof; o >= 0 {
-			n.oneofs[o] = append(n.oneofs[o], i)
+	n.oneofs = make([]oneof, d.Oneofs().Len())
+	for i := range n.oneofs {
+		o := d.Oneofs().Get(i)
+		n.oneofs[i].name = string(o.Name())
+		for k := range o.Fields().Len() {
+			n.oneofs[i].fields = append(n.oneofs[i].fields, n.index[string(o.Fields().Get(k).Name())])
 		}
+	}
+	for i := range n.fields {
 		n.order = append(n.order, i)
 	}
 	// As the library has it for generated structs: by number, and the member of a oneof

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/tinylib/msgp/msgp"
@@ -263,7 +264,7 @@ func (r *reader) scan(at uint64, n *node, base int) error {
 			pos += size
 		}
 		if p.oneof >= 0 {
-			for _, other := range n.oneofs[p.oneof] {
+			for _, other := range n.oneofs[p.oneof].fields {
 				if other != i {
 					r.slots[base+other] = slot{}
 				}
@@ -429,7 +430,8 @@ func (r *reader) entry(dst []byte, at uint64, p *place) ([]byte, error) {
 		}
 		into.came = true
 	}
-	key := cut(r.src, name.word)
+	var room [20]byte
+	key := p.key.text(room[:0], r.src, name)
 	dst = msgp.AppendStringFromBytes(dst, key)
 	switch {
 	case p.node != nil:
@@ -443,6 +445,23 @@ func (r *reader) entry(dst []byte, at uint64, p *place) ([]byte, error) {
 		return p.value.appendZero(dst), nil
 	}
 	return p.appendWord(dst, r.src, value.word), nil
+}
+
+// text is a key of a map, that of a number being its digits.
+func (k *value) text(room, src []byte, got slot) []byte {
+	switch k.kind {
+	case protoreflect.StringKind:
+		return cut(src, got.word)
+	case protoreflect.BoolKind:
+		return strconv.AppendBool(room, got.word != 0)
+	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind:
+		return strconv.AppendInt(room, int64(int32(got.word)), 10)
+	case protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Sfixed64Kind:
+		return strconv.AppendInt(room, int64(got.word), 10)
+	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind:
+		return strconv.AppendUint(room, uint64(uint32(got.word)), 10)
+	}
+	return strconv.AppendUint(room, got.word, 10)
 }
 
 // failure is a mistake in a value; its path grows on the way out.

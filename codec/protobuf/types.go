@@ -144,9 +144,6 @@ func lost(t, to plans.Type, types map[string]plans.Type, path string, seen map[[
 
 // refused says that a field has no form in values.
 func refused(fd protoreflect.FieldDescriptor) error {
-	if fd.IsMap() && fd.MapKey().Kind() != protoreflect.StringKind {
-		return fmt.Errorf("%s is not supported: keys of a map must be strings, got %s", fd.FullName(), fd.MapKey().Kind())
-	}
 	m := fd.Message()
 	if fd.IsMap() {
 		m = fd.MapValue().Message()

@@ -2,10 +2,12 @@ package protobuf
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/tinylib/msgp/msgp"
@@ -20,7 +22,11 @@ type writer struct {
 	seeks   bool     // members come in any order
 }
 
-type pair struct{ key, value []byte }
+type pair struct {
+	key   []byte
+	word  uint64 // of a key that is a number; in the order of numbers
+	value []byte
+}
 
 // write appends the message of a value. On an error dst comes back as it was.
 func (w *writer) write(dst, src []byte, n *node) ([]byte, error) {
@@ -89,8 +95,8 @@ func (w *writer) message(dst, src []byte, n *node) (out, rest []byte, err error)
 			return dst, src, err
 		}
 	}
-	for _, fields := range n.oneofs {
-		if err := w.alone(n, fields, base); err != nil {
+	for i := range n.oneofs {
+		if err := w.alone(n, &n.oneofs[i], base); err != nil {
 			return dst, src, err
 		}
 	}
@@ -130,13 +136,13 @@ func (w *writer) field(dst, src []byte, p *place) (out, rest []byte, err error) 
 func (p *place) nullable() bool { return p.told || p.list || p.dict }
 
 // alone says that of a oneof one member is there at most.
-func (w *writer) alone(n *node, fields []int, base int) error {
+func (w *writer) alone(n *node, o *oneof, base int) error {
 	first := -1
-	for _, i := range fields {
+	for _, i := range o.fields {
 		switch {
 		case w.values[base+i] == nil:
 		case first >= 0:
-			return failed("expected one of %s and %s, got both: they are members of one oneof", n.fields[first].name, n.fields[i].name)
+			return failed("expected one member of the oneof %s, got %s and %s", o.name, n.fields[first].name, n.fields[i].name)
 		default:
 			first = i
 		}
@@ -239,15 +245,20 @@ func appendNumber(dst, src []byte, s *value) (out, rest []byte, err error) {
 		}
 		return dst, src, failed("expected %s, got %d", s.named, word)
 	}
+	return appendInteger(dst, word, s), rest, nil
+}
+
+// appendInteger writes what is within the limits of its kind.
+func appendInteger(dst []byte, word uint64, s *value) []byte {
 	switch {
 	case s.wire == protowire.Fixed32Type:
-		return protowire.AppendFixed32(dst, uint32(word)), rest, nil
+		return protowire.AppendFixed32(dst, uint32(word))
 	case s.wire == protowire.Fixed64Type:
-		return protowire.AppendFixed64(dst, word), rest, nil
+		return protowire.AppendFixed64(dst, word)
 	case s.kind == protoreflect.Sint32Kind || s.kind == protoreflect.Sint64Kind:
 		word = protowire.EncodeZigZag(int64(word))
 	}
-	return protowire.AppendVarint(dst, word), rest, nil
+	return protowire.AppendVarint(dst, word)
 }
 
 // limits are the least and the most of a kind of integers.
@@ -333,23 +344,25 @@ func (w *writer) dict(dst, src []byte, p *place) (out, rest []byte, err error) {
 		if e.key, rest, err = msgp.ReadStringZC(rest); err != nil {
 			return dst, rest, err
 		}
+		if e.word, err = p.key.number(e.key); err != nil {
+			return dst, src, err
+		}
 		e.value = rest
 		if rest, err = msgp.Skip(rest); err != nil {
 			return dst, rest, err
 		}
 		w.entries = append(w.entries, e)
 	}
-	slices.SortStableFunc(w.entries[base:], func(a, b pair) int { return bytes.Compare(a.key, b.key) })
+	slices.SortStableFunc(w.entries[base:], func(a, b pair) int {
+		return cmp.Or(cmp.Compare(a.word, b.word), bytes.Compare(a.key, b.key))
+	})
 	inner := *p.value
 	inner.num = 2
 	for i := base; i < base+int(count); i++ {
 		e := w.entries[i]
 		dst = append(protowire.AppendTag(dst, p.num, protowire.BytesType), 0)
 		from := len(dst) - 1
-		if p.key.utf8 && !utf8.Valid(e.key) {
-			return dst, src, failed("expected a key of text, got bytes that are no UTF-8")
-		}
-		dst = protowire.AppendBytes(protowire.AppendTag(dst, 1, protowire.BytesType), e.key)
+		dst = p.key.appendKey(dst, e)
 		if dst, _, err = w.single(dst, e.value, &inner); err != nil {
 			return dst, src, in(err, "."+string(e.key))
 		}
@@ -357,4 +370,50 @@ func (w *writer) dict(dst, src []byte, p *place) (out, rest []byte, err error) {
 	}
 	w.entries = w.entries[:base]
 	return dst, rest, nil
+}
+
+// signs turns numbers with a sign into such without, in the same order.
+const signs = 1 << 63
+
+// number is a key that is a number as it is sorted; of text it is 0.
+func (k *value) number(key []byte) (uint64, error) {
+	wrong := func() error { return failed("expected the keys of a map to be %s, got %q", k.named, key) }
+	text := string(key)
+	switch least, most := limits(k.kind); {
+	case k.kind == protoreflect.StringKind:
+		if k.utf8 && !utf8.Valid(key) {
+			return 0, failed("expected a key of text, got bytes that are no UTF-8")
+		}
+		return 0, nil
+	case k.kind == protoreflect.BoolKind:
+		if text != "true" && text != "false" {
+			return 0, wrong()
+		}
+		return protowire.EncodeBool(text == "true"), nil
+	case least == 0:
+		v, err := strconv.ParseUint(text, 10, 64)
+		if err != nil || v > most || strconv.FormatUint(v, 10) != text {
+			return 0, wrong()
+		}
+		return v, nil
+	default:
+		v, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || v < least || v > 0 && uint64(v) > most || strconv.FormatInt(v, 10) != text {
+			return 0, wrong()
+		}
+		return uint64(v) ^ signs, nil
+	}
+}
+
+// appendKey writes the key of an entry with its tag.
+func (k *value) appendKey(dst []byte, e pair) []byte {
+	dst = protowire.AppendTag(dst, 1, k.wire)
+	if k.kind == protoreflect.StringKind {
+		return protowire.AppendBytes(dst, e.key)
+	}
+	word := e.word
+	if least, _ := limits(k.kind); k.kind != protoreflect.BoolKind && least < 0 {
+		word ^= signs
+	}
+	return appendInteger(dst, word, k)
 }
