@@ -90,7 +90,7 @@ func (valuesByName[V]) read(m *member, src []byte, at unsafe.Pointer) int {
 type messagesByName struct {
 	typ   reflect.Type
 	some  reflect.Type // a slice of messages
-	spare sync.Pool // of *reading
+	spare sync.Pool    // of *reading
 }
 
 // reading is what it takes to go through a map.

@@ -18,11 +18,11 @@ import (
 // writer turns MessagePack into messages. It trusts its bytes, which a layout has written.
 type writer struct {
 	values  [][]byte // of the messages that are open, by field
-	entries []pair   // of the maps that are open
+	entries []keyed  // of the maps that are open
 	seeks   bool     // members come in any order
 }
 
-type pair struct {
+type keyed struct {
 	key   []byte
 	word  uint64 // of a key that is a number; in the order of numbers
 	value []byte
@@ -340,7 +340,7 @@ func (w *writer) dict(dst, src []byte, p *place) (out, rest []byte, err error) {
 	}
 	base := len(w.entries)
 	for range count {
-		var e pair
+		var e keyed
 		if e.key, rest, err = msgp.ReadStringZC(rest); err != nil {
 			return dst, rest, err
 		}
@@ -353,7 +353,7 @@ func (w *writer) dict(dst, src []byte, p *place) (out, rest []byte, err error) {
 		}
 		w.entries = append(w.entries, e)
 	}
-	slices.SortStableFunc(w.entries[base:], func(a, b pair) int {
+	slices.SortStableFunc(w.entries[base:], func(a, b keyed) int {
 		return cmp.Or(cmp.Compare(a.word, b.word), bytes.Compare(a.key, b.key))
 	})
 	inner := *p.value
@@ -406,7 +406,7 @@ func (k *value) number(key []byte) (uint64, error) {
 }
 
 // appendKey writes the key of an entry with its tag.
-func (k *value) appendKey(dst []byte, e pair) []byte {
+func (k *value) appendKey(dst []byte, e keyed) []byte {
 	dst = protowire.AppendTag(dst, 1, k.wire)
 	if k.kind == protoreflect.StringKind {
 		return protowire.AppendBytes(dst, e.key)
