@@ -67,7 +67,7 @@ func (c *schemaAddCmd) Run(e *env) error {
 	// Kong has made the path absolute; a lock is shared by people with other folders.
 	l := &schema.Lock{Version: 1, Source: relative(c.Folder), Package: c.Package, Output: c.Output}
 	if info, err := os.Stat(c.Folder); err != nil || !info.IsDir() {
-		if l.Source, l.Pattern = split(l.Source); l.Pattern != "" {
+		if l.Source, l.Pattern = split(l.Source); strings.HasSuffix(l.Pattern, ".proto") && c.Git == "" {
 			l.Source, l.Pattern = workspace(l.Source, l.Pattern)
 		}
 	}
