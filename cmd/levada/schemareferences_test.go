@@ -159,3 +159,19 @@ func TestReferencesByName(t *testing.T) {
 		t.Errorf("expected it to be locked, got %v", l.Files)
 	}
 }
+
+// Examples of a schema of Avro go through its messages where it refers to others, too.
+func TestExamplesOfReferences(t *testing.T) {
+	_, l, err := pulledFrom(t, of("a-value", "", `{"type":"record","name":"A","fields":[{"name":"b","type":"x.B"}]}`, to("x.B", ".b", 1)),
+		of(".b", "", `{"type":"record","name":"B","namespace":"x","fields":[{"name":"n","type":"long"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := binary(l, []schema.Example{{Schema: "a.avsc", File: ".examples/a/1.json"}})
+	if err != nil || !strings.Contains(text, `"a.avsc": "{\"type\":\"record\",\"name\":\"A\",\"fields\":[{\"name\":\"b\",\"type\":{\"type\":\"record\",\"name\":\"B\"`) {
+		t.Errorf("%v: expected the schema with what it refers to, got %s", err, text)
+	}
+	if text, err := binary(&schema.Lock{Source: l.Source}, []schema.Example{{Schema: "a.avsc"}}); err != nil || text != "" {
+		t.Errorf("%v: expected that none can be read, got %s", err, text)
+	}
+}

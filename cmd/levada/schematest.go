@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/big"
+	"net/url"
 	"os"
 	"os/exec"
 	"path"
@@ -172,9 +173,18 @@ func roundTrip(l *schema.Lock, g *schema.Generated, examples []schema.Example) (
 
 // binary is what has the values of a schema of Avro go through its messages, too; empty
 // where there are none. Where the codec does not read the schema, one with decimals or with
-// types of other files, they go through JSON alone.
+// types of other files that no registry has a name for, they go through JSON alone.
 func binary(l *schema.Lock, examples []schema.Example) (string, error) {
-	known := ""
+	known, references := "", map[string]string{}
+	if l.Registry != nil {
+		for name, r := range l.Registry.References {
+			text, err := os.ReadFile(filepath.Join(l.Source, filepath.FromSlash(r.File)))
+			if err != nil {
+				return "", err
+			}
+			references[name] = string(text)
+		}
+	}
 	for _, file := range slices.Compact(rootsOf(examples)) {
 		if path.Ext(file) != ".avsc" {
 			continue
@@ -183,8 +193,12 @@ func binary(l *schema.Lock, examples []schema.Example) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if _, err := avro.Of(string(text)); err == nil {
-			known += fmt.Sprintf("\t%q: %q,\n", file, text)
+		whole, err := schema.Whole(string(text), references)
+		if err != nil {
+			whole = string(text)
+		}
+		if _, err := avro.Of(whole); err == nil {
+			known += fmt.Sprintf("\t%q: %q,\n", file, whole)
 		}
 	}
 	if known == "" {
@@ -249,14 +263,14 @@ type beside struct {
 	folder string
 }
 
-func (b beside) Load(url string) (any, error) {
-	name, ok := strings.CutPrefix(url, "file://")
+func (b beside) Load(address string) (any, error) {
+	name, ok := strings.CutPrefix(address, "file://")
 	name = path.Join(b.folder, strings.Trim(name, "/"))
-	if file := b.reference(strings.TrimPrefix(url, "file:///")); file != "" {
+	if file := b.reference(strings.TrimPrefix(address, "file:///")); file != "" {
 		name, ok = file, true
 	}
 	if !ok {
-		return nil, fmt.Errorf("%s: expected a file of the folder: schemas are not fetched", url)
+		return nil, fmt.Errorf("%s: expected a file of the folder: schemas are not fetched", address)
 	}
 	f, err := b.fsys.Open(name)
 	if err != nil {
@@ -270,6 +284,22 @@ func (b beside) Load(url string) (any, error) {
 	}
 	b.hostless(doc, strings.TrimSuffix(own, "#"))
 	return doc, err
+}
+
+// named is where a reference leads whose name, or the one that it has beside own, is one of
+// a registry.
+func (b beside) named(ref, own string) (string, bool) {
+	name, at, _ := strings.Cut(ref, "#")
+	if name != "" && !strings.Contains(name, ":") && b.reference(name) != "" {
+		return "file:///" + name + "#" + at, true
+	}
+	base, err := url.Parse(own)
+	to, bad := url.Parse(name)
+	if name == "" || err != nil || bad != nil || !base.IsAbs() {
+		return "", false
+	}
+	name = base.ResolveReference(to).String()
+	return name + "#" + at, b.reference(name) != ""
 }
 
 // reference is the file for what schemas of a registry refer to by name; "" where there is
@@ -303,8 +333,8 @@ func (b beside) hostless(v any, own string) {
 			if ref, ok := v[k].(string); ok && k == "$ref" {
 				if own != "" && (ref == own || strings.HasPrefix(ref, own+"#")) {
 					v[k] = "#" + strings.TrimPrefix(ref[len(own):], "#")
-				} else if name, at, _ := strings.Cut(ref, "#"); name != "" && !strings.Contains(name, ":") && b.reference(name) != "" {
-					v[k] = "file:///" + name + "#" + at
+				} else if to, ok := b.named(ref, own); ok {
+					v[k] = to
 				}
 				if name, ok := strings.CutPrefix(ref, "file://"); ok {
 					v[k] = "file:///" + strings.TrimPrefix(name, "/")
