@@ -126,6 +126,9 @@ func (m *imports) hint() string {
 	return "imports are relative to the folder of the schemas"
 }
 
+// maxModules bounds what every import is held against: modules, and paths of one.
+const maxModules = 1000
+
 const (
 	bufModule    = "buf.yaml"
 	bufWorkspace = "buf.work.yaml"
@@ -260,6 +263,9 @@ func (m *imports) add(fsys fs.FS, says string, in module) error {
 	if info, err := fs.Stat(fsys, in.path); err != nil || !info.IsDir() {
 		return fmt.Errorf("%s: expected a folder at %s, a module, got none", says, in.path)
 	}
+	if len(m.modules) == maxModules {
+		return fmt.Errorf("%s: expected at most %d modules in all, got more", says, maxModules)
+	}
 	if slices.ContainsFunc(m.modules, func(o module) bool { return o.path == in.path }) {
 		return fmt.Errorf("%s: expected one module at %s, got two", says, in.path)
 	}
@@ -296,6 +302,9 @@ func (m *imports) paths(doc *yamldoc.File, n *yamldoc.Node, key, base string) (o
 	}
 	if !doc.Is(list, key, yamldoc.List) {
 		return nil, doc.Err()
+	}
+	if len(list.Values) > maxModules {
+		return nil, fmt.Errorf("%s:%d: %s: expected at most %d paths, got %d", doc.Name, list.Line, key, maxModules, len(list.Values))
 	}
 	for _, v := range list.Values {
 		at, err := m.path(doc, v, key, base)

@@ -147,6 +147,9 @@ func TestModulesOfBuf(t *testing.T) {
 		{"wrong deps", []string{"buf.yaml", "version: v2\ndeps: [{a: b}]\n", "a.proto", order}, "expected text, got"},
 		{"empty", []string{"buf.yaml", "", "a.proto", order}, "buf.yaml"},
 		{"no YAML", []string{"buf.yaml", "version: [", "a.proto", order}, "buf.yaml"},
+		{"many paths", []string{"buf.yaml", "version: v1\nbuild:\n  excludes:\n" + strings.Repeat("  - a\n", 1001), "a.proto", order}, "buf.yaml:4: excludes: expected at most 1000 paths, got 1001"},
+		{"huge", []string{"buf.yaml", "version: v1\n" + strings.Repeat("#", 1<<20), "a.proto", order}, "buf.yaml: expected at most 1 MiB"},
+		{"deep", []string{"buf.yaml", "version: v2\nmodules: " + strings.Repeat("[", 100), "a.proto", order}, "expected at most 64 levels of nesting"},
 		{"work without folders", []string{"buf.work.yaml", "version: v1\n", "a.proto", order}, "buf.work.yaml: expected directories, a list, got none"},
 		{"work of another version", []string{"buf.work.yaml", "version: v2\ndirectories: [a]\n", "a.proto", order}, "buf.work.yaml: expected version v1, got v2"},
 	} {
@@ -183,5 +186,19 @@ func TestImportOfTwoModules(t *testing.T) {
 	want := "a/order.proto:1:41: shop/line.proto: expected one file that is imported so, got b/shop/line.proto and c/shop/line.proto"
 	if err := l.Sync(files); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("expected %q, got %v", want, err)
+	}
+}
+
+// Every import is held against every module: they are as many as make sense.
+func TestManyModules(t *testing.T) {
+	files, list := folder("a.proto", three), "version: v2\nmodules:\n"
+	for i := range 1001 {
+		list += fmt.Sprintf("- path: m%d\n", i)
+		maps.Copy(files, folder(fmt.Sprintf("m%d/a%d.proto", i, i), three))
+	}
+	maps.Copy(files, folder("buf.yaml", list))
+	l := &schema.Lock{Version: 1, Source: "repo", Package: "p", Output: "p/p.go"}
+	if err := l.Sync(files); err == nil || !strings.Contains(err.Error(), "buf.yaml: expected at most 1000 modules in all, got more") {
+		t.Errorf("got %v", err)
 	}
 }
