@@ -70,7 +70,7 @@ func (pl *Planned) described(s side, stream string) *plan.Problem {
 	}
 	says := fmt.Sprintf("the schema of %q (%s)", stream, known.Origin)
 	if known.Fits != nil && s.step.codec != "" {
-		judged, err := known.Fits(s.step.codec, pl.linked(s.values), s.writes)
+		judged, err := known.Fits(s.step.codec, s.step.impl, pl.linked(s.values), s.writes)
 		switch {
 		case err != nil:
 			return s.mismatch(says, err)

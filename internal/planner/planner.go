@@ -47,10 +47,10 @@ type Stream struct {
 	Type   plan.Type    // its zero value: the versions are all that is known
 	Table  typing.Table // that Type refers to
 	Origin string       // where the schema stands
-	// Fits says why a codec does not read, or write, what the schema says: with messages of
-	// the Go type, or with any where that is nil. Where it can judge a type it is the one
-	// that does; nil: Type tells all.
-	Fits func(codec string, t reflect.Type, writes bool) (judged bool, err error)
+	// Fits says why a codec does not read, or write, what the schema says: with the messages
+	// that impl says it has, those of the Go type, or with any where that is nil. Where it can
+	// judge them it is the one that does; nil: Type tells all.
+	Fits func(codec string, impl any, t reflect.Type, writes bool) (judged bool, err error)
 	// Versions are the schemas that a registry has for the stream, oldest first.
 	Versions []codec.Version
 }

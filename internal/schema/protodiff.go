@@ -39,19 +39,24 @@ func fitsMessage(writer, reader protoreflect.MessageDescriptor) error {
 	return nil
 }
 
-// Message judges codecs and the messages of Go types, which they read or write, by the
-// message of a topic; nil where that has no message of protocol buffers. judged says that
+// Message judges codecs and the messages that they read or write, their own or those of Go
+// types, by the message of a topic; nil where that has no message of protocol buffers. judged says that
 // nothing else is to be compared.
-func (s *Types) Message(topic string) func(codec string, t reflect.Type, writes bool) (judged bool, err error) {
+func (s *Types) Message(topic string) func(codec string, impl any, t reflect.Type, writes bool) (judged bool, err error) {
 	schema := s.messages[topic]
 	if schema == nil {
 		return nil
 	}
-	return func(codec string, t reflect.Type, writes bool) (bool, error) {
+	return func(codec string, impl any, t reflect.Type, writes bool) (bool, error) {
 		if codec != "protobuf" {
 			return true, fmt.Errorf("expected the codec protobuf for the message %s, got %s", schema.FullName(), codec)
 		}
 		m := descriptorOf(t)
+		if own, ok := impl.(interface {
+			Message() protoreflect.MessageDescriptor
+		}); ok {
+			m = own.Message()
+		}
 		if m == nil {
 			return false, nil
 		}

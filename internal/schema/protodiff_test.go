@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/dynamicpb"
 
+	"github.com/levada-io/levada/codec/protobuf"
 	"github.com/levada-io/levada/internal/schema"
 	"github.com/levada-io/levada/internal/schema/testdata/types"
 	"github.com/levada-io/levada/internal/typing"
@@ -386,13 +387,27 @@ func TestTypesAndMessages(t *testing.T) {
 		fits := s.Message("tide")
 		said := map[bool]string{false: c.reads, true: c.writes}
 		for writes, want := range said {
-			judged, err := fits(c.codec, c.t, writes)
+			judged, err := fits(c.codec, nil, c.t, writes)
 			if got := fmt.Sprint(err); got != want && (err != nil || want != "") {
 				t.Errorf("%s %v, writes: %v: expected %q, got %v", c.codec, c.t, writes, want, err)
 			}
 			if own := c.t != nil && c.t.NumField() > 1 && c.t != reflect.TypeFor[types.Weir]() || c.codec != "protobuf"; judged != own {
 				t.Errorf("%s %v: judged is %v", c.codec, c.t, judged)
 			}
+		}
+	}
+	// A codec may have the message by itself: then the type does not count.
+	s := readProto(t, three+"message M { int32 a = 1; }")
+	judge := s.Message("m")
+	for message, want := range map[string]string{
+		"message M { int32 a = 1; }": "<nil>", "message N { int32 a = 1; }": "expected the message M, got N", "message M { int64 a = 1; string b = 2; }": "$.a: was int64, is int32",
+	} {
+		own, err := protobuf.Of(three+message, nil, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if judged, err := judge("protobuf", own, reflect.TypeFor[types.Tide](), true); !judged || fmt.Sprint(err) != want {
+			t.Errorf("%s: expected %s, got %t, %v", message, want, judged, err)
 		}
 	}
 	if s := readProto(t, three+"message M {}"); s.Message("other") != nil {
