@@ -60,6 +60,23 @@ const recordSchema = `{"type": "record", "name": "R", "fields": [
 	{"name": "tags", "type": {"type": "map", "values": "long"}}, {"name": "list", "type": {"type": "array", "items": "long"}},
 	{"name": "down", "type": ["null", "R"]}]}`
 
+// visit is one of protocol buffers, by a schema.
+type visit struct {
+	User   string           `json:"user"`
+	Ms     int64            `json:"ms"`
+	Tags   map[string]int64 `json:"tags,omitempty"`
+	Card   *string          `json:"card,omitzero"`
+	Cash   *int64           `json:"cash,omitzero"`
+	Before *visit           `json:"before,omitzero"`
+	Codes  []uint32         `json:"codes,omitempty"`
+}
+
+const visitSchema = `syntax = "proto2"; message Visit {
+	required string user = 1; required sint64 ms = 2; map<int32, int64> tags = 3;
+	oneof paid { string card = 4; int64 cash = 5; }
+	optional Visit before = 6; repeated uint32 codes = 7;
+}`
+
 // hostile is a codec and the messages for it.
 type hostile struct {
 	name, about string
@@ -246,6 +263,29 @@ func hostiles() []hostile {
 				{"a member of another wire type", number(2, 5), "", "rx"},
 				{"a key of a map twice", lens(6, number(1, 7)+lens(2, "a")) + lens(6, number(1, 7)+lens(2, "b")), "", "rr"},
 				{"an int32 of 2^32 + 1 as the key of a map", lens(6, number(1, 1<<32+1)+lens(2, "a")), "", "rr"},
+			},
+		},
+		{
+			name: "Protocol buffers by a schema", codec: protobuf.New(), settings: `"schema":` + quoted(visitSchema), typ: reflect.TypeFor[visit](),
+			good: lens(1, "u") + number(2, 2) + lens(4, "card") + lens(7, "\x01\x02"), ends: []int{5, 11},
+			cases: []bad{
+				{"nothing in it", "", "(empty)", "xx"},
+				{"a required field is missing", lens(1, "u"), "", "xx"},
+				{"a required field of a message is missing", lens(1, "u") + number(2, 2) + lens(6, ""), "", "xx"},
+				{"cut short in a field", "\x0a\x05u", "", "xx"},
+				{"a length of 2^32 - 1", "\x0a\xff\xff\xff\xff\x0f", "", "xx"},
+				{"a number without an end", "\x10" + strings.Repeat("\xff", 11), "", "xx"},
+				{"a number without an end, packed", lens(1, "u") + number(2, 2) + lens(7, "\x01\xff"), "", "xx"},
+				{"field number 0", "\x00\x01", "", "xx"},
+				{"the end of a group that did not begin", "\x0c", "", "xx"},
+				{"a known field of another wire type", lens(1, "u") + number(2, 2) + number(4, 1), "", "rx"},
+				{"an unknown field", lens(1, "u") + number(2, 2) + lens(99, "x"), "", "rx"},
+				{"a field twice", lens(1, "a") + lens(1, "b") + number(2, 2), "", "rr"},
+				{"a message in two parts", lens(1, "u") + number(2, 2) + lens(6, lens(1, "v")) + lens(6, number(2, 4)), "", "rr"},
+				{"two members of a oneof", lens(1, "u") + number(2, 2) + lens(4, "card") + number(5, 7), "", "rr"},
+				{"a key of a map twice", lens(1, "u") + number(2, 2) + lens(3, number(1, 7)+number(2, 1)) + lens(3, number(1, 7)+number(2, 2)), "", "rr"},
+				{"a uint32 of 2^32 + 1", lens(1, "u") + number(2, 2) + number(7, 1<<32+1), "", "rr"},
+				{"text that is no UTF-8, in proto2", lens(1, "a\xff") + number(2, 2), "", "rr"},
 			},
 		},
 		{
