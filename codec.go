@@ -37,6 +37,7 @@ type adjusted struct {
 	Schema string `json:"schema,omitempty"`
 	Writer string `json:"writer,omitempty"`
 	Strict bool   `json:"strict,omitzero"`
+	Std    bool   `json:"std,omitzero"`
 	Prefix string `json:"prefix,omitempty"`
 	ID     int    `json:"id,omitzero"`
 }
@@ -87,6 +88,16 @@ func (c Codec[V]) Encode(v V) ([]byte, error) { return encode(c.of, c.set, v) }
 // a parse has a use for it.
 func (c Codec[V]) Strict() Codec[V] {
 	c.set.Strict = true
+	return c
+}
+
+// Std is the codec [JSON] that leaves whole values to encoding/json/v2, with its options
+// AllowInvalidUTF8 and AllowDuplicateNames (without [Codec.Strict]), FormatNilSliceAsNull,
+// FormatNilMapAsNull and Deterministic. A member that is missing is zero then, and what
+// json/v2 does not know is refused at the start: units, durations, constants, rules and
+// unions. The other codecs have no such setting.
+func (c Codec[V]) Std() Codec[V] {
+	c.set.Std = true
 	return c
 }
 

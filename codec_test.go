@@ -69,3 +69,40 @@ func TestPrefixes(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Std is json/v2 in both directions; what it can not say is told by the plan.
+func TestStdCodec(t *testing.T) {
+	type order struct {
+		ID   int               `json:"id"`
+		Tags []string          `json:"tags"`
+		Rest map[string]string `json:"rest"`
+	}
+	c := levada.JSON[order]().Std()
+	v, err := c.Decode([]byte(`{"id":7}`))
+	if err != nil || v.ID != 7 {
+		t.Errorf("got %+v, %v", v, err)
+	}
+	if out, err := c.Encode(v); err != nil || string(out) != `{"id":7,"tags":null,"rest":null}` {
+		t.Errorf("got %s, %v", out, err)
+	}
+	const twice = `{"id":7,"id":8}`
+	if v, err := c.Decode([]byte(twice)); err != nil || v.ID != 8 {
+		t.Errorf("got %+v, %v", v, err)
+	}
+	if _, err := c.Strict().Decode([]byte(twice)); err == nil || !strings.HasPrefix(err.Error(), "$.id: malformed JSON at byte 8: duplicate object member name") {
+		t.Errorf("strict: got %v", err)
+	}
+	message, err := c.Confluent(7).Encode(v)
+	if err != nil || !strings.HasPrefix(string(message), "\x00\x00\x00\x00\x07{") {
+		t.Errorf("with a number: %q, %v", message, err)
+	}
+	if back, err := c.Confluent(7).Decode(message); err != nil || back.ID != 7 {
+		t.Errorf("with a number: %+v, %v", back, err)
+	}
+	if _, err := levada.JSON[levada.Opt[int]]().Std().Decode([]byte("1")); err == nil {
+		t.Error("accepted a type that has no layout")
+	}
+	if _, err := levada.Msgpack[order]().Std().Decode(nil); err == nil || !strings.Contains(err.Error(), `expected the settings strict (true or false), prefix and id`) {
+		t.Errorf("msgpack: got %v", err)
+	}
+}

@@ -52,6 +52,7 @@ import (
 	"github.com/levada-io/levada/plan/testdata/corpus/route_text"
 	"github.com/levada-io/levada/plan/testdata/corpus/rules"
 	"github.com/levada-io/levada/plan/testdata/corpus/settings"
+	"github.com/levada-io/levada/plan/testdata/corpus/std"
 	"github.com/levada-io/levada/plan/testdata/corpus/steps"
 	"github.com/levada-io/levada/plan/testdata/corpus/strict"
 	"github.com/levada-io/levada/plan/testdata/corpus/strict_not"
@@ -73,6 +74,7 @@ import (
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_schema_read"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_schema_resolved"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_schema_written"
+	"github.com/levada-io/levada/plan/testdata/corpus/wrong_std_type"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_two_policies"
 	"github.com/levada-io/levada/plan/testdata/corpus/wrong_two_sources"
 )
@@ -122,6 +124,7 @@ var inGo = map[string]func() *levada.Pipeline{
 	"rules":             rules.Pipeline,
 	"route_text":        route_text.Pipeline,
 	"settings":          settings.Pipeline,
+	"std":               std.Pipeline,
 	"strict":            strict.Pipeline,
 	"strict_not":        strict_not.Pipeline,
 	"union":             union.Pipeline,
@@ -142,6 +145,7 @@ var wrongInGo = map[string]func() *levada.Pipeline{
 	"wrong_schema_read":       wrong_schema_read.Pipeline,
 	"wrong_schema_resolved":   wrong_schema_resolved.Pipeline,
 	"wrong_schema_written":    wrong_schema_written.Pipeline,
+	"wrong_std_type":          wrong_std_type.Pipeline,
 	"wrong_two_sources":       wrong_two_sources.Pipeline,
 	"wrong_two_policies":      wrong_two_policies.Pipeline,
 	"wrong_retry_bounds":      wrong_retry_bounds.Pipeline,

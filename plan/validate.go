@@ -416,7 +416,7 @@ func (v *validation) function(s *Step) {
 }
 
 // written are the settings of codecs that are about what is written.
-var written = []string{"schema", "imports", "message", "prefix", "id"}
+var written = []string{"schema", "imports", "message", "std", "prefix", "id"}
 
 // members checks that a step has what its kind needs and nothing that it has no use
 // for.

@@ -5,10 +5,13 @@
 // missing member and a null that the type does not allow are errors with the path; of
 // two members with one name the last counts; a null or nil list, map or byte slice is an
 // empty one; integers inside any stay integers; times are UTC with microseconds.
-// abi/frame.md has the rules whole, for they are the same for steps in Python.
+// abi/frame.md has the rules whole, for they are the same for steps in Python. With the
+// setting std it is encoding/json/v2 itself that reads and writes, see Std.
 package json
 
 import (
+	"encoding/json/v2"
+	"fmt"
 	"reflect"
 
 	"github.com/levada-io/levada/codec"
@@ -25,16 +28,40 @@ type Codec struct {
 
 var _ codec.Adjustable = (*Codec)(nil)
 
+// Std is the codec that leaves whole values to encoding/json/v2. It knows Go types only.
+type Std struct {
+	// Strict is what it is in Codec.
+	Strict bool
+}
+
 // New returns the codec that is not strict.
 func New() *Codec { return &Codec{} }
 
 // With implements codec.Adjustable.
 func (c *Codec) With(settings []byte) (codec.Codec, error) {
-	o := prefix.Options{Strict: c.Strict}
-	if err := o.Read(settings); err != nil {
+	o := struct {
+		prefix.Options
+		Std bool `json:"std"`
+	}{Options: prefix.Options{Strict: c.Strict}}
+	if err := json.Unmarshal(settings, &o, json.RejectUnknownMembers(true)); err != nil {
+		return nil, fmt.Errorf("expected the settings strict and std (true or false), prefix and id: %w", err)
+	}
+	if err := o.Check(prefix.Confluent); err != nil {
 		return nil, err
 	}
+	if o.Std {
+		return prefix.Before(&Std{o.Strict}, o.Settings), nil
+	}
 	return prefix.Before(&Codec{Strict: o.Strict}, o.Settings), nil
+}
+
+// Bind implements codec.Codec.
+func (c *Std) Bind(t reflect.Type) (codec.Bound, error) {
+	b, err := frame.BindStd(t, c.Strict)
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 // Bind implements codec.Codec.

@@ -153,16 +153,17 @@ type Bare interface {
 	Bare() codec.Codec
 }
 
-// inner is a codec that needs no schema to read a message.
-type inner interface {
+// wired is a codec that can do without a Go type.
+type wired interface {
 	codec.Codec
 	Wire(l *frame.Layout) (frame.Wire, error)
 }
 
-// Codec is another codec, behind the number of a schema. The number is compared with those
-// that are known; what the schema says is not needed to read the message.
+// Codec is another codec that needs no schema to read a message, behind the number of one.
+// The number is compared with those that are known. It knows Go types only; Wired is one
+// that does not need them.
 type Codec struct {
-	inner inner
+	inner codec.Codec
 	set   Settings
 	ids   IDs // of what is read
 	id    int // of what is written; 0: nobody said it
@@ -171,15 +172,23 @@ type Codec struct {
 var _ codec.Registered = (*Codec)(nil)
 
 // Before is the codec with the prefix that is set before its messages; with none, c itself.
-func Before(c inner, s Settings) codec.Codec {
+func Before(c codec.Codec, s Settings) codec.Codec {
 	if s.Prefix == "" {
 		return c
 	}
-	return &Codec{inner: c, set: s}
+	out := &Codec{inner: c, set: s}
+	if w, ok := c.(wired); ok {
+		return &Wired{out, w}
+	}
+	return out
 }
 
 // Registered implements codec.Registered.
 func (c *Codec) Registered(versions []codec.Version, writes bool) (codec.Codec, error) {
+	return c.registered(versions, writes)
+}
+
+func (c *Codec) registered(versions []codec.Version, writes bool) (*Codec, error) {
 	out := *c
 	var err error
 	if writes {
@@ -188,6 +197,18 @@ func (c *Codec) Registered(versions []codec.Version, writes bool) (codec.Codec, 
 		out.ids, err = c.set.Known(versions)
 	}
 	return &out, err
+}
+
+// Wired is a Codec of one that can do without a Go type.
+type Wired struct {
+	*Codec
+	inner wired
+}
+
+// Registered implements codec.Registered.
+func (c *Wired) Registered(versions []codec.Version, writes bool) (codec.Codec, error) {
+	out, err := c.registered(versions, writes)
+	return &Wired{out, c.inner}, err
 }
 
 // Bare implements Bare.
@@ -232,12 +253,12 @@ func (b *bound) Append(buf []byte, v any) ([]byte, error) {
 }
 
 // Wire is the codec for steps that have no Go type.
-func (c *Codec) Wire(l *frame.Layout) (frame.Wire, error) {
+func (c *Wired) Wire(l *frame.Layout) (frame.Wire, error) {
 	w, err := c.inner.Wire(l)
 	if err != nil {
 		return nil, err
 	}
-	return &wire{c, w}, nil
+	return &wire{c.Codec, w}, nil
 }
 
 type wire struct {

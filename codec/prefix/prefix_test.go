@@ -137,14 +137,18 @@ func TestSettings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := behind.(*prefix.Codec).Bare(); !reflect.DeepEqual(got, c) {
+		if got := behind.(prefix.Bare).Bare(); !reflect.DeepEqual(got, c) {
 			t.Errorf("%T behind a prefix: %+v", c, got)
 		}
 	}
 	for _, c := range []codec.Adjustable{json.New(), msgpack.New(), protobuf.New()} {
+		has := "strict (true or false), prefix and id: "
+		if _, ok := c.(*json.Codec); ok {
+			has = "strict and std (true or false), prefix and id: "
+		}
 		for settings, want := range map[string]string{
 			`{"strikt":true}`:                         `unknown object member name "strikt"`,
-			`{"strict":1}`:                            "expected the settings strict (true or false), prefix and id: ",
+			`{"strict":1}`:                            "expected the settings " + has,
 			`{"prefix":"avro"}`:                       `prefix: expected confluent, got "avro"`,
 			`{"id":3}`:                                `id: expected prefix confluent beside it, got ""`,
 			`{"prefix":"confluent","id":-1}`:          "id: expected the number of a schema, 1 to 2147483647, got -1",

@@ -3,6 +3,7 @@ package protobuf_test
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json/v2"
 	"errors"
 	"math"
 	"reflect"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/levada-io/levada/codec"
 	"github.com/levada-io/levada/codec/protobuf"
+	"github.com/levada-io/levada/internal/frame"
 	"github.com/levada-io/levada/plan/testdata/visitpb"
 )
 
@@ -372,5 +374,36 @@ func through[M proto.Message](t *testing.T, b codec.Bound, theirs M, src []byte)
 	}
 	if back, err := b.Append(nil, &again); err != nil || !bytes.Equal(back, message) {
 		t.Errorf("%x became %x, then %x, %v", src, message, back, err)
+	}
+}
+
+// Struct and Value say themselves what their JSON is, and so a message with them may stand
+// beside steps in Python and in JSON.
+func TestFreeTypesOfTheLibraryInJSON(t *testing.T) {
+	type message struct {
+		Free  *structpb.Struct `json:"free,omitempty" protobuf:"bytes,1,opt,name=free,proto3"`
+		Value *structpb.Value  `json:"value,omitempty" protobuf:"bytes,2,opt,name=value,proto3"`
+	}
+	b, err := frame.BindJSON(reflect.TypeFor[message](), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{`{"free":{"a":[1.5,"x",null,{"b":true}]},"value":"x"}`, `{"free":{}}`, `{}`, `{"value":[7]}`} {
+		var m message
+		if err := b.Decode([]byte(text), &m); err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		out, err := b.Append(nil, &m)
+		var got, want any
+		if err == nil {
+			err = errors.Join(json.Unmarshal(out, &got), json.Unmarshal([]byte(text), &want))
+		}
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s became %s, %v", text, out, err)
+		}
+	}
+	if err := b.Decode([]byte(`{"free":7}`), new(message)); err == nil || !strings.HasPrefix(err.Error(), "$.free: expected *structpb.Struct, got 7: ") {
+		t.Errorf("got %v", err)
 	}
 }

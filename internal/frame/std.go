@@ -38,7 +38,7 @@ func BindStd(t reflect.Type, strict bool) (*Bound, error) {
 		return nil, err
 	}
 	if err := saidByStd(t, l.root, map[stdKey]bool{}); err != nil {
-		return nil, fmt.Errorf("std: %w", err)
+		return nil, fmt.Errorf("std: %s: %w", t, err)
 	}
 	c := &stdCodec{t, stdOptions(strict)}
 	return &Bound{c, c}, nil

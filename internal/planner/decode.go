@@ -43,7 +43,12 @@ func (pl *Planned) frames(n *node) bool {
 // names says that t is the type of a kit, or what its pointers lead to.
 func (pl *Planned) names(k program.Kit, t plan.Type) bool {
 	own, _, err := frame.TypeOf(k.Type())
-	return err == nil && own.Kind == plan.TRef && t.Kind == plan.TRef && pl.behind(own) == pl.behind(t)
+	if err != nil || own.Kind == plan.TRef || own.Kind == plan.TAny {
+		// Whatever is any, one Go type does not stand for the other.
+		return err == nil && own.Kind == plan.TRef && t.Kind == plan.TRef && pl.behind(own) == pl.behind(t)
+	}
+	named, err := t.Resolve(pl.types) // the name of any other type is its text
+	return err == nil && reflect.DeepEqual(own, named)
 }
 
 // behind is the name of a struct, by whichever names of the table it is reached.

@@ -70,6 +70,9 @@ func types(pl *Planned) (ps Problems) {
 				if bad = pl.schemed(sideOf(next)); bad != nil {
 					ps = append(ps, *bad)
 				}
+				if bad = pl.std(next); bad != nil {
+					ps = append(ps, *bad)
+				}
 			}
 			walk(next)
 		}

@@ -238,14 +238,14 @@ var kinds = []struct {
 	beside []string
 }{
 	{"source", plan.Source, nil},
-	{"decode", plan.Map, []string{"type", "strict", "schema", "message", "writer_schema", "prefix", "schema_id"}},
+	{"decode", plan.Map, []string{"type", "strict", "std", "schema", "message", "writer_schema", "prefix", "schema_id"}},
 	{"map", plan.Map, []string{"with", "crossing"}},
 	{"filter", plan.Filter, []string{"with", "crossing"}},
 	{"flat_map", plan.FlatMap, []string{"with", "crossing"}},
 	{"batch", plan.Batch, nil},
 	{"route", plan.Route, []string{"with", "cases", "otherwise", "crossing"}},
 	{"broadcast", plan.Broadcast, nil},
-	{"encode", plan.Map, []string{"schema", "message", "prefix", "schema_id"}},
+	{"encode", plan.Map, []string{"std", "schema", "message", "prefix", "schema_id"}},
 	{"sink", plan.Sink, nil},
 }
 
@@ -396,6 +396,7 @@ type settings struct {
 	Message string            `json:"message,omitempty"`
 	Writer  string            `json:"writer,omitempty"`
 	Strict  bool              `json:"strict,omitzero"`
+	Std     bool              `json:"std,omitzero"`
 	Prefix  string            `json:"prefix,omitempty"`
 	ID      int64             `json:"id,omitzero"`
 }
@@ -446,6 +447,14 @@ func (r *reader) settings(s *plan.Step, codec, body *yamldoc.Node, place string)
 	if n := body.Get("strict"); n != nil {
 		if on, ok := r.Boolean(n, place+": strict"); ok && !raw(n, "strict") {
 			out.Strict = on
+		}
+	}
+	if n := body.Get("std"); n != nil {
+		switch on, ok := r.Boolean(n, place+": std"); {
+		case ok && name != "json":
+			r.Problem(n, "bad-settings", "", "%s: std: only the codec json has one", place)
+		case ok:
+			out.Std = on
 		}
 	}
 	if n := body.Get("prefix"); n != nil {

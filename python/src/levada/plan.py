@@ -259,6 +259,10 @@ class _Builder:
             settings["writer"] = writer
         if strict:
             settings["strict"] = True
+        if node.std and node.codec != "json":
+            self._wrong(node, f"std: only the codec json has one, {node.codec} does not")
+        elif node.std:
+            settings["std"] = True
         if node.prefix:
             settings["prefix"] = node.prefix
         if node.schema_id:

@@ -332,6 +332,8 @@ class Parser(Step[bytes, T_parsed]):
             that they are imported by; ``google/protobuf/*.proto`` need not be among them.
         strict: refuses text that is no UTF-8, and one name twice in an object; the message
             fails. Otherwise a byte that is none reads as U+FFFD, and the last member counts.
+        std: leaves whole values to ``encoding/json/v2`` of Go's library; for ``json``, where a
+            Go step gives or takes the type.
         prefix: what stands before a message: ``confluent`` is a zero byte and the number that
             the schema has in a registry, ``single_object`` (Avro) the schema's fingerprint.
         schema_id: the number of the only schema that is read with ``confluent``. Without it
@@ -344,6 +346,7 @@ class Parser(Step[bytes, T_parsed]):
     codec: str = "json"
     schema: str = option(default="", kw_only=True)
     strict: bool = option(default=False, kw_only=True)
+    std: bool = option(default=False, kw_only=True)
     prefix: str = option(default="", kw_only=True)
     schema_id: int = option(default=0, kw_only=True)
     writer_schema: str = option(default="", kw_only=True)
@@ -367,6 +370,8 @@ class Parser(Step[bytes, T_parsed]):
 
 
 def _check_codec(node: Parser[Any] | Serializer) -> None:
+    if not isinstance(node.std, bool):
+        raise node.mistake(f"expected std to be True or False, got {node.std!r}")
     if not isinstance(node.prefix, str):
         raise node.mistake(f"expected prefix to be text, got {node.prefix!r}")
     if isinstance(node.schema_id, bool) or not isinstance(node.schema_id, int):
@@ -388,6 +393,7 @@ class Serializer(Step[object, bytes]):
             has the type: ``Path(__file__).with_name("visits.avsc").read_text()``.
         message: the name of the message, as with ``Parser``.
         imports: the texts of the files that the schema imports, as with ``Parser``.
+        std: leaves whole values to ``encoding/json/v2`` of Go's library, as with ``Parser``.
         prefix: what stands before a message, as with ``Parser``.
         schema_id: the number of the schema that is written with ``confluent``. Without it
             the lock of schemas (``--schemas``) has it.
@@ -395,6 +401,7 @@ class Serializer(Step[object, bytes]):
 
     codec: str = "json"
     schema: str = option(default="", kw_only=True)
+    std: bool = option(default=False, kw_only=True)
     prefix: str = option(default="", kw_only=True)
     schema_id: int = option(default=0, kw_only=True)
     message: str = option(default="", kw_only=True)

@@ -216,6 +216,14 @@ class TestMistakes:
                 'step "p" (…): expected strict to be True or False, got 1',
             ),
             (
+                lambda: Parser("p", std="yes"),  # type: ignore[arg-type]
+                "step \"p\" (…): expected std to be True or False, got 'yes'",
+            ),
+            (
+                lambda: Serializer("s", std=None),  # type: ignore[arg-type]
+                'step "s" (…): expected std to be True or False, got None',
+            ),
+            (
                 lambda: Parser("p", prefix=7),  # type: ignore[arg-type]
                 'step "p" (…): expected prefix to be text, got 7',
             ),
