@@ -106,7 +106,7 @@ const lineProto = three + "package shop; message Line { string article = 1; }"
 // Imports are relative to the modules of a workspace of buf, and what a module excludes is
 // not there.
 //
-// Fault: .proto that imports what is not there -> refused: of a dependency of buf, which is not fetched, says: nothing is fetched, and it may be of a dependency (buf.build/acme/shop)
+// Fault: .proto that imports what is not there -> refused: of a dependency of buf, which is not fetched, says: nothing is fetched, and it may be of a dependency (buf.example.com/acme/shop)
 // Fault: .proto that imports what is not there -> refused: excluded by buf, says: expected a file of the modules that buf.yaml names (proto), got none
 // Fault: malformed file of buf -> refused: with its line, says: buf.yaml:2: path: expected a path below ., got "../proto"
 func TestModulesOfBuf(t *testing.T) {
@@ -127,9 +127,9 @@ func TestModulesOfBuf(t *testing.T) {
 
 		{"beside topics", []string{"topics/orders.yaml", "schemas: [{version: 1, type: protobuf, resource: a/shop/order.proto}]", "buf.yaml", "version: v2\nmodules: [{path: schemas/a}, {path: vendor}]\n", "schemas/a/shop/order.proto", order, "vendor/shop/line.proto", lineProto}, "schemas/a/shop/order.proto vendor/shop/line.proto"},
 
-		{"a dependency", []string{"buf.yaml", "version: v2\nmodules: [{path: proto}]\ndeps: [buf.build/googleapis/googleapis, buf.build/acme/shop]\n", "proto/shop/order.proto", order},
-			"proto/shop/order.proto:1:41: shop/line.proto: expected a file of the modules that buf.yaml names (proto), got none: file does not exist\nhint: nothing is fetched, and it may be of a dependency (buf.build/googleapis/googleapis, buf.build/acme/shop): buf export buf.build/googleapis/googleapis -o vendor, and vendor as one of the modules"},
-		{"a dependency of v1", []string{"buf.work.yaml", "version: v1\ndirectories: [a]\n", "a/buf.yaml", "version: v1\ndeps: [buf.build/acme/shop]\n", "a/shop/order.proto", order}, "nothing is fetched, and it may be of a dependency (buf.build/acme/shop)"},
+		{"a dependency", []string{"buf.yaml", "version: v2\nmodules: [{path: proto}]\ndeps: [buf.example.com/googleapis/googleapis, buf.example.com/acme/shop]\n", "proto/shop/order.proto", order},
+			"proto/shop/order.proto:1:41: shop/line.proto: expected a file of the modules that buf.yaml names (proto), got none: file does not exist\nhint: nothing is fetched, and it may be of a dependency (buf.example.com/googleapis/googleapis, buf.example.com/acme/shop): buf export buf.example.com/googleapis/googleapis -o vendor, and vendor as one of the modules"},
+		{"a dependency of v1", []string{"buf.work.yaml", "version: v1\ndirectories: [a]\n", "a/buf.yaml", "version: v1\ndeps: [buf.example.com/acme/shop]\n", "a/shop/order.proto", order}, "nothing is fetched, and it may be of a dependency (buf.example.com/acme/shop)"},
 		{"excluded", []string{"buf.yaml", "version: v2\nmodules: [{path: proto, excludes: [proto/shop/line.proto]}]\n", "proto/shop/order.proto", order, "proto/shop/line.proto", lineProto},
 			"proto/shop/order.proto:1:41: shop/line.proto: expected a file of the modules that buf.yaml names (proto), got none: file does not exist\nhint: imports are relative to the modules that buf.yaml names"},
 		{"excluded topic", []string{"topics/orders.yaml", "schemas: [{version: 1, type: protobuf, resource: shop/line.proto}]", "schemas/buf.yaml", "version: v1\nbuild: {excludes: [shop]}\n", "schemas/shop/line.proto", lineProto}, "schemas/shop/line.proto: expected a file of the modules that schemas/buf.yaml names (schemas), got one that none of them has"},
