@@ -375,11 +375,9 @@ func borrow() *scratch {
 }
 
 func (s *scratch) giveBack() {
-	if cap(s.text) > 1<<20 || cap(s.slots) > 1<<14 || cap(s.more) > 1<<14 || cap(s.values) > 1<<14 {
+	if cap(s.text) > 1<<20 || cap(s.slots) > 1<<14 || cap(s.more) > 1<<14 || cap(s.values) > 1<<15 {
 		return // one large message shall not be remembered for ever
 	}
-	clear(s.values[:cap(s.values)])
-	clear(s.entries[:cap(s.entries)])
 	s.text = s.text[:0]
 	scratches.Put(s)
 }
@@ -421,11 +419,6 @@ type wire struct {
 
 // Read implements frame.Wire.
 func (w *wire) Read(messages [][]byte, fail func(i int, err error)) (*frame.Column, error) {
-	size := 0
-	for _, m := range messages {
-		size += len(m)
-	}
-	buf := make([]byte, 0, 4*size)
 	s := borrow()
 	defer s.giveBack()
 	return prefix.Read(messages, w.packed.Read, func(m []byte) ([]byte, error) {
@@ -433,13 +426,13 @@ func (w *wire) Read(messages [][]byte, fail func(i int, err error)) (*frame.Colu
 		if err != nil {
 			return nil, err
 		}
-		from := len(buf)
-		out, err := s.read(buf, m, w.root, w.set.Strict)
+		from := len(s.text)
+		out, err := s.read(s.text, m, w.root, w.set.Strict)
 		if err != nil {
 			return nil, err
 		}
-		buf = out
-		return buf[from:], nil
+		s.text = out // what moves leaves the earlier ones where they are
+		return out[from:], nil
 	}, fail)
 }
 

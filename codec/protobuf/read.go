@@ -301,8 +301,23 @@ func (p *place) outer() protowire.Type {
 
 // number reads a number as its kind has it; below zero: there is none.
 func number(k protoreflect.Kind, wire protowire.Type, b []byte) (uint64, int) {
-	m := member{kind: k, wire: wire}
-	return m.number(b)
+	switch wire {
+	case protowire.Fixed32Type:
+		v, n := protowire.ConsumeFixed32(b)
+		return uint64(v), n
+	case protowire.Fixed64Type:
+		return protowire.ConsumeFixed64(b)
+	}
+	v, n := protowire.ConsumeVarint(b)
+	switch k {
+	case protoreflect.BoolKind:
+		v = min(v, 1)
+	case protoreflect.Sint32Kind:
+		v = uint64(protowire.DecodeZigZag(v & math.MaxUint32))
+	case protoreflect.Sint64Kind:
+		v = uint64(protowire.DecodeZigZag(v))
+	}
+	return v, n
 }
 
 // appendWord appends a value that is no message: a number, or what stands at a place of src.

@@ -17,30 +17,36 @@ import (
 
 // writer turns MessagePack into messages. It trusts its bytes, which a layout has written.
 type writer struct {
-	values  [][]byte // of the messages that are open, by field
-	entries []keyed  // of the maps that are open
-	seeks   bool     // members come in any order
+	from    []byte  // the whole of it
+	values  []int   // where those of the messages that are open begin, by field, from the end
+	entries []keyed // of the maps that are open
+	seeks   bool    // members come in any order
 }
 
+// keyed is an entry of a map: places as they are in values.
 type keyed struct {
-	key   []byte
-	word  uint64 // of a key that is a number; in the order of numbers
-	value []byte
+	key, size int
+	word      uint64 // of a key that is a number; in the order of numbers
+	value     int
 }
 
 // write appends the message of a value. On an error dst comes back as it was.
 func (w *writer) write(dst, src []byte, n *node) ([]byte, error) {
-	w.values, w.entries, w.seeks = w.values[:0], w.entries[:0], false
+	w.from, w.values, w.entries, w.seeks = src, w.values[:0], w.entries[:0], false
 	out, _, err := w.message(dst, src, n)
 	if err == errOrder {
 		w.values, w.entries, w.seeks = w.values[:0], w.entries[:0], true
 		out, _, err = w.message(dst, src, n)
 	}
+	w.from = nil
 	if err != nil {
 		return dst, err
 	}
 	return out, nil
 }
+
+// at is what begins at a place.
+func (w *writer) at(place int) []byte { return w.from[len(w.from)-place:] }
 
 // errOrder is a message whose members do not come in the order that they are written in.
 var errOrder = errors.New("members in another order")
@@ -80,7 +86,7 @@ func (w *writer) message(dst, src []byte, n *node) (out, rest []byte, err error)
 			i, known = n.index[string(name)]
 		}
 		if known && (!isNull(rest) || !n.fields[i].nullable()) {
-			w.values[base+i] = rest
+			w.values[base+i] = len(rest)
 			if flows && i < next {
 				return dst[:begin], src, errOrder
 			}
@@ -101,16 +107,16 @@ func (w *writer) message(dst, src []byte, n *node) (out, rest []byte, err error)
 		}
 	}
 	for _, i := range n.must {
-		if w.values[base+i] == nil {
+		if w.values[base+i] == 0 {
 			return dst, src, in(failed("expected a required field, got none"), "."+n.fields[i].name)
 		}
 	}
 	for _, i := range n.order {
 		v := w.values[base+i]
-		if v == nil || flows {
+		if v == 0 || flows {
 			continue
 		}
-		if dst, _, err = w.field(dst, v, &n.fields[i]); err != nil {
+		if dst, _, err = w.field(dst, w.at(v), &n.fields[i]); err != nil {
 			return dst, src, in(err, "."+n.fields[i].name)
 		}
 	}
@@ -140,7 +146,7 @@ func (w *writer) alone(n *node, o *oneof, base int) error {
 	first := -1
 	for _, i := range o.fields {
 		switch {
-		case w.values[base+i] == nil:
+		case w.values[base+i] == 0:
 		case first >= 0:
 			return failed("expected one member of the oneof %s, got %s and %s", o.name, n.fields[first].name, n.fields[i].name)
 		default:
@@ -329,6 +335,8 @@ func (w *writer) list(dst, src []byte, p *place) (out, rest []byte, err error) {
 	return dst, rest, nil
 }
 
+func (w *writer) key(e keyed) []byte { return w.at(e.key)[:e.size] }
+
 // dict writes the entries of a map in the order of their keys.
 func (w *writer) dict(dst, src []byte, p *place) (out, rest []byte, err error) {
 	if msgp.NextType(src) != msgp.MapType {
@@ -340,21 +348,21 @@ func (w *writer) dict(dst, src []byte, p *place) (out, rest []byte, err error) {
 	}
 	base := len(w.entries)
 	for range count {
-		var e keyed
-		if e.key, rest, err = msgp.ReadStringZC(rest); err != nil {
+		var key []byte
+		if key, rest, err = msgp.ReadStringZC(rest); err != nil {
 			return dst, rest, err
 		}
-		if e.word, err = p.key.number(e.key); err != nil {
+		e := keyed{key: len(rest) + len(key), size: len(key), value: len(rest)}
+		if e.word, err = p.key.number(key); err != nil {
 			return dst, src, err
 		}
-		e.value = rest
 		if rest, err = msgp.Skip(rest); err != nil {
 			return dst, rest, err
 		}
 		w.entries = append(w.entries, e)
 	}
 	slices.SortStableFunc(w.entries[base:], func(a, b keyed) int {
-		return cmp.Or(cmp.Compare(a.word, b.word), bytes.Compare(a.key, b.key))
+		return cmp.Or(cmp.Compare(a.word, b.word), bytes.Compare(w.key(a), w.key(b)))
 	})
 	inner := *p.value
 	inner.num = 2
@@ -362,9 +370,9 @@ func (w *writer) dict(dst, src []byte, p *place) (out, rest []byte, err error) {
 		e := w.entries[i]
 		dst = append(protowire.AppendTag(dst, p.num, protowire.BytesType), 0)
 		from := len(dst) - 1
-		dst = p.key.appendKey(dst, e)
-		if dst, _, err = w.single(dst, e.value, &inner); err != nil {
-			return dst, src, in(err, "."+string(e.key))
+		dst = p.key.appendKey(dst, w.key(e), e.word)
+		if dst, _, err = w.single(dst, w.at(e.value), &inner); err != nil {
+			return dst, src, in(err, "."+string(w.key(e)))
 		}
 		dst = withLength(dst, from)
 	}
@@ -377,14 +385,15 @@ const signs = 1 << 63
 
 // number is a key that is a number as it is sorted; of text it is 0.
 func (k *value) number(key []byte) (uint64, error) {
-	wrong := func() error { return failed("expected the keys of a map to be %s, got %q", k.named, key) }
-	text := string(key)
-	switch least, most := limits(k.kind); {
-	case k.kind == protoreflect.StringKind:
+	if k.kind == protoreflect.StringKind {
 		if k.utf8 && !utf8.Valid(key) {
 			return 0, failed("expected a key of text, got bytes that are no UTF-8")
 		}
 		return 0, nil
+	}
+	wrong := func() error { return failed("expected the keys of a map to be %s, got %q", k.named, key) }
+	text := string(key)
+	switch least, most := limits(k.kind); {
 	case k.kind == protoreflect.BoolKind:
 		if text != "true" && text != "false" {
 			return 0, wrong()
@@ -406,12 +415,11 @@ func (k *value) number(key []byte) (uint64, error) {
 }
 
 // appendKey writes the key of an entry with its tag.
-func (k *value) appendKey(dst []byte, e keyed) []byte {
+func (k *value) appendKey(dst, key []byte, word uint64) []byte {
 	dst = protowire.AppendTag(dst, 1, k.wire)
 	if k.kind == protoreflect.StringKind {
-		return protowire.AppendBytes(dst, e.key)
+		return protowire.AppendBytes(dst, key)
 	}
-	word := e.word
 	if least, _ := limits(k.kind); k.kind != protoreflect.BoolKind && least < 0 {
 		word ^= signs
 	}
