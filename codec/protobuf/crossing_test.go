@@ -2,6 +2,7 @@ package protobuf
 
 import (
 	"encoding/json/jsontext"
+	"encoding/json/v2"
 	"reflect"
 	"strings"
 	"testing"
@@ -10,8 +11,10 @@ import (
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
+	"github.com/levada-io/levada/codec/avro"
 	"github.com/levada-io/levada/codec/protobuf/testdata/kindspb"
 	"github.com/levada-io/levada/internal/frame"
+	"github.com/levada-io/levada/plan/testdata/visitpb"
 )
 
 // crossing is every way of a message between Go and elsewhere.
@@ -237,6 +240,45 @@ func TestHostileMembers(t *testing.T) {
 		if err := c.read.Value([]byte(text), unsafe.Pointer(&kindspb.Rare{})); err == nil || !strings.Contains(err.Error(), "member comes twice") {
 			t.Errorf("%s, strict: got %v", text, err)
 		}
+	}
+}
+
+// TestMembersInAvro: a member of a oneof is a field that may be null.
+func TestMembersInAvro(t *testing.T) {
+	settings, err := json.Marshal(map[string]string{"schema": `{"type": "record", "name": "Bill", "fields": [
+		{"name": "card", "type": ["null", "string"]}, {"name": "cash", "type": ["null", "long"]}, {"name": "free", "type": ["null", "boolean"]},
+		{"name": "goods", "type": ["null", {"type": "record", "name": "Part", "fields": [{"name": "sku", "type": "string"}, {"name": "qty", "type": "long"}, {"name": "price", "type": "double"}]}]},
+		{"name": "user", "type": "string"}, {"name": "lines", "type": {"type": "map", "values": "string"}}, {"name": "parts", "type": {"type": "map", "values": ["null", "Part"]}}]}`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := avro.New().With(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := c.Bind(reflect.TypeFor[*visitpb.Bill]())
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := &visitpb.Part{Sku: "s", Qty: 2, Price: 0.5}
+	for _, in := range []*visitpb.Bill{
+		{Paid: &visitpb.Bill_Cash{}}, {Paid: &visitpb.Bill_Card{Card: "4000"}}, {Paid: &visitpb.Bill_Free{}}, {Paid: &visitpb.Bill_Goods{Goods: part}}, {},
+	} {
+		in.User, in.Lines, in.Parts = "u", map[int32]string{-7: "x"}, map[bool]*visitpb.Part{true: part}
+		message, err := b.Append(nil, &in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out *visitpb.Bill
+		if err := b.Decode(message, &out); err != nil || !proto.Equal(in, out) {
+			t.Errorf("got %v, %v\nwant %v", out, err, in)
+		}
+	}
+	// Two of them: the null in front of each is branch 0.
+	const both = "\x02\x021" + "\x02\x02" + "\x00" + "\x00" + "\x02u" + "\x00" + "\x00"
+	var out *visitpb.Bill
+	if err := b.Decode([]byte(both), &out); err == nil || err.Error() != "$: expected one member of the oneof paid, got card and cash" {
+		t.Errorf("got %v, %v", out, err)
 	}
 }
 

@@ -21,9 +21,10 @@ import (
 // from the beginning.
 type plan struct {
 	rtype   reflect.Type
-	fields  []member // by number
-	byNum   []uint16 // place in fields + 1; 0: none
-	unknown uintptr  // where fields lie that the type does not know
+	fields  []member   // by number
+	byNum   []uint16   // place in fields + 1; 0: none
+	oneofs  []*choices // in the order of the .proto
+	unknown uintptr    // where fields lie that the type does not know
 }
 
 type holding uint8
@@ -32,7 +33,8 @@ const (
 	single   holding = iota
 	optional         // behind a pointer; bytes are nil
 	list
-	dict // of texts to texts, messages or numbers
+	dict   // of texts to texts, messages or numbers
+	choice // in the wrapper that the interface of a oneof points to
 )
 
 type member struct {
@@ -47,6 +49,7 @@ type member struct {
 	elem   *plan        // of a message, or of the values of a map
 	value  *member      // of the entries of a map
 	pairs  pairs        // of a map
+	oneof  *choices     // of a choice
 }
 
 // mostNumbers bounds the table of a plan.
@@ -76,8 +79,11 @@ func planOf(desc protoreflect.MessageDescriptor, t reflect.Type, done map[reflec
 	p := &plan{rtype: t, unknown: unknown.Offset}
 	for i := range desc.Fields().Len() {
 		fd := desc.Fields().Get(i)
+		if o := fd.ContainingOneof(); o != nil && !o.IsSynthetic() {
+			continue
+		}
 		f, ok := fields[fd.Number()]
-		if o := fd.ContainingOneof(); !ok || o != nil && !o.IsSynthetic() || fd.Number() >= mostNumbers {
+		if !ok || fd.Number() >= mostNumbers {
 			return nil
 		}
 		m := member{num: fd.Number(), kind: fd.Kind(), packed: fd.IsPacked(), offset: f.Offset}
@@ -118,8 +124,16 @@ func planOf(desc protoreflect.MessageDescriptor, t reflect.Type, done map[reflec
 		}
 		p.fields = append(p.fields, m)
 	}
+	for i := range desc.Oneofs().Len() {
+		if o := desc.Oneofs().Get(i); !o.IsSynthetic() && !p.oneof(o, t, done) {
+			return nil
+		}
+	}
 	slices.SortFunc(p.fields, func(a, b member) int { return int(a.num - b.num) })
 	for i, m := range p.fields {
+		if m.shape == choice {
+			m.oneof.of[m.rtype] = &p.fields[i]
+		}
 		p.byNum = append(p.byNum, make([]uint16, int(m.num)+1-len(p.byNum))...)
 		p.byNum[m.num] = uint16(i + 1)
 	}
@@ -265,6 +279,8 @@ func (p *plan) append(buf []byte, q unsafe.Pointer) ([]byte, bool) {
 				return buf, false
 			}
 			continue
+		case choice:
+			continue // the library writes them last
 		case dict:
 			if buf, ok = m.pairs.append(m, buf, at); !ok {
 				return buf, false
@@ -272,6 +288,11 @@ func (p *plan) append(buf []byte, q unsafe.Pointer) ([]byte, bool) {
 			continue
 		}
 		if buf, ok = m.appendOne(buf, at); !ok {
+			return buf, false
+		}
+	}
+	for _, o := range p.oneofs {
+		if buf, ok = o.append(buf, unsafe.Add(q, o.offset)); !ok {
 			return buf, false
 		}
 	}
@@ -422,6 +443,8 @@ func (p *plan) read(src []byte, q unsafe.Pointer) bool {
 			*(*unsafe.Pointer)(at) = v
 		case list:
 			n = m.readElement(src, at)
+		case choice:
+			n = m.readChoice(src, at)
 		case dict:
 			n = m.pairs.read(m, src, at)
 		}

@@ -24,12 +24,12 @@ func planFor(m proto.Message) *plan {
 
 // TestPlans says which types are read and written in memory.
 func TestPlans(t *testing.T) {
-	for _, m := range []proto.Message{&kindspb.Kinds{}, &kindspb.Inner{}, &visitpb.Visit{}, &visitpb.Hit{}} {
+	for _, m := range []proto.Message{&kindspb.Kinds{}, &kindspb.Inner{}, &visitpb.Visit{}, &visitpb.Hit{}, &visitpb.Either{}} {
 		if planFor(m) == nil {
 			t.Errorf("%T: left to the library", m)
 		}
 	}
-	for _, m := range []proto.Message{&kindspb.Rare{}, &visitpb.Either{}} {
+	for _, m := range []proto.Message{&kindspb.Rare{}, &visitpb.Bill{}} {
 		if planFor(m) != nil {
 			t.Errorf("%T: not left to the library", m)
 		}
@@ -204,6 +204,15 @@ var oddities = map[string]string{
 	"packed and not":                              "\xf8\x01\x05\xfa\x01\x02\x01\x02\xb8\x02\x05\xba\x02\x02\x01\x02",
 	"a list that ends in a number":                "\xfa\x01\x02\x01\xff",
 	"a message in two parts":                      "\x8a\x01\x03\x0a\x01a\x8a\x01\x02\x10\x01",
+	"a oneof twice":                               "\xb2\x04\x01a\xb8\x04\x05",
+	"a oneof twice, the first":                    "\xb8\x04\x05\xb2\x04\x01a\x98\x01\x05\xd2\x05\x01a",
+	"a oneof in two parts":                        "\xda\x04\x03\x0a\x01a\xda\x04\x02\x10\x01",
+	"another part of a oneof":                     "\xda\x04\x03\x0a\x01a\xe2\x04\x02\x10\x01\xda\x04\x00",
+	"empty members of a oneof":                    "\xca\x04\x00",
+	"a zero in a oneof":                           "\xc0\x04\x00\x98\x01\x00",
+	"a oneof of another wire type":                "\xb0\x04\x05",
+	"text in a oneof that is none":                "\xb2\x04\x01\xff",
+	"a oneof that is torn":                        "\xb2\x04\x05a",
 	"a key twice":                                 "\x92\x03\x06\x0a\x01k\x12\x01a\x92\x03\x06\x0a\x01k\x12\x01b",
 	"empty bytes that are there":                  "\xca\x01\x00\x7a\x00\xa2\x02\x00",
 	"a length beyond the message":                 "\x72\x7f",
@@ -230,7 +239,7 @@ func TestLeftToTheLibrary(t *testing.T) {
 		}
 	}
 	// What holds no message where one should be.
-	m := &kindspb.Kinds{Inners: []*kindspb.Inner{nil}, InnerOf: map[string]*kindspb.Inner{"k": nil}}
+	m := &kindspb.Kinds{Which: &kindspb.Kinds_OneInner{}, Turned: (*kindspb.Kinds_Late)(nil), Inners: []*kindspb.Inner{nil}, InnerOf: map[string]*kindspb.Inner{"k": nil}}
 	want, err := marshal.Marshal(m)
 	if err != nil {
 		t.Fatal(err)
@@ -270,6 +279,7 @@ func TestLargeMaps(t *testing.T) {
 func FuzzMemory(f *testing.F) {
 	m := &kindspb.Kinds{
 		I32: -1, Text: "text", MaybeBlob: []byte{}, Truths: []bool{true}, Inners: []*kindspb.Inner{{Name: "n", Marks: map[string]string{"k": "v"}}},
+		Which: &kindspb.Kinds_OneInner{OneInner: &kindspb.Inner{Name: "n"}}, Turned: &kindspb.Kinds_Early{Early: -5},
 		InnerOf: map[string]*kindspb.Inner{"k": {Depth: -2}}, S64Of: map[string]int64{"a": -1, "b": 2}, Loose: []uint32{1, 2},
 	}
 	message, err := marshal.Marshal(m)

@@ -1,6 +1,7 @@
 package protobuf
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -193,15 +194,17 @@ func (b *builder) node(d protoreflect.MessageDescriptor, t plans.Type) (*node, e
 	for i := range n.fields {
 		n.order = append(n.order, i)
 	}
-	// As the library has it for generated structs: by number, and the member of a oneof
-	// where the first of them would stand.
-	at := func(i int) protowire.Number {
-		if o := n.fields[i].oneof; o >= 0 {
-			return d.Oneofs().Get(o).Fields().Get(0).Number()
+	// As the library has it for generated structs: by number, and the members of oneofs
+	// last, by oneof.
+	last := func(i int) int {
+		if o := n.fields[i].oneof; o >= 0 && !d.Oneofs().Get(o).IsSynthetic() {
+			return o
 		}
-		return n.fields[i].num
+		return -1
 	}
-	slices.SortFunc(n.order, func(i, j int) int { return int(at(i) - at(j)) })
+	slices.SortFunc(n.order, func(i, j int) int {
+		return cmp.Or(cmp.Compare(last(i), last(j)), cmp.Compare(n.fields[i].num, n.fields[j].num))
+	})
 	n.sorted = slices.IsSorted(n.order)
 	return n, nil
 }

@@ -147,52 +147,69 @@ func (x *Inner) GetTook() *durationpb.Duration {
 }
 
 type Kinds struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Truth         bool                   `protobuf:"varint,1,opt,name=truth,proto3" json:"truth,omitempty"`
-	I32           int32                  `protobuf:"varint,2,opt,name=i32,proto3" json:"i32,omitempty"`
-	I64           int64                  `protobuf:"varint,3,opt,name=i64,proto3" json:"i64,omitempty"`
-	U32           uint32                 `protobuf:"varint,4,opt,name=u32,proto3" json:"u32,omitempty"`
-	U64           uint64                 `protobuf:"varint,5,opt,name=u64,proto3" json:"u64,omitempty"`
-	S32           int32                  `protobuf:"zigzag32,6,opt,name=s32,proto3" json:"s32,omitempty"`
-	S64           int64                  `protobuf:"zigzag64,7,opt,name=s64,proto3" json:"s64,omitempty"`
-	F32           uint32                 `protobuf:"fixed32,8,opt,name=f32,proto3" json:"f32,omitempty"`
-	F64           uint64                 `protobuf:"fixed64,9,opt,name=f64,proto3" json:"f64,omitempty"`
-	Sf32          int32                  `protobuf:"fixed32,10,opt,name=sf32,proto3" json:"sf32,omitempty"`
-	Sf64          int64                  `protobuf:"fixed64,11,opt,name=sf64,proto3" json:"sf64,omitempty"`
-	Single        float32                `protobuf:"fixed32,12,opt,name=single,proto3" json:"single,omitempty"`
-	Twice         float64                `protobuf:"fixed64,13,opt,name=twice,proto3" json:"twice,omitempty"`
-	Text          string                 `protobuf:"bytes,14,opt,name=text,proto3" json:"text,omitempty"`
-	Blob          []byte                 `protobuf:"bytes,15,opt,name=blob,proto3" json:"blob,omitempty"`
-	Shade         Shade                  `protobuf:"varint,16,opt,name=shade,proto3,enum=levada.test.Shade" json:"shade,omitempty"`
-	Inner         *Inner                 `protobuf:"bytes,17,opt,name=inner,proto3" json:"inner,omitempty"`
-	MaybeTruth    *bool                  `protobuf:"varint,20,opt,name=maybe_truth,json=maybeTruth,proto3,oneof" json:"maybe_truth,omitempty"`
-	MaybeS32      *int32                 `protobuf:"zigzag32,21,opt,name=maybe_s32,json=maybeS32,proto3,oneof" json:"maybe_s32,omitempty"`
-	MaybeF64      *uint64                `protobuf:"fixed64,22,opt,name=maybe_f64,json=maybeF64,proto3,oneof" json:"maybe_f64,omitempty"`
-	MaybeTwice    *float64               `protobuf:"fixed64,23,opt,name=maybe_twice,json=maybeTwice,proto3,oneof" json:"maybe_twice,omitempty"`
-	MaybeText     *string                `protobuf:"bytes,24,opt,name=maybe_text,json=maybeText,proto3,oneof" json:"maybe_text,omitempty"`
-	MaybeBlob     []byte                 `protobuf:"bytes,25,opt,name=maybe_blob,json=maybeBlob,proto3,oneof" json:"maybe_blob,omitempty"`
-	MaybeShade    *Shade                 `protobuf:"varint,26,opt,name=maybe_shade,json=maybeShade,proto3,enum=levada.test.Shade,oneof" json:"maybe_shade,omitempty"`
-	MaybeInner    *Inner                 `protobuf:"bytes,27,opt,name=maybe_inner,json=maybeInner,proto3,oneof" json:"maybe_inner,omitempty"`
-	Truths        []bool                 `protobuf:"varint,30,rep,packed,name=truths,proto3" json:"truths,omitempty"`
-	I32S          []int32                `protobuf:"varint,31,rep,packed,name=i32s,proto3" json:"i32s,omitempty"`
-	S64S          []int64                `protobuf:"zigzag64,32,rep,packed,name=s64s,proto3" json:"s64s,omitempty"`
-	F32S          []uint32               `protobuf:"fixed32,33,rep,packed,name=f32s,proto3" json:"f32s,omitempty"`
-	Doubles       []float64              `protobuf:"fixed64,34,rep,packed,name=doubles,proto3" json:"doubles,omitempty"`
-	Texts         []string               `protobuf:"bytes,35,rep,name=texts,proto3" json:"texts,omitempty"`
-	Blobs         [][]byte               `protobuf:"bytes,36,rep,name=blobs,proto3" json:"blobs,omitempty"`
-	Shades        []Shade                `protobuf:"varint,37,rep,packed,name=shades,proto3,enum=levada.test.Shade" json:"shades,omitempty"`
-	Inners        []*Inner               `protobuf:"bytes,38,rep,name=inners,proto3" json:"inners,omitempty"`
-	Loose         []uint32               `protobuf:"varint,39,rep,name=loose,proto3" json:"loose,omitempty"`
-	LooseF64      []int64                `protobuf:"fixed64,40,rep,name=loose_f64,json=looseF64,proto3" json:"loose_f64,omitempty"`
-	Strings       map[string]string      `protobuf:"bytes,50,rep,name=strings,proto3" json:"strings,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	InnerOf       map[string]*Inner      `protobuf:"bytes,51,rep,name=inner_of,json=innerOf,proto3" json:"inner_of,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	S64Of         map[string]int64       `protobuf:"bytes,52,rep,name=s64_of,json=s64Of,proto3" json:"s64_of,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"zigzag64,2,opt,name=value"`
-	DoubleOf      map[string]float64     `protobuf:"bytes,53,rep,name=double_of,json=doubleOf,proto3" json:"double_of,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
-	TruthOf       map[string]bool        `protobuf:"bytes,54,rep,name=truth_of,json=truthOf,proto3" json:"truth_of,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
-	S32Of         map[string]int32       `protobuf:"bytes,55,rep,name=s32_of,json=s32Of,proto3" json:"s32_of,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"zigzag32,2,opt,name=value"`
-	F32Of         map[string]uint32      `protobuf:"bytes,56,rep,name=f32_of,json=f32Of,proto3" json:"f32_of,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed32,2,opt,name=value"`
-	SingleOf      map[string]float32     `protobuf:"bytes,57,rep,name=single_of,json=singleOf,proto3" json:"single_of,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed32,2,opt,name=value"`
-	F64Of         map[string]uint64      `protobuf:"bytes,1000,rep,name=f64_of,json=f64Of,proto3" json:"f64_of,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Truth      bool                   `protobuf:"varint,1,opt,name=truth,proto3" json:"truth,omitempty"`
+	I32        int32                  `protobuf:"varint,2,opt,name=i32,proto3" json:"i32,omitempty"`
+	I64        int64                  `protobuf:"varint,3,opt,name=i64,proto3" json:"i64,omitempty"`
+	U32        uint32                 `protobuf:"varint,4,opt,name=u32,proto3" json:"u32,omitempty"`
+	U64        uint64                 `protobuf:"varint,5,opt,name=u64,proto3" json:"u64,omitempty"`
+	S32        int32                  `protobuf:"zigzag32,6,opt,name=s32,proto3" json:"s32,omitempty"`
+	S64        int64                  `protobuf:"zigzag64,7,opt,name=s64,proto3" json:"s64,omitempty"`
+	F32        uint32                 `protobuf:"fixed32,8,opt,name=f32,proto3" json:"f32,omitempty"`
+	F64        uint64                 `protobuf:"fixed64,9,opt,name=f64,proto3" json:"f64,omitempty"`
+	Sf32       int32                  `protobuf:"fixed32,10,opt,name=sf32,proto3" json:"sf32,omitempty"`
+	Sf64       int64                  `protobuf:"fixed64,11,opt,name=sf64,proto3" json:"sf64,omitempty"`
+	Single     float32                `protobuf:"fixed32,12,opt,name=single,proto3" json:"single,omitempty"`
+	Twice      float64                `protobuf:"fixed64,13,opt,name=twice,proto3" json:"twice,omitempty"`
+	Text       string                 `protobuf:"bytes,14,opt,name=text,proto3" json:"text,omitempty"`
+	Blob       []byte                 `protobuf:"bytes,15,opt,name=blob,proto3" json:"blob,omitempty"`
+	Shade      Shade                  `protobuf:"varint,16,opt,name=shade,proto3,enum=levada.test.Shade" json:"shade,omitempty"`
+	Inner      *Inner                 `protobuf:"bytes,17,opt,name=inner,proto3" json:"inner,omitempty"`
+	MaybeTruth *bool                  `protobuf:"varint,20,opt,name=maybe_truth,json=maybeTruth,proto3,oneof" json:"maybe_truth,omitempty"`
+	MaybeS32   *int32                 `protobuf:"zigzag32,21,opt,name=maybe_s32,json=maybeS32,proto3,oneof" json:"maybe_s32,omitempty"`
+	MaybeF64   *uint64                `protobuf:"fixed64,22,opt,name=maybe_f64,json=maybeF64,proto3,oneof" json:"maybe_f64,omitempty"`
+	MaybeTwice *float64               `protobuf:"fixed64,23,opt,name=maybe_twice,json=maybeTwice,proto3,oneof" json:"maybe_twice,omitempty"`
+	MaybeText  *string                `protobuf:"bytes,24,opt,name=maybe_text,json=maybeText,proto3,oneof" json:"maybe_text,omitempty"`
+	MaybeBlob  []byte                 `protobuf:"bytes,25,opt,name=maybe_blob,json=maybeBlob,proto3,oneof" json:"maybe_blob,omitempty"`
+	MaybeShade *Shade                 `protobuf:"varint,26,opt,name=maybe_shade,json=maybeShade,proto3,enum=levada.test.Shade,oneof" json:"maybe_shade,omitempty"`
+	MaybeInner *Inner                 `protobuf:"bytes,27,opt,name=maybe_inner,json=maybeInner,proto3,oneof" json:"maybe_inner,omitempty"`
+	Truths     []bool                 `protobuf:"varint,30,rep,packed,name=truths,proto3" json:"truths,omitempty"`
+	I32S       []int32                `protobuf:"varint,31,rep,packed,name=i32s,proto3" json:"i32s,omitempty"`
+	S64S       []int64                `protobuf:"zigzag64,32,rep,packed,name=s64s,proto3" json:"s64s,omitempty"`
+	F32S       []uint32               `protobuf:"fixed32,33,rep,packed,name=f32s,proto3" json:"f32s,omitempty"`
+	Doubles    []float64              `protobuf:"fixed64,34,rep,packed,name=doubles,proto3" json:"doubles,omitempty"`
+	Texts      []string               `protobuf:"bytes,35,rep,name=texts,proto3" json:"texts,omitempty"`
+	Blobs      [][]byte               `protobuf:"bytes,36,rep,name=blobs,proto3" json:"blobs,omitempty"`
+	Shades     []Shade                `protobuf:"varint,37,rep,packed,name=shades,proto3,enum=levada.test.Shade" json:"shades,omitempty"`
+	Inners     []*Inner               `protobuf:"bytes,38,rep,name=inners,proto3" json:"inners,omitempty"`
+	Loose      []uint32               `protobuf:"varint,39,rep,name=loose,proto3" json:"loose,omitempty"`
+	LooseF64   []int64                `protobuf:"fixed64,40,rep,name=loose_f64,json=looseF64,proto3" json:"loose_f64,omitempty"`
+	Strings    map[string]string      `protobuf:"bytes,50,rep,name=strings,proto3" json:"strings,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	InnerOf    map[string]*Inner      `protobuf:"bytes,51,rep,name=inner_of,json=innerOf,proto3" json:"inner_of,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	S64Of      map[string]int64       `protobuf:"bytes,52,rep,name=s64_of,json=s64Of,proto3" json:"s64_of,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"zigzag64,2,opt,name=value"`
+	DoubleOf   map[string]float64     `protobuf:"bytes,53,rep,name=double_of,json=doubleOf,proto3" json:"double_of,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
+	TruthOf    map[string]bool        `protobuf:"bytes,54,rep,name=truth_of,json=truthOf,proto3" json:"truth_of,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	S32Of      map[string]int32       `protobuf:"bytes,55,rep,name=s32_of,json=s32Of,proto3" json:"s32_of,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"zigzag32,2,opt,name=value"`
+	F32Of      map[string]uint32      `protobuf:"bytes,56,rep,name=f32_of,json=f32Of,proto3" json:"f32_of,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed32,2,opt,name=value"`
+	SingleOf   map[string]float32     `protobuf:"bytes,57,rep,name=single_of,json=singleOf,proto3" json:"single_of,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed32,2,opt,name=value"`
+	F64Of      map[string]uint64      `protobuf:"bytes,1000,rep,name=f64_of,json=f64Of,proto3" json:"f64_of,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
+	// Types that are valid to be assigned to Which:
+	//
+	//	*Kinds_OneText
+	//	*Kinds_OneS64
+	//	*Kinds_OneTruth
+	//	*Kinds_OneBlob
+	//	*Kinds_OneShade
+	//	*Kinds_OneInner
+	//	*Kinds_OtherInner
+	//	*Kinds_OneSingle
+	//	*Kinds_OneF64
+	Which isKinds_Which `protobuf_oneof:"which"`
+	// Types that are valid to be assigned to Turned:
+	//
+	//	*Kinds_Late
+	//	*Kinds_Early
+	Turned        isKinds_Turned `protobuf_oneof:"turned"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -541,6 +558,193 @@ func (x *Kinds) GetF64Of() map[string]uint64 {
 	}
 	return nil
 }
+
+func (x *Kinds) GetWhich() isKinds_Which {
+	if x != nil {
+		return x.Which
+	}
+	return nil
+}
+
+func (x *Kinds) GetOneText() string {
+	if x != nil {
+		if x, ok := x.Which.(*Kinds_OneText); ok {
+			return x.OneText
+		}
+	}
+	return ""
+}
+
+func (x *Kinds) GetOneS64() int64 {
+	if x != nil {
+		if x, ok := x.Which.(*Kinds_OneS64); ok {
+			return x.OneS64
+		}
+	}
+	return 0
+}
+
+func (x *Kinds) GetOneTruth() bool {
+	if x != nil {
+		if x, ok := x.Which.(*Kinds_OneTruth); ok {
+			return x.OneTruth
+		}
+	}
+	return false
+}
+
+func (x *Kinds) GetOneBlob() []byte {
+	if x != nil {
+		if x, ok := x.Which.(*Kinds_OneBlob); ok {
+			return x.OneBlob
+		}
+	}
+	return nil
+}
+
+func (x *Kinds) GetOneShade() Shade {
+	if x != nil {
+		if x, ok := x.Which.(*Kinds_OneShade); ok {
+			return x.OneShade
+		}
+	}
+	return Shade_SHADE_UNSPECIFIED
+}
+
+func (x *Kinds) GetOneInner() *Inner {
+	if x != nil {
+		if x, ok := x.Which.(*Kinds_OneInner); ok {
+			return x.OneInner
+		}
+	}
+	return nil
+}
+
+func (x *Kinds) GetOtherInner() *Inner {
+	if x != nil {
+		if x, ok := x.Which.(*Kinds_OtherInner); ok {
+			return x.OtherInner
+		}
+	}
+	return nil
+}
+
+func (x *Kinds) GetOneSingle() float32 {
+	if x != nil {
+		if x, ok := x.Which.(*Kinds_OneSingle); ok {
+			return x.OneSingle
+		}
+	}
+	return 0
+}
+
+func (x *Kinds) GetOneF64() uint64 {
+	if x != nil {
+		if x, ok := x.Which.(*Kinds_OneF64); ok {
+			return x.OneF64
+		}
+	}
+	return 0
+}
+
+func (x *Kinds) GetTurned() isKinds_Turned {
+	if x != nil {
+		return x.Turned
+	}
+	return nil
+}
+
+func (x *Kinds) GetLate() string {
+	if x != nil {
+		if x, ok := x.Turned.(*Kinds_Late); ok {
+			return x.Late
+		}
+	}
+	return ""
+}
+
+func (x *Kinds) GetEarly() int32 {
+	if x != nil {
+		if x, ok := x.Turned.(*Kinds_Early); ok {
+			return x.Early
+		}
+	}
+	return 0
+}
+
+type isKinds_Which interface {
+	isKinds_Which()
+}
+
+type Kinds_OneText struct {
+	OneText string `protobuf:"bytes,70,opt,name=one_text,json=oneText,proto3,oneof"`
+}
+
+type Kinds_OneS64 struct {
+	OneS64 int64 `protobuf:"zigzag64,71,opt,name=one_s64,json=oneS64,proto3,oneof"`
+}
+
+type Kinds_OneTruth struct {
+	OneTruth bool `protobuf:"varint,72,opt,name=one_truth,json=oneTruth,proto3,oneof"`
+}
+
+type Kinds_OneBlob struct {
+	OneBlob []byte `protobuf:"bytes,73,opt,name=one_blob,json=oneBlob,proto3,oneof"`
+}
+
+type Kinds_OneShade struct {
+	OneShade Shade `protobuf:"varint,74,opt,name=one_shade,json=oneShade,proto3,enum=levada.test.Shade,oneof"`
+}
+
+type Kinds_OneInner struct {
+	OneInner *Inner `protobuf:"bytes,75,opt,name=one_inner,json=oneInner,proto3,oneof"`
+}
+
+type Kinds_OtherInner struct {
+	OtherInner *Inner `protobuf:"bytes,76,opt,name=other_inner,json=otherInner,proto3,oneof"`
+}
+
+type Kinds_OneSingle struct {
+	OneSingle float32 `protobuf:"fixed32,77,opt,name=one_single,json=oneSingle,proto3,oneof"`
+}
+
+type Kinds_OneF64 struct {
+	OneF64 uint64 `protobuf:"fixed64,78,opt,name=one_f64,json=oneF64,proto3,oneof"`
+}
+
+func (*Kinds_OneText) isKinds_Which() {}
+
+func (*Kinds_OneS64) isKinds_Which() {}
+
+func (*Kinds_OneTruth) isKinds_Which() {}
+
+func (*Kinds_OneBlob) isKinds_Which() {}
+
+func (*Kinds_OneShade) isKinds_Which() {}
+
+func (*Kinds_OneInner) isKinds_Which() {}
+
+func (*Kinds_OtherInner) isKinds_Which() {}
+
+func (*Kinds_OneSingle) isKinds_Which() {}
+
+func (*Kinds_OneF64) isKinds_Which() {}
+
+type isKinds_Turned interface {
+	isKinds_Turned()
+}
+
+type Kinds_Late struct {
+	Late string `protobuf:"bytes,90,opt,name=late,proto3,oneof"`
+}
+
+type Kinds_Early struct {
+	Early int32 `protobuf:"varint,19,opt,name=early,proto3,oneof"`
+}
+
+func (*Kinds_Late) isKinds_Turned() {}
+
+func (*Kinds_Early) isKinds_Turned() {}
 
 // Rare has what is left to the library.
 type Rare struct {
@@ -933,7 +1137,7 @@ const file_kinds_proto_rawDesc = "" +
 	"\n" +
 	"MarksEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa6\x11\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb4\x14\n" +
 	"\x05Kinds\x12\x14\n" +
 	"\x05truth\x18\x01 \x01(\bR\x05truth\x12\x10\n" +
 	"\x03i32\x18\x02 \x01(\x05R\x03i32\x12\x10\n" +
@@ -953,19 +1157,19 @@ const file_kinds_proto_rawDesc = "" +
 	"\x04blob\x18\x0f \x01(\fR\x04blob\x12(\n" +
 	"\x05shade\x18\x10 \x01(\x0e2\x12.levada.test.ShadeR\x05shade\x12(\n" +
 	"\x05inner\x18\x11 \x01(\v2\x12.levada.test.InnerR\x05inner\x12$\n" +
-	"\vmaybe_truth\x18\x14 \x01(\bH\x00R\n" +
+	"\vmaybe_truth\x18\x14 \x01(\bH\x02R\n" +
 	"maybeTruth\x88\x01\x01\x12 \n" +
-	"\tmaybe_s32\x18\x15 \x01(\x11H\x01R\bmaybeS32\x88\x01\x01\x12 \n" +
-	"\tmaybe_f64\x18\x16 \x01(\x06H\x02R\bmaybeF64\x88\x01\x01\x12$\n" +
-	"\vmaybe_twice\x18\x17 \x01(\x01H\x03R\n" +
+	"\tmaybe_s32\x18\x15 \x01(\x11H\x03R\bmaybeS32\x88\x01\x01\x12 \n" +
+	"\tmaybe_f64\x18\x16 \x01(\x06H\x04R\bmaybeF64\x88\x01\x01\x12$\n" +
+	"\vmaybe_twice\x18\x17 \x01(\x01H\x05R\n" +
 	"maybeTwice\x88\x01\x01\x12\"\n" +
 	"\n" +
-	"maybe_text\x18\x18 \x01(\tH\x04R\tmaybeText\x88\x01\x01\x12\"\n" +
+	"maybe_text\x18\x18 \x01(\tH\x06R\tmaybeText\x88\x01\x01\x12\"\n" +
 	"\n" +
-	"maybe_blob\x18\x19 \x01(\fH\x05R\tmaybeBlob\x88\x01\x01\x128\n" +
-	"\vmaybe_shade\x18\x1a \x01(\x0e2\x12.levada.test.ShadeH\x06R\n" +
+	"maybe_blob\x18\x19 \x01(\fH\aR\tmaybeBlob\x88\x01\x01\x128\n" +
+	"\vmaybe_shade\x18\x1a \x01(\x0e2\x12.levada.test.ShadeH\bR\n" +
 	"maybeShade\x88\x01\x01\x128\n" +
-	"\vmaybe_inner\x18\x1b \x01(\v2\x12.levada.test.InnerH\aR\n" +
+	"\vmaybe_inner\x18\x1b \x01(\v2\x12.levada.test.InnerH\tR\n" +
 	"maybeInner\x88\x01\x01\x12\x16\n" +
 	"\x06truths\x18\x1e \x03(\bR\x06truths\x12\x12\n" +
 	"\x04i32s\x18\x1f \x03(\x05R\x04i32s\x12\x12\n" +
@@ -986,7 +1190,20 @@ const file_kinds_proto_rawDesc = "" +
 	"\x06s32_of\x187 \x03(\v2\x1d.levada.test.Kinds.S32OfEntryR\x05s32Of\x124\n" +
 	"\x06f32_of\x188 \x03(\v2\x1d.levada.test.Kinds.F32OfEntryR\x05f32Of\x12=\n" +
 	"\tsingle_of\x189 \x03(\v2 .levada.test.Kinds.SingleOfEntryR\bsingleOf\x125\n" +
-	"\x06f64_of\x18\xe8\a \x03(\v2\x1d.levada.test.Kinds.F64OfEntryR\x05f64Of\x1a:\n" +
+	"\x06f64_of\x18\xe8\a \x03(\v2\x1d.levada.test.Kinds.F64OfEntryR\x05f64Of\x12\x1b\n" +
+	"\bone_text\x18F \x01(\tH\x00R\aoneText\x12\x19\n" +
+	"\aone_s64\x18G \x01(\x12H\x00R\x06oneS64\x12\x1d\n" +
+	"\tone_truth\x18H \x01(\bH\x00R\boneTruth\x12\x1b\n" +
+	"\bone_blob\x18I \x01(\fH\x00R\aoneBlob\x121\n" +
+	"\tone_shade\x18J \x01(\x0e2\x12.levada.test.ShadeH\x00R\boneShade\x121\n" +
+	"\tone_inner\x18K \x01(\v2\x12.levada.test.InnerH\x00R\boneInner\x125\n" +
+	"\vother_inner\x18L \x01(\v2\x12.levada.test.InnerH\x00R\n" +
+	"otherInner\x12\x1f\n" +
+	"\n" +
+	"one_single\x18M \x01(\x02H\x00R\toneSingle\x12\x19\n" +
+	"\aone_f64\x18N \x01(\x06H\x00R\x06oneF64\x12\x14\n" +
+	"\x04late\x18Z \x01(\tH\x01R\x04late\x12\x16\n" +
+	"\x05early\x18\x13 \x01(\x05H\x01R\x05early\x1a:\n" +
 	"\fStringsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aN\n" +
@@ -1017,7 +1234,9 @@ const file_kinds_proto_rawDesc = "" +
 	"\n" +
 	"F64OfEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x06R\x05value:\x028\x01B\x0e\n" +
+	"\x05value\x18\x02 \x01(\x06R\x05value:\x028\x01B\a\n" +
+	"\x05whichB\b\n" +
+	"\x06turnedB\x0e\n" +
 	"\f_maybe_truthB\f\n" +
 	"\n" +
 	"_maybe_s32B\f\n" +
@@ -1163,31 +1382,34 @@ var file_kinds_proto_depIdxs = []int32{
 	11, // 14: levada.test.Kinds.f32_of:type_name -> levada.test.Kinds.F32OfEntry
 	12, // 15: levada.test.Kinds.single_of:type_name -> levada.test.Kinds.SingleOfEntry
 	13, // 16: levada.test.Kinds.f64_of:type_name -> levada.test.Kinds.F64OfEntry
-	14, // 17: levada.test.Rare.by_number:type_name -> levada.test.Rare.ByNumberEntry
-	15, // 18: levada.test.Rare.flags:type_name -> levada.test.Rare.FlagsEntry
-	0,  // 19: levada.test.Rare.shade:type_name -> levada.test.Shade
-	1,  // 20: levada.test.Rare.inner:type_name -> levada.test.Inner
-	1,  // 21: levada.test.Rare.other:type_name -> levada.test.Inner
-	3,  // 22: levada.test.Rare.again:type_name -> levada.test.Rare
-	16, // 23: levada.test.Rare.by_truth:type_name -> levada.test.Rare.ByTruthEntry
-	17, // 24: levada.test.Rare.inner_of:type_name -> levada.test.Rare.InnerOfEntry
-	18, // 25: levada.test.Rare.double_of:type_name -> levada.test.Rare.DoubleOfEntry
-	19, // 26: levada.test.Rare.i64_of:type_name -> levada.test.Rare.I64OfEntry
-	20, // 27: levada.test.Rare.blob_of:type_name -> levada.test.Rare.BlobOfEntry
-	21, // 28: levada.test.Rare.shade_of:type_name -> levada.test.Rare.ShadeOfEntry
-	22, // 29: levada.test.Rare.rare_of:type_name -> levada.test.Rare.RareOfEntry
-	23, // 30: levada.test.Rare.truth_of:type_name -> levada.test.Rare.TruthOfEntry
-	24, // 31: levada.test.Rare.u32_of:type_name -> levada.test.Rare.U32OfEntry
-	25, // 32: levada.test.Rare.single_of:type_name -> levada.test.Rare.SingleOfEntry
-	1,  // 33: levada.test.Kinds.InnerOfEntry.value:type_name -> levada.test.Inner
-	1,  // 34: levada.test.Rare.InnerOfEntry.value:type_name -> levada.test.Inner
-	0,  // 35: levada.test.Rare.ShadeOfEntry.value:type_name -> levada.test.Shade
-	3,  // 36: levada.test.Rare.RareOfEntry.value:type_name -> levada.test.Rare
-	37, // [37:37] is the sub-list for method output_type
-	37, // [37:37] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	0,  // 17: levada.test.Kinds.one_shade:type_name -> levada.test.Shade
+	1,  // 18: levada.test.Kinds.one_inner:type_name -> levada.test.Inner
+	1,  // 19: levada.test.Kinds.other_inner:type_name -> levada.test.Inner
+	14, // 20: levada.test.Rare.by_number:type_name -> levada.test.Rare.ByNumberEntry
+	15, // 21: levada.test.Rare.flags:type_name -> levada.test.Rare.FlagsEntry
+	0,  // 22: levada.test.Rare.shade:type_name -> levada.test.Shade
+	1,  // 23: levada.test.Rare.inner:type_name -> levada.test.Inner
+	1,  // 24: levada.test.Rare.other:type_name -> levada.test.Inner
+	3,  // 25: levada.test.Rare.again:type_name -> levada.test.Rare
+	16, // 26: levada.test.Rare.by_truth:type_name -> levada.test.Rare.ByTruthEntry
+	17, // 27: levada.test.Rare.inner_of:type_name -> levada.test.Rare.InnerOfEntry
+	18, // 28: levada.test.Rare.double_of:type_name -> levada.test.Rare.DoubleOfEntry
+	19, // 29: levada.test.Rare.i64_of:type_name -> levada.test.Rare.I64OfEntry
+	20, // 30: levada.test.Rare.blob_of:type_name -> levada.test.Rare.BlobOfEntry
+	21, // 31: levada.test.Rare.shade_of:type_name -> levada.test.Rare.ShadeOfEntry
+	22, // 32: levada.test.Rare.rare_of:type_name -> levada.test.Rare.RareOfEntry
+	23, // 33: levada.test.Rare.truth_of:type_name -> levada.test.Rare.TruthOfEntry
+	24, // 34: levada.test.Rare.u32_of:type_name -> levada.test.Rare.U32OfEntry
+	25, // 35: levada.test.Rare.single_of:type_name -> levada.test.Rare.SingleOfEntry
+	1,  // 36: levada.test.Kinds.InnerOfEntry.value:type_name -> levada.test.Inner
+	1,  // 37: levada.test.Rare.InnerOfEntry.value:type_name -> levada.test.Inner
+	0,  // 38: levada.test.Rare.ShadeOfEntry.value:type_name -> levada.test.Shade
+	3,  // 39: levada.test.Rare.RareOfEntry.value:type_name -> levada.test.Rare
+	40, // [40:40] is the sub-list for method output_type
+	40, // [40:40] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_kinds_proto_init() }
@@ -1195,7 +1417,19 @@ func file_kinds_proto_init() {
 	if File_kinds_proto != nil {
 		return
 	}
-	file_kinds_proto_msgTypes[1].OneofWrappers = []any{}
+	file_kinds_proto_msgTypes[1].OneofWrappers = []any{
+		(*Kinds_OneText)(nil),
+		(*Kinds_OneS64)(nil),
+		(*Kinds_OneTruth)(nil),
+		(*Kinds_OneBlob)(nil),
+		(*Kinds_OneShade)(nil),
+		(*Kinds_OneInner)(nil),
+		(*Kinds_OtherInner)(nil),
+		(*Kinds_OneSingle)(nil),
+		(*Kinds_OneF64)(nil),
+		(*Kinds_Late)(nil),
+		(*Kinds_Early)(nil),
+	}
 	file_kinds_proto_msgTypes[2].OneofWrappers = []any{
 		(*Rare_Left)(nil),
 		(*Rare_Right)(nil),
