@@ -25,14 +25,19 @@ type goOnly struct{ codec.Bound }
 
 func (goOnly) Bind(reflect.Type) (codec.Bound, error) { return jsonCodec{}, nil }
 
-// planned is a plan whose steps named by change have another codec.
+// planned is a plan whose steps named by change have another codec, maybe with settings.
 func planned(t *testing.T, text string, change map[string]string) (*Planned, error) {
 	t.Helper()
 	p, cat := steps(t, text), catalog()
 	cat.Codecs["msgpack"], cat.Codecs["go_only"] = msgpack.New(), goOnly{}
+	cat.Codecs["avro"], cat.Codecs["protobuf"] = avro.New(), protobuf.New()
 	for i := range p.Steps {
 		if f, ok := change[p.Steps[i].Name]; ok {
-			p.Steps[i].Function.Name = f
+			name, settings, _ := strings.Cut(f, " ")
+			p.Steps[i].Function.Name = name
+			if settings != "" {
+				p.Steps[i].Function.Settings = []byte(settings)
+			}
 		}
 	}
 	p.Requires = plan.Requires(p)
@@ -89,10 +94,15 @@ func TestCodecOfGoValuesOnly(t *testing.T) {
 	}
 }
 
-// What stands for a batch in a dead letter is in the codec that its messages came in.
+// What stands for a batch in a dead letter is in the codec that its messages came in, or in
+// JSON where that has a schema, which says what one message is.
 func TestDeadLetterOfABatchIsInItsCodec(t *testing.T) {
 	const text = "source in\nparse p\nbatch b\nmap m go:x.Sum on_error=dead_letter\nserialize s\nsink out"
-	for decode, want := range map[string]string{"builtin:json.decode": `["x",1]`, "builtin:msgpack.decode": "\x92\xa1x\x01"} {
+	for decode, want := range map[string]string{
+		"builtin:json.decode": `["x",1]`, "builtin:msgpack.decode": "\x92\xa1x\x01",
+		`builtin:avro.decode {"schema":"\"string\"","prefix":"single_object"}`:                                `["x",1]`,
+		`builtin:protobuf.decode {"schema":"syntax = \"proto3\"; message A { string a = 1; }","strict":true}`: `["x",1]`,
+	} {
 		pl, err := planned(t, text, map[string]string{"p": decode})
 		if err != nil {
 			t.Fatal(err)

@@ -211,7 +211,7 @@ func (l *lowering) result(n *node) *result {
 
 // dumped is the codec of what stands for n's messages in a dead letter where they have no
 // bytes of their own: that of the parse they came through, so that who reads the one can
-// read the other; JSON where there is none.
+// read the other; JSON where there is none, or where it has a schema.
 func (l *lowering) dumped(n *node) framing {
 	by := map[string]*node{}
 	for _, m := range l.nodes {
@@ -222,7 +222,11 @@ func (l *lowering) dumped(n *node) framing {
 		if !ok || m.lang != decode {
 			continue
 		}
-		// A value that several messages became has no schema in a registry.
+		// A value that several messages became has no schema in a registry, and is none of
+		// those that a schema describes.
+		if _, ok := m.impl.(schemed); ok {
+			break
+		}
 		if b, ok := m.impl.(prefix.Bare); ok {
 			if bare, ok := b.Bare().(framing); ok {
 				return bare
