@@ -89,7 +89,7 @@ func isOwn(t reflect.Type, n *node) bool {
 func ownJSON(t reflect.Type, p unsafe.Pointer) (text jsontext.Value, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = panicked(t, v)
+			err = panicked(t.String(), v)
 		}
 	}()
 	text, err = json.Marshal(reflect.NewAt(t, p).Interface(), looseOptions)
@@ -103,7 +103,7 @@ func ownJSON(t reflect.Type, p unsafe.Pointer) (text jsontext.Value, err error) 
 func readOwn(t reflect.Type, text []byte, p unsafe.Pointer, strict bool) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = panicked(t, v)
+			err = panicked(t.String(), v)
 		}
 	}()
 	if err := json.Unmarshal(text, reflect.NewAt(t, p).Interface(), stdOptions(strict)); err != nil {
@@ -114,8 +114,8 @@ func readOwn(t reflect.Type, text []byte, p unsafe.Pointer, strict bool) (err er
 
 // panicked is what becomes of a panic in a method of the user: like one in a function of
 // theirs, the message fails.
-func panicked(t reflect.Type, v any) error {
-	return &Error{text: fmt.Sprintf("panic in a method of %s: %v", t, v), detail: string(debug.Stack())}
+func panicked(of string, v any) error {
+	return &Error{text: fmt.Sprintf("panic in a method of %s: %v", of, v), detail: string(debug.Stack())}
 }
 
 // cause is what the method said, without what json/v2 says around it: the path is told

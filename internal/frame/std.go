@@ -112,19 +112,29 @@ type stdCodec struct {
 }
 
 // Value reads src into the zero value at p.
-func (c *stdCodec) Value(src []byte, p unsafe.Pointer) error {
+func (c *stdCodec) Value(src []byte, p unsafe.Pointer) (err error) {
 	if len(src) == 0 {
 		return errorf("expected a JSON value, got an empty message")
 	}
-	err := json.Unmarshal(src, reflect.NewAt(c.typ, p).Interface(), c.options)
-	if err == nil {
-		return nil
+	defer c.recover(&err)
+	if err := json.Unmarshal(src, reflect.NewAt(c.typ, p).Interface(), c.options); err != nil {
+		return stdError(err, "")
 	}
-	return stdError(err, "")
+	return nil
+}
+
+// recover makes a panic in a method of the user an error of the message, as it is in a
+// function of theirs.
+func (c *stdCodec) recover(err *error) {
+	if v := recover(); v != nil {
+		*err = panicked(fmt.Sprintf("%s, or of what is in it", c.typ), v)
+	}
 }
 
 // Append appends the JSON of the value at p.
-func (c *stdCodec) Append(dst []byte, p unsafe.Pointer) ([]byte, error) {
+func (c *stdCodec) Append(dst []byte, p unsafe.Pointer) (out []byte, err error) {
+	out = dst // what a panic leaves
+	defer c.recover(&err)
 	text, err := json.Marshal(reflect.NewAt(c.typ, p).Interface(), c.options)
 	if err != nil {
 		return dst, stdError(err, "JSON of ")

@@ -135,6 +135,14 @@ func TestStdErrors(t *testing.T) {
 	if out, err := b.Append([]byte("before"), &order{Bad: &broken}); err == nil || err.Error() != "$.bad: expected JSON of frame.Broken, got no error" || string(out) != "before" {
 		t.Errorf("got %q, %v", out, err)
 	}
+	broken = "panic"
+	out, err := b.Append([]byte("before"), &order{Bad: &broken})
+	if e, ok := err.(*Error); !ok || e.Error() != "$: panic in a method of frame.order, or of what is in it: no panic" || !strings.Contains(e.Detail(), "MarshalJSON") || string(out) != "before" {
+		t.Errorf("got %q, %v", out, err)
+	}
+	if err := b.Decode([]byte(`{"bad":"panic"}`), new(order)); err == nil || err.Error() != "$: panic in a method of frame.order, or of what is in it: not read" {
+		t.Errorf("got %v", err)
+	}
 	strict, err := BindStd(reflect.TypeFor[order](), true)
 	if err != nil {
 		t.Fatal(err)
