@@ -62,7 +62,7 @@ func mismatch(expected string, src []byte) error {
 
 func isNull(src []byte) bool { return len(src) > 0 && src[0] == 0xc0 }
 
-// message writes the fields in the order of their numbers. Most types have that order, and
+// message writes the fields in the order that the library has. Most types have that order, and
 // their members are written as they come; others are looked for first.
 func (w *writer) message(dst, src []byte, n *node) (out, rest []byte, err error) {
 	if msgp.NextType(src) != msgp.MapType {
