@@ -48,7 +48,7 @@ func locate(d protoreflect.MessageDescriptor, src []byte, at int, up *trail, dep
 	for len(src) > 0 {
 		place := at + begin - len(src)
 		num, typ, n := protowire.ConsumeTag(src)
-		if n < 0 {
+		if n < 0 || num > protowire.MaxValidNumber {
 			return malformed(up, place, "expected a field")
 		}
 		if typ == protowire.EndGroupType {

@@ -66,7 +66,7 @@ func (r *reader) read(dst, src []byte, n *node, strict bool) ([]byte, error) {
 	r.src = nil
 	if err == errOdd {
 		if err = locate(n.desc, src, 0, nil, maxDepth); err == nil {
-			err = errors.New("$: malformed protobuf: expected fields with numbers from 1 to 536870911")
+			err = errors.New("BUG: protobuf codec: a message is refused, and nothing is wrong with it")
 		}
 	}
 	if err != nil {
@@ -265,9 +265,13 @@ func (r *reader) scan(at uint64, n *node, base int) error {
 		}
 		if p.oneof >= 0 {
 			for _, other := range n.oneofs[p.oneof].fields {
-				if other != i {
-					r.slots[base+other] = slot{}
+				if other == i || !r.slots[base+other].came {
+					continue
 				}
+				if !r.sound(n.fields[other].node, r.slots[base+other]) {
+					return errOdd
+				}
+				r.slots[base+other] = slot{}
 			}
 		}
 		s := &r.slots[base+i]
@@ -278,6 +282,22 @@ func (r *reader) scan(at uint64, n *node, base int) error {
 		r.link(s, word)
 	}
 	return nil
+}
+
+// sound says that a message, which another member of its oneof takes the place of, is one all
+// the same.
+func (r *reader) sound(n *node, got slot) bool {
+	if n == nil {
+		return true
+	}
+	for at, next := got.word, got.chain; ; at, next = r.more[next-1].at, r.more[next-1].next {
+		if locate(n.desc, cut(r.src, at), 0, nil, maxDepth-r.depth) != nil {
+			return false
+		}
+		if next == 0 {
+			return true
+		}
+	}
 }
 
 // link puts a further value of a field behind those that came.
