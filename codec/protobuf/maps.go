@@ -11,6 +11,7 @@ import (
 	"unsafe"
 
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // pairs are the maps from texts to values of one type. A map is only touched as what it is:
@@ -66,7 +67,21 @@ func (valuesByName[V]) append(m *member, buf []byte, at unsafe.Pointer) ([]byte,
 	for k, v := range *(*map[string]V)(at) {
 		all = append(all, pair[V]{k, 0, v})
 	}
+	if m.value.kind == protoreflect.FloatKind {
+		for i := range all {
+			quieten(unsafe.Pointer(&all[i].value))
+		}
+	}
 	return appendPairs(m, buf, all)
+}
+
+// quieten makes a signalling NaN at a float32 a quiet one: those of maps pass the library as
+// float64, which does so to them.
+func quieten(at unsafe.Pointer) {
+	const exponent, fraction, quiet = 0xff << 23, 1<<23 - 1, 1 << 22
+	if bits := (*uint32)(at); *bits&exponent == exponent && *bits&fraction != 0 {
+		*bits |= quiet
+	}
 }
 
 func (valuesByName[V]) read(m *member, src []byte, at unsafe.Pointer) int {
@@ -80,6 +95,9 @@ func (valuesByName[V]) read(m *member, src []byte, at unsafe.Pointer) int {
 		var v V
 		if m.value.readOne(value, unsafe.Pointer(&v)) != len(value) {
 			return false
+		}
+		if m.value.kind == protoreflect.FloatKind {
+			quieten(unsafe.Pointer(&v))
 		}
 		all[key] = v
 		return true

@@ -216,6 +216,7 @@ var oddities = map[string]string{
 	"a key twice":                                 "\x92\x03\x06\x0a\x01k\x12\x01a\x92\x03\x06\x0a\x01k\x12\x01b",
 	"empty bytes that are there":                  "\xca\x01\x00\x7a\x00\xa2\x02\x00",
 	"a length beyond the message":                 "\x72\x7f",
+	"a signalling NaN in a map":                   "\xca\x03\x08\x0a\x01k\x15\x00\x55\x80\x7f",
 	"a message of nothing, in maps":               "\x9a\x03\x05\x0a\x01k\x12\x00",
 }
 
@@ -236,6 +237,19 @@ func TestLeftToTheLibrary(t *testing.T) {
 	} {
 		if out, err := b.Append([]byte("before"), m); err == nil || string(out) != "before" {
 			t.Errorf("%s that is no UTF-8: %q, %v", name, out, err)
+		}
+	}
+	nan := math.Float32frombits(0x7f805500) // a signalling one
+	for name, m := range map[string]*kindspb.Kinds{
+		"in a map": {SingleOf: map[string]float32{"k": nan}},
+		"beside":   {Single: nan},
+	} {
+		want, err := marshal.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := b.Append(nil, m); err != nil || !bytes.Equal(out, want) {
+			t.Errorf("NaN %s: got %x, %v, want %x", name, out, err, want)
 		}
 	}
 	// What holds no message where one should be.
