@@ -159,72 +159,89 @@ type wired interface {
 	Wire(l *frame.Layout) (frame.Wire, error)
 }
 
+// number is what is known of the numbers before messages.
+type number struct {
+	set Settings
+	ids IDs // of what is read
+	id  int // of what is written; 0: nobody said it
+}
+
+func (n number) registered(versions []codec.Version, writes bool) (number, error) {
+	var err error
+	if writes {
+		n.id, err = n.set.Written(versions)
+	} else {
+		n.ids, err = n.set.Known(versions)
+	}
+	return n, err
+}
+
+func (n *number) bind(inner codec.Codec, t reflect.Type) (codec.Bound, error) {
+	b, err := inner.Bind(t)
+	if err != nil {
+		return nil, err
+	}
+	return &bound{n, b}, nil
+}
+
 // Codec is another codec that needs no schema to read a message, behind the number of one.
 // The number is compared with those that are known. It knows Go types only; Wired is one
 // that does not need them.
 type Codec struct {
+	number
 	inner codec.Codec
-	set   Settings
-	ids   IDs // of what is read
-	id    int // of what is written; 0: nobody said it
 }
 
-var _ codec.Registered = (*Codec)(nil)
+// Wired is a Codec of one that can do without a Go type.
+type Wired struct {
+	number
+	inner wired
+}
+
+var (
+	_ codec.Registered = (*Codec)(nil)
+	_ codec.Registered = (*Wired)(nil)
+	_ Bare             = (*Codec)(nil)
+	_ Bare             = (*Wired)(nil)
+)
 
 // Before is the codec with the prefix that is set before its messages; with none, c itself.
 func Before(c codec.Codec, s Settings) codec.Codec {
 	if s.Prefix == "" {
 		return c
 	}
-	out := &Codec{inner: c, set: s}
 	if w, ok := c.(wired); ok {
-		return &Wired{out, w}
+		return &Wired{number{set: s}, w}
 	}
-	return out
+	return &Codec{number{set: s}, c}
 }
 
 // Registered implements codec.Registered.
 func (c *Codec) Registered(versions []codec.Version, writes bool) (codec.Codec, error) {
-	return c.registered(versions, writes)
-}
-
-func (c *Codec) registered(versions []codec.Version, writes bool) (*Codec, error) {
-	out := *c
-	var err error
-	if writes {
-		out.id, err = c.set.Written(versions)
-	} else {
-		out.ids, err = c.set.Known(versions)
-	}
-	return &out, err
-}
-
-// Wired is a Codec of one that can do without a Go type.
-type Wired struct {
-	*Codec
-	inner wired
+	n, err := c.registered(versions, writes)
+	return &Codec{n, c.inner}, err
 }
 
 // Registered implements codec.Registered.
 func (c *Wired) Registered(versions []codec.Version, writes bool) (codec.Codec, error) {
-	out, err := c.registered(versions, writes)
-	return &Wired{out, c.inner}, err
+	n, err := c.registered(versions, writes)
+	return &Wired{n, c.inner}, err
 }
 
 // Bare implements Bare.
 func (c *Codec) Bare() codec.Codec { return c.inner }
 
+// Bare implements Bare.
+func (c *Wired) Bare() codec.Codec { return c.inner }
+
 // Bind implements codec.Codec.
-func (c *Codec) Bind(t reflect.Type) (codec.Bound, error) {
-	b, err := c.inner.Bind(t)
-	if err != nil {
-		return nil, err
-	}
-	return &bound{c, b}, nil
-}
+func (c *Codec) Bind(t reflect.Type) (codec.Bound, error) { return c.bind(c.inner, t) }
+
+// Bind implements codec.Codec.
+func (c *Wired) Bind(t reflect.Type) (codec.Bound, error) { return c.bind(c.inner, t) }
 
 type bound struct {
-	*Codec
+	*number
 	in codec.Bound
 }
 
@@ -258,11 +275,11 @@ func (c *Wired) Wire(l *frame.Layout) (frame.Wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &wire{c.Codec, w}, nil
+	return &wire{&c.number, w}, nil
 }
 
 type wire struct {
-	*Codec
+	*number
 	in frame.Wire
 }
 
