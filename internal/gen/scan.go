@@ -34,6 +34,7 @@ type Package struct {
 
 	functions []*function // sorted by name, as in the manifest
 	structs   []*structure
+	named     map[string]*structure // those of structs that have one, by canonical name
 	enums     []*enum
 	unions    []*union
 	inline    map[*types.Struct]*structure
@@ -122,7 +123,7 @@ func Scan(dir string, o Options) (*Package, error) {
 	if len(s.mistakes) > 0 {
 		return nil, s.sortedMistakes()
 	}
-	p.structs, p.enums, p.unions, p.inline = s.structs, s.enums, s.unions, s.inline
+	p.structs, p.named, p.enums, p.unions, p.inline = s.structs, s.byName, s.enums, s.unions, s.inline
 	p.markReads()
 	p.noteLosses()
 	p.elems = slices.Sorted(maps.Keys(s.elems))
@@ -216,9 +217,8 @@ func (p *Package) reach(t types.Type, found map[*structure]bool) {
 	case *types.Struct:
 		g := p.inline[u]
 		if n, ok := t.(*types.Named); ok {
-			name := canonicalName(n)
-			if i := slices.IndexFunc(p.structs, func(g *structure) bool { return g.canonical == name }); i >= 0 {
-				g = p.structs[i]
+			if named, ok := p.named[canonicalName(n)]; ok {
+				g = named
 			}
 		}
 		if g == nil || found[g] {
