@@ -25,28 +25,43 @@ type goOnly struct{ codec.Bound }
 
 func (goOnly) Bind(reflect.Type) (codec.Bound, error) { return jsonCodec{}, nil }
 
-// planned is a plan whose steps named by change have another codec, maybe with settings.
-func planned(t *testing.T, text string, change map[string]string) (*Planned, error) {
+// typedBeside is a pipeline with a Go type beside each codec.
+const typedBeside = "source in\nparse p T\nfilter f go:x.IsCounter\nserialize s\nsink out"
+
+var protobufs = map[string]string{"p": "builtin:protobuf.decode", "s": "builtin:protobuf.encode"}
+
+// planned plans the short form with all codecs, some of its steps changed: their function,
+// "builtin:json.decode", the settings of it, `{"std":true}`, or both, with a space between.
+// more changes what the plan and the catalog have beside.
+func planned(t *testing.T, text string, change map[string]string, more ...func(*plan.Plan, *Catalog)) (*Planned, error) {
 	t.Helper()
 	p, cat := steps(t, text), catalog()
-	cat.Codecs["msgpack"], cat.Codecs["go_only"] = msgpack.New(), goOnly{}
+	cat.Codecs["json"], cat.Codecs["msgpack"], cat.Codecs["go_only"] = jsoncodec.New(), msgpack.New(), goOnly{}
 	cat.Codecs["avro"], cat.Codecs["protobuf"] = avro.New(), protobuf.New()
 	for i := range p.Steps {
-		if f, ok := change[p.Steps[i].Name]; ok {
-			name, settings, _ := strings.Cut(f, " ")
-			p.Steps[i].Function.Name = name
-			if settings != "" {
-				p.Steps[i].Function.Settings = []byte(settings)
-			}
+		f, ok := change[p.Steps[i].Name]
+		if !ok {
+			continue
 		}
+		name, settings, _ := strings.Cut(f, " ")
+		if strings.HasPrefix(f, "{") {
+			name, settings = p.Steps[i].Function.Name, f
+		}
+		p.Steps[i].Function = &plan.Function{Name: name}
+		if settings != "" {
+			p.Steps[i].Function.Settings = []byte(settings)
+		}
+	}
+	for _, m := range more {
+		m(p, cat)
 	}
 	p.Requires = plan.Requires(p)
 	return Plan(p, cat)
 }
 
-func TestFromOneCodecIntoAnother(t *testing.T) {
-	const text = "source in\nparse p\nserialize s\nparse q\nserialize r\nsink out"
-	pl, err := planned(t, text, map[string]string{"s": "builtin:msgpack.encode", "q": "builtin:msgpack.decode"})
+// stageOf is the first stage of what was planned.
+func stageOf(t *testing.T, pl *Planned, err error) *program.Stage {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,6 +73,32 @@ func TestFromOneCodecIntoAnother(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return st
+}
+
+// through leads messages through the operators of a stage.
+func through(t *testing.T, st *program.Stage, messages ...string) *record.Chunk {
+	t.Helper()
+	col := make(record.Bytes, len(messages))
+	for i, m := range messages {
+		col[i] = []byte(m)
+	}
+	c := &record.Chunk{Recs: make([]record.Record, len(messages)), Col: col}
+	for i := range c.Recs {
+		c.Recs[i].Offset = int64(i)
+	}
+	for _, op := range st.Ops {
+		if err := op.Process(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c
+}
+
+func TestFromOneCodecIntoAnother(t *testing.T) {
+	const text = "source in\nparse p\nserialize s\nparse q\nserialize r\nsink out"
+	pl, err := planned(t, text, map[string]string{"s": "builtin:msgpack.encode", "q": "builtin:msgpack.decode"})
+	st := stageOf(t, pl, err)
 	const text1, text2 = `{"b":[1,2.5,null],"a":"x"}`, `18446744073709551615`
 	c := &record.Chunk{Recs: make([]record.Record, 2), Col: record.Bytes{[]byte(text1), []byte(text2)}}
 	for i, op := range st.Ops {
@@ -85,7 +126,7 @@ func TestCodecOfGoValuesOnly(t *testing.T) {
 			t.Errorf("%s: %v", step, err)
 		}
 	}
-	pl, err := planned(t, "source in\nparse p T\nfilter f go:x.IsCounter\nserialize s\nsink out", map[string]string{"p": "builtin:go_only.decode", "s": "builtin:go_only.encode"})
+	pl, err := planned(t, typedBeside, map[string]string{"p": "builtin:go_only.decode", "s": "builtin:go_only.encode"})
 	if err == nil {
 		_, err = pl.Program()
 	}
@@ -104,17 +145,7 @@ func TestDeadLetterOfABatchIsInItsCodec(t *testing.T) {
 		`builtin:protobuf.decode {"schema":"syntax = \"proto3\"; message A { string a = 1; }","strict":true}`: `["x",1]`,
 	} {
 		pl, err := planned(t, text, map[string]string{"p": decode})
-		if err != nil {
-			t.Fatal(err)
-		}
-		prog, err := pl.Program()
-		if err != nil {
-			t.Fatal(err)
-		}
-		st, err := prog.NewStage(0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		st := stageOf(t, pl, err)
 		value, err := frame.AppendAny(nil, []any{"x", int64(1)})
 		if err != nil {
 			t.Fatal(err)
@@ -137,20 +168,12 @@ func TestDeadLetterOfABatchIsInItsCodec(t *testing.T) {
 // Behind or in front of Python a codec of Go values has values, where a type is known.
 func TestCodecOfGoValuesBesidePython(t *testing.T) {
 	const text = "source in\nparse p T\nfilter f py:p:check\nmap m py:p:same\nserialize s\nsink out"
-	p, cat := steps(t, text), catalog()
 	python := &fakePython{}
-	cat.Codecs["go_only"], cat.Python = goOnly{}, python
-	for i := range p.Steps {
-		switch s := &p.Steps[i]; s.Name {
-		case "p":
-			s.Function.Name = "builtin:go_only.decode"
-			cat.Signatures["py:p:same"] = plan.FunctionSignature{Name: "py:p:same", In: plan.Type{Kind: plan.TRef, Name: s.Type}, Out: plan.Type{Kind: plan.TRef, Name: s.Type}}
-		case "s":
-			s.Function.Name = "builtin:go_only.encode"
-		}
-	}
-	p.Requires = plan.Requires(p)
-	pl, err := Plan(p, cat)
+	pl, err := planned(t, text, map[string]string{"p": "builtin:go_only.decode", "s": "builtin:go_only.encode"}, func(p *plan.Plan, cat *Catalog) {
+		cat.Python = python
+		same := plan.Type{Kind: plan.TRef, Name: p.Steps[1].Type}
+		cat.Signatures["py:p:same"] = plan.FunctionSignature{Name: "py:p:same", In: same, Out: same}
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,43 +188,25 @@ func TestCodecOfGoValuesBesidePython(t *testing.T) {
 // A generated message is used by its pointer: it is read into what the step takes, not
 // into a struct that is copied.
 func TestMessagesAreReadIntoPointers(t *testing.T) {
-	p, cat := steps(t, "source in\nparse p T\nfilter f go:x.Slow\nserialize s\nsink out"), catalog()
-	cat.Codecs["protobuf"] = protobuf.New()
 	slow := of("Slow", func(m record.Message[*visitpb.Visit]) (bool, error) { return m.Payload().GetMs() > 100, nil })
-	cat.Functions[slow.Name] = slow
 	_, table, err := frame.TypeOf(reflect.TypeFor[visitpb.Visit]())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, typ := range table {
-		p.Types[name] = typ
-		if strings.HasSuffix(name, ".Visit") {
-			p.Steps[1].Type = name
+	pl, err := planned(t, "source in\nparse p T\nfilter f go:x.Slow\nserialize s\nsink out", protobufs, func(p *plan.Plan, cat *Catalog) {
+		cat.Functions[slow.Name] = slow
+		for name, typ := range table {
+			p.Types[name] = typ
+			if strings.HasSuffix(name, ".Visit") {
+				p.Steps[1].Type = name
+			}
 		}
-	}
-	p.Steps[1].Function.Name, p.Steps[3].Function.Name = "builtin:protobuf.decode", "builtin:protobuf.encode"
-	p.Requires = plan.Requires(p)
-	pl, err := Plan(p, cat)
-	if err != nil {
-		t.Fatal(err)
-	}
-	prog, err := pl.Program()
-	if err != nil {
-		t.Fatal(err)
-	}
-	st, err := prog.NewStage(0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	})
+	st := stageOf(t, pl, err)
 	// Field 99 is none of the type's: only a message that was never copied into a frame
 	// still has it.
 	const fast, late = "\x10\x02", "\x10\xd0\x0f\x98\x06\x07"
-	c := &record.Chunk{Recs: make([]record.Record, 3), Col: record.Bytes{[]byte(fast), []byte(late), []byte("\x0a\x05x")}}
-	for _, op := range st.Ops {
-		if err := op.Process(context.Background(), c); err != nil {
-			t.Fatal(err)
-		}
-	}
+	c := through(t, st, fast, late, "\x0a\x05x")
 	got := c.Col.(record.Bytes)
 	if len(got) != 1 || string(got[0]) != late {
 		t.Errorf("%x", got)
@@ -211,29 +216,12 @@ func TestMessagesAreReadIntoPointers(t *testing.T) {
 // A message with a oneof goes to a step in Go as it is, and each branch of a broadcast has
 // its own.
 func TestMessageWithAOneof(t *testing.T) {
-	p, cat := steps(t, "source in\nparse p\nfilter f go:x.Is\nserialize s\nsink out"), catalog()
 	is := of("Is", func(m record.Message[*visitpb.Either]) (bool, error) { return m.Payload().GetNumber() > 0, nil })
-	cat.Functions[is.Name] = is
-	p.Steps[1].Function.Name, p.Steps[3].Function.Name = "builtin:protobuf.decode", "builtin:protobuf.encode"
-	p.Requires = plan.Requires(p)
-	pl, err := Plan(p, cat)
-	if err != nil {
-		t.Fatal(err)
-	}
-	prog, err := pl.Program()
-	if err != nil {
-		t.Fatal(err)
-	}
-	st, err := prog.NewStage(0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &record.Chunk{Recs: make([]record.Record, 4), Col: record.Bytes{[]byte("\x0a\x01a"), []byte("\x10\x00"), []byte("\x10\x07"), []byte("\x10\x07\x0a\x01a")}}
-	for _, op := range st.Ops {
-		if err := op.Process(context.Background(), c); err != nil {
-			t.Fatal(err)
-		}
-	}
+	pl, err := planned(t, "source in\nparse p\nfilter f go:x.Is\nserialize s\nsink out", protobufs, func(_ *plan.Plan, cat *Catalog) {
+		cat.Functions[is.Name] = is
+	})
+	st := stageOf(t, pl, err)
+	c := through(t, st, "\x0a\x01a", "\x10\x00", "\x10\x07", "\x10\x07\x0a\x01a")
 	if got := c.Col.(record.Bytes); len(got) != 1 || string(got[0]) != "\x10\x07" {
 		t.Errorf("%x", got)
 	}
@@ -267,15 +255,7 @@ func TestSchemaAndType(t *testing.T) {
 		{"none", "", record(name + typ + value), `step "p" (t.py:2): codec avro: expected the text of a schema, got none`},
 		{"wrong", record("7"), record(name), `step "p" (t.py:2): codec avro: the schema: `},
 	} {
-		p, cat := steps(t, "source in\nparse p T\nfilter f go:x.IsCounter\nserialize s\nsink out"), catalog()
-		cat.Codecs["avro"] = avro.New()
-		p.Steps[1].Function = &plan.Function{Name: "builtin:avro.decode", Settings: []byte(c.parse)}
-		p.Steps[3].Function = &plan.Function{Name: "builtin:avro.encode", Settings: []byte(c.serialize)}
-		if c.parse == "" {
-			p.Steps[1].Function.Settings = nil
-		}
-		p.Requires = plan.Requires(p)
-		pl, err := Plan(p, cat)
+		pl, err := planned(t, typedBeside, map[string]string{"p": "builtin:avro.decode " + c.parse, "s": "builtin:avro.encode " + c.serialize})
 		if err == nil {
 			_, err = pl.Program()
 		}
@@ -302,7 +282,6 @@ func TestResolvedAgainstAStream(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, cat := steps(t, "source in\nparse p T\nfilter f go:x.IsCounter\nserialize s\nsink out"), catalog()
 		stream, err := avro.Of(c.schema)
 		if err != nil {
 			t.Fatal(err)
@@ -311,11 +290,9 @@ func TestResolvedAgainstAStream(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cat.Codecs["avro"] = avro.New()
-		cat.Streams = map[string]Stream{p.Steps[0].Stream: {Type: typ, Table: typing.Table{Types: types}, Origin: "in.avsc", Versions: []codec.Version{{ID: 3, Schema: c.schema}}}}
-		p.Steps[1].Function = &plan.Function{Name: "builtin:avro.decode", Settings: settings}
-		p.Requires = plan.Requires(p)
-		_, err = Plan(p, cat)
+		_, err = planned(t, typedBeside, map[string]string{"p": "builtin:avro.decode " + string(settings)}, func(p *plan.Plan, cat *Catalog) {
+			cat.Streams = map[string]Stream{p.Steps[0].Stream: {Type: typ, Table: typing.Table{Types: types}, Origin: "in.avsc", Versions: []codec.Version{{ID: 3, Schema: c.schema}}}}
+		})
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("prefix %q:\n got %v\nwant %s", c.prefix, err, c.want)
 		}

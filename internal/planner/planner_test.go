@@ -291,17 +291,7 @@ func TestPlans(t *testing.T) {
 func process(t *testing.T, text string, payloads ...string) []string {
 	t.Helper()
 	pl, err := Plan(steps(t, text), catalog())
-	if err != nil {
-		t.Fatal(err)
-	}
-	prog, err := pl.Program()
-	if err != nil {
-		t.Fatal(err)
-	}
-	st, err := prog.NewStage(0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	st := stageOf(t, pl, err)
 	c := &record.Chunk{}
 	col := record.Bytes{}
 	for i, p := range payloads {
