@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -440,77 +439,4 @@ func (c *Codec) Writable(t plan.Type, table map[string]plan.Type) (plan.Type, ma
 		types[name] = s
 	}
 	return t, types, err
-}
-
-// Lost is the first member of a type that the schema has no field for; empty: there is
-// none.
-func (c *Codec) Lost(t plan.Type, types map[string]plan.Type) (string, error) {
-	to, own, err := c.Type(t, types)
-	if err != nil {
-		return "", err
-	}
-	all := maps.Clone(types)
-	if all == nil {
-		all = map[string]plan.Type{}
-	}
-	maps.Copy(all, own)
-	return lost(t, to, all, "$", map[key]bool{}), nil
-}
-
-// alone are the variants of a union; what is none is the only one.
-func alone(t plan.Type) []plan.Type {
-	if t.Kind == plan.TUnion {
-		return t.Elems
-	}
-	return []plan.Type{t}
-}
-
-func alike(a, b plan.Type, types map[string]plan.Type) bool {
-	x, err1 := a.Resolve(types)
-	y, err2 := b.Resolve(types)
-	return errors.Join(err1, err2) == nil && x.Kind == y.Kind
-}
-
-func lost(t, to plan.Type, types map[string]plan.Type, path string, seen map[key]bool) string {
-	k := key{schema: to.Text(), typ: t.Text()}
-	if seen[k] {
-		return ""
-	}
-	seen[k] = true
-	t, err1 := t.Resolve(types)
-	to, err2 := to.Resolve(types)
-	if errors.Join(err1, err2) != nil {
-		return ""
-	}
-	switch {
-	case t.Kind == plan.TStruct && to.Kind == plan.TStruct:
-		for _, f := range t.Fields {
-			at := slices.IndexFunc(to.Fields, func(o plan.Field) bool { return o.Name == f.Name })
-			if at < 0 {
-				return path + "." + f.Name
-			}
-			if found := lost(f.Type, to.Fields[at].Type, types, path+"."+f.Name, seen); found != "" {
-				return found
-			}
-		}
-	case to.Kind == plan.TUnion:
-		// A variant is lost where no branch has all of it; the one that has most is not known.
-		for _, v := range alone(t) {
-			found := ""
-			for _, e := range to.Elems {
-				if !alike(v, e, types) {
-					continue
-				}
-				if found = lost(v, e, types, path, seen); found == "" {
-					break
-				}
-			}
-			if found != "" {
-				return found
-			}
-		}
-	case t.Elem != nil && to.Elem != nil:
-		return lost(*t.Elem, *to.Elem, types, path+"[]", seen)
-	}
-	return ""
 }

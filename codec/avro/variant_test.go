@@ -221,7 +221,9 @@ func TestVariantsFit(t *testing.T) {
 		}
 	}
 	more := `["string", {"type": "record", "name": "Range", "fields": [{"name": "label", "type": "string"}]}]`
-	if path, err := of(t, more).Lost(plan.Type{Kind: plan.TUnion, Elems: typ.Elems[3:4]}, types); err != nil || path != "$.low" {
+	one := plan.Type{Kind: plan.TUnion, Elems: typ.Elems[3:4]}
+	to, own, err := of(t, more).Writable(one, types)
+	if path := typing.Lost(one, to, types, own); err != nil || path != "$.low" {
 		t.Errorf("expected $.low as lost, got %q, %v", path, err)
 	}
 }

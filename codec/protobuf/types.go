@@ -1,10 +1,7 @@
 package protobuf
 
 import (
-	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -91,55 +88,6 @@ func (y *typer) single(fd protoreflect.FieldDescriptor) plans.Type {
 		return y.message(fd.Message())
 	}
 	return plans.Type{Kind: planKinds[fd.Kind()]}
-}
-
-// Lost is the first member of a type that the schema has no field for; empty: there is
-// none.
-func (c *Described) Lost(t plans.Type, types map[string]plans.Type) (string, error) {
-	to, own, err := c.Writable(t, types)
-	if err != nil {
-		return "", err
-	}
-	all := maps.Clone(types)
-	if all == nil {
-		all = map[string]plans.Type{}
-	}
-	maps.Copy(all, own)
-	return lost(t, to, all, "$", map[[2]string]bool{}), nil
-}
-
-func lost(t, to plans.Type, types map[string]plans.Type, path string, seen map[[2]string]bool) string {
-	k := [2]string{to.Text(), t.Text()}
-	if seen[k] {
-		return ""
-	}
-	seen[k] = true
-	t, err1 := t.Resolve(types)
-	to, err2 := to.Resolve(types)
-	if errors.Join(err1, err2) != nil {
-		return ""
-	}
-	switch {
-	case t.Kind == plans.TUnion:
-		for _, v := range t.Elems {
-			if found := lost(v, to, types, path, seen); found != "" {
-				return found
-			}
-		}
-	case t.Kind == plans.TStruct && to.Kind == plans.TStruct:
-		for _, f := range t.Fields {
-			at := slices.IndexFunc(to.Fields, func(o plans.Field) bool { return o.Name == f.Name })
-			if at < 0 {
-				return path + "." + f.Name
-			}
-			if found := lost(f.Type, to.Fields[at].Type, types, path+"."+f.Name, seen); found != "" {
-				return found
-			}
-		}
-	case t.Elem != nil && to.Elem != nil:
-		return lost(*t.Elem, *to.Elem, types, path+"[]", seen)
-	}
-	return ""
 }
 
 // refused says that a field has no form in values.

@@ -97,8 +97,6 @@ type schemed interface {
 	// Type is what is read by it, Writable what may be written, beside the type t.
 	Type(t plan.Type, types map[string]plan.Type) (plan.Type, map[string]plan.Type, error)
 	Writable(t plan.Type, types map[string]plan.Type) (plan.Type, map[string]plan.Type, error)
-	// Lost is the first member of a type that the schema has no place for.
-	Lost(t plan.Type, types map[string]plan.Type) (string, error)
 }
 
 // schemed compares a side with the schema that its codec has.
@@ -125,7 +123,7 @@ func (pl *Planned) schemed(s side) *plan.Problem {
 	if !s.writes {
 		return nil
 	}
-	if path, err := c.Lost(s.values, pl.types); err == nil && path != "" {
+	if path := typing.Lost(s.values, t, pl.types, types); path != "" {
 		p := s.step.problem("schema-mismatch", "", "writes %s, and its schema has no field for %s", s.values, path)
 		return &p
 	}
