@@ -1,17 +1,14 @@
 package protobuf
 
 import (
-	"cmp"
-	"encoding/binary"
 	"reflect"
-	"slices"
-	"strings"
 	"sync"
-	"unicode/utf8"
 	"unsafe"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/levada-io/levada/internal/frame"
 )
 
 // pairs are the maps from texts to values of one type. A map is only touched as what it is:
@@ -28,7 +25,7 @@ type pairs interface {
 func pairsFor(t reflect.Type, messages bool) pairs {
 	switch {
 	case messages:
-		return &messagesByName{typ: t, some: reflect.SliceOf(t.Elem().Elem())}
+		return &messagesByName{typ: t, some: reflect.SliceOf(t.Elem().Elem()), size: t.Elem().Elem().Size()}
 	case t == reflect.TypeFor[map[string]string]():
 		return valuesByName[string]{}
 	case t == reflect.TypeFor[map[string]bool]():
@@ -49,30 +46,22 @@ func pairsFor(t reflect.Type, messages bool) pairs {
 	return nil
 }
 
-type pair[V any] struct {
-	key   string
-	word  uint64 // of the key, see arrange
-	value V
-}
-
-// fewPairs have room where the caller has it.
-const fewPairs = 24
-
 // valuesByName are maps of numbers or texts.
 type valuesByName[V any] struct{}
 
 func (valuesByName[V]) append(m *member, buf []byte, at unsafe.Pointer) ([]byte, bool) {
-	var room [fewPairs]pair[V]
-	all := room[:0]
-	for k, v := range *(*map[string]V)(at) {
-		all = append(all, pair[V]{k, 0, v})
+	all := *(*map[string]V)(at)
+	if len(all) <= 8 {
+		var few [8]frame.Entry[V]
+		return appendPairs(m, buf, frame.Sorted(all, &few))
 	}
-	if m.value.kind == protoreflect.FloatKind {
-		for i := range all {
-			quieten(unsafe.Pointer(&all[i].value))
-		}
-	}
-	return appendPairs(m, buf, all)
+	return appendMany(m, buf, all)
+}
+
+// appendMany keeps its large frame on the stack away from the small maps.
+func appendMany[V any](m *member, buf []byte, all map[string]V) ([]byte, bool) {
+	var some [40]frame.Entry[V]
+	return appendPairs(m, buf, frame.SortedMany(all, some[:0]))
 }
 
 // quieten makes a signalling NaN at a float32 a quiet one: those of maps pass the library as
@@ -91,31 +80,68 @@ func (valuesByName[V]) read(m *member, src []byte, at unsafe.Pointer) int {
 		all = make(map[string]V, m.alike(src))
 		*(*map[string]V)(at) = all
 	}
-	return m.eachEntry(src, func(key string, value []byte) bool {
+	for total := 0; ; {
+		key, value, n := m.entry(src)
+		if n < 0 {
+			return n
+		}
 		var v V
 		if m.value.readOne(value, unsafe.Pointer(&v)) != len(value) {
-			return false
+			return -1
 		}
 		if m.value.kind == protoreflect.FloatKind {
 			quieten(unsafe.Pointer(&v))
 		}
 		all[key] = v
-		return true
-	})
+		total += n
+		if src = src[n:]; !m.stands(src) {
+			return total
+		}
+		src = src[len(m.tag):]
+		total += len(m.tag)
+	}
 }
 
 // messagesByName are maps of messages. Who wrote the codec does not know their type.
 type messagesByName struct {
 	typ   reflect.Type
 	some  reflect.Type // a slice of messages
-	spare sync.Pool    // of *reading
+	size  uintptr      // of a message
+	spare sync.Pool    // of *passage
 }
 
-// reading is what it takes to go through a map.
-type reading struct {
+// passage is what it takes to go through a map: one entry of it, and where that lies.
+type passage struct {
 	iter  reflect.MapIter
 	key   reflect.Value
-	order []pair[unsafe.Pointer]
+	value reflect.Value
+	name  *string
+	at    *unsafe.Pointer
+	order []frame.Entry[unsafe.Pointer]
+}
+
+// keepPairs is the largest number of entries that room is kept for.
+const keepPairs = 1024
+
+func (p *messagesByName) begin() *passage {
+	g, ok := p.spare.Get().(*passage)
+	if !ok {
+		key, value := reflect.New(p.typ.Key()), reflect.New(p.typ.Elem())
+		g = &passage{key: key.Elem(), value: value.Elem(), name: (*string)(key.UnsafePointer()), at: (*unsafe.Pointer)(value.UnsafePointer())}
+	}
+	return g
+}
+
+// end keeps nothing of the map.
+func (p *messagesByName) end(g *passage) {
+	if len(g.order) > keepPairs {
+		return
+	}
+	g.iter.Reset(reflect.Value{})
+	*g.name, *g.at = "", nil
+	clear(g.order)
+	g.order = g.order[:0]
+	p.spare.Put(g)
 }
 
 func (p *messagesByName) append(m *member, buf []byte, at unsafe.Pointer) ([]byte, bool) {
@@ -123,24 +149,16 @@ func (p *messagesByName) append(m *member, buf []byte, at unsafe.Pointer) ([]byt
 	if all.Len() == 0 {
 		return buf, true
 	}
-	r, ok := p.spare.Get().(*reading)
-	if !ok {
-		r = &reading{key: reflect.New(p.typ.Key()).Elem()}
+	g := p.begin()
+	g.iter.Reset(all)
+	for g.iter.Next() {
+		g.key.SetIterKey(&g.iter)
+		g.value.SetIterValue(&g.iter)
+		g.order = append(g.order, frame.Entry[unsafe.Pointer]{Key: *g.name, Value: *g.at})
 	}
-	r.iter.Reset(all)
-	for r.iter.Next() {
-		r.key.SetIterKey(&r.iter)
-		r.order = append(r.order, pair[unsafe.Pointer]{r.key.String(), 0, r.iter.Value().UnsafePointer()})
-	}
-	buf, ok = appendPairs(m, buf, r.order)
-	// Nothing of the map is kept, nor room for a rare large one.
-	if len(r.order) <= 1024 {
-		r.iter.Reset(reflect.Value{})
-		r.key.SetZero()
-		clear(r.order)
-		r.order = r.order[:0]
-		p.spare.Put(r)
-	}
+	frame.SortEntries(g.order)
+	buf, ok := appendPairs(m, buf, g.order)
+	p.end(g)
 	return buf, ok
 }
 
@@ -149,41 +167,52 @@ func (p *messagesByName) read(m *member, src []byte, at unsafe.Pointer) int {
 	if all.IsNil() {
 		all.Set(reflect.MakeMapWithSize(p.typ, left))
 	}
-	name := reflect.New(p.typ.Key()).Elem()
+	g := p.begin()
+	defer p.end(g)
 	// Messages that stand beside each other lie beside each other: their texts do so anyway.
-	var some reflect.Value
+	var some unsafe.Pointer
 	next := 0
-	return m.eachEntry(src, func(key string, value []byte) bool {
-		message, n := protowire.ConsumeBytes(value)
-		if n != len(value) {
-			return false
+	for total := 0; ; {
+		key, value, n := m.entry(src)
+		if n < 0 {
+			return n
+		}
+		message, k := sized(value)
+		if k != len(value) {
+			return -1
 		}
 		if next == 0 {
 			next = max(1, min(left, 16))
-			some = reflect.MakeSlice(p.some, next, next)
+			some = reflect.MakeSlice(p.some, next, next).UnsafePointer()
 			left -= next
 		}
 		next--
-		v := some.Index(next).Addr()
-		if !m.value.elem.read(message, v.UnsafePointer()) {
-			return false
+		*g.name, *g.at = key, unsafe.Add(some, uintptr(next)*p.size)
+		if !m.value.elem.read(message, *g.at) {
+			return -1
 		}
-		name.SetString(key)
-		all.SetMapIndex(name, v)
-		return true
-	})
+		all.SetMapIndex(g.key, g.value)
+		total += n
+		if src = src[n:]; !m.stands(src) {
+			return total
+		}
+		src = src[len(m.tag):]
+		total += len(m.tag)
+	}
 }
 
-// appendPairs writes entries in the order of their keys.
-func appendPairs[V any](m *member, buf []byte, all []pair[V]) ([]byte, bool) {
-	arrange(all)
+// appendPairs writes entries, which are in the order of their keys.
+func appendPairs[V any](m *member, buf []byte, all []frame.Entry[V]) ([]byte, bool) {
 	for i := range all {
 		e := &all[i]
-		buf = append(protowire.AppendTag(buf, m.num, protowire.BytesType), 0)
+		if m.value.kind == protoreflect.FloatKind {
+			quieten(unsafe.Pointer(&e.Value))
+		}
+		buf = append(append(buf, m.tag...), 0)
 		from := len(buf) - 1
-		buf = protowire.AppendString(append(buf, 1<<3|byte(protowire.BytesType)), e.key)
-		out, ok := m.value.appendOne(buf, unsafe.Pointer(&e.value))
-		if !ok || !utf8.ValidString(e.key) {
+		buf = protowire.AppendString(append(buf, 1<<3|byte(protowire.BytesType)), e.Key)
+		out, ok := m.value.appendOne(buf, unsafe.Pointer(&e.Value))
+		if !ok || !validText(e.Key) {
 			return out, false
 		}
 		buf = withLength(out, from)
@@ -191,75 +220,34 @@ func appendPairs[V any](m *member, buf []byte, all []pair[V]) ([]byte, bool) {
 	return buf, true
 }
 
-// arrange sorts by key. Keys of one map often begin alike: what comes behind that tells
-// most of them apart in one word.
-func arrange[V any](all []pair[V]) {
-	if len(all) < 2 {
-		return
+// entry reads an entry of a map, its key and then its value, as everybody writes them; value is
+// what stands behind the value's tag.
+func (m *member) entry(src []byte) (key string, value []byte, n int) {
+	b, n := sized(src)
+	if n < 0 || len(b) == 0 || b[0] != 1<<3|byte(protowire.BytesType) {
+		return "", nil, -1
 	}
-	alike := all[0].key
-	for i := range all {
-		n := min(len(alike), len(all[i].key))
-		for alike[:n] != all[i].key[:n] {
-			n--
-		}
-		alike = alike[:n]
+	name, k := sized(b[1:])
+	if k < 0 || !frame.ValidText(name) || len(b) < k+2 || b[1+k] != 2<<3|byte(m.value.wire) {
+		return "", nil, -1
 	}
-	for i := range all {
-		var first [8]byte
-		copy(first[:], all[i].key[len(alike):])
-		all[i].word = binary.BigEndian.Uint64(first[:])
-	}
-	if len(all) > fewPairs {
-		slices.SortFunc(all, func(a, b pair[V]) int { return cmp.Or(cmp.Compare(a.word, b.word), strings.Compare(a.key, b.key)) })
-		return
-	}
-	for i := range all {
-		e, j := all[i], i
-		for ; j > 0 && (e.word < all[j-1].word || e.word == all[j-1].word && e.key < all[j-1].key); j-- {
-			all[j] = all[j-1]
-		}
-		all[j] = e
-	}
+	return unsafe.String(unsafe.SliceData(name), len(name)), b[k+2:], n
 }
 
-// eachEntry goes over the entries of a map that stand behind each other, each its key and
-// then its value, as everybody writes them; value gets what stands behind the value's tag.
-func (m *member) eachEntry(src []byte, entry func(key string, value []byte) bool) int {
-	var room [10]byte
-	tag := protowire.AppendTag(room[:0], m.num, m.wire)
-	for total := 0; ; {
-		b, n := protowire.ConsumeBytes(src)
-		if n < 0 || len(b) == 0 || b[0] != 1<<3|byte(protowire.BytesType) {
-			return -1
-		}
-		key, k := protowire.ConsumeBytes(b[1:])
-		if k < 0 || !utf8.Valid(key) || len(b) < k+2 || b[1+k] != 2<<3|byte(m.value.wire) {
-			return -1
-		}
-		if !entry(unsafe.String(unsafe.SliceData(key), len(key)), b[k+2:]) {
-			return -1
-		}
-		total += n
-		if src = src[n:]; len(src) < len(tag) || string(src[:len(tag)]) != string(tag) {
-			return total
-		}
-		src = src[len(tag):]
-		total += len(tag)
-	}
+// stands says that another value of the field comes.
+func (m *member) stands(src []byte) bool {
+	return len(src) >= len(m.tag) && string(src[:len(m.tag)]) == m.tag
 }
 
 // alike is how many values of the field stand behind each other; the tag of the first is
 // taken off.
 func (m *member) alike(src []byte) int {
-	var room [10]byte
-	tag := protowire.AppendTag(room[:0], m.num, m.wire)
 	const most = 1024 // a tag alone is smaller than what a map has for it
 	for count := 1; ; count++ {
-		_, n := protowire.ConsumeBytes(src)
-		if n < 0 || count == most || len(src) < n+len(tag) || string(src[n:n+len(tag)]) != string(tag) {
+		_, n := sized(src)
+		if n < 0 || count == most || !m.stands(src[n:]) {
 			return count
 		}
-		src = src[n+len(tag):]
+		src = src[n+len(m.tag):]
 	}
 }

@@ -6,11 +6,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 	"unsafe"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/levada-io/levada/internal/frame"
 )
 
 // plan is how the messages of a Go struct are read and written where they lie in memory:
@@ -40,6 +41,7 @@ const (
 type member struct {
 	num    protowire.Number
 	wire   protowire.Type // of an element
+	tag    string         // of an element, as it stands in a message
 	kind   protoreflect.Kind
 	shape  holding
 	packed bool
@@ -99,6 +101,7 @@ func planOf(desc protoreflect.MessageDescriptor, t reflect.Type, done map[reflec
 			if !m.value.lies(at.Elem(), fd.MapValue(), done) {
 				return nil
 			}
+			m.value.tag = tagOf(m.value.num, m.value.wire)
 			if m.pairs = pairsFor(at, m.value.elem != nil); m.pairs == nil {
 				return nil
 			}
@@ -130,15 +133,21 @@ func planOf(desc protoreflect.MessageDescriptor, t reflect.Type, done map[reflec
 		}
 	}
 	slices.SortFunc(p.fields, func(a, b member) int { return int(a.num - b.num) })
-	for i, m := range p.fields {
+	for i := range p.fields {
+		m := &p.fields[i]
+		m.tag = tagOf(m.num, m.wire)
 		if m.shape == choice {
-			m.oneof.of[m.rtype] = &p.fields[i]
+			m.oneof.of[m.rtype] = m
 		}
 		p.byNum = append(p.byNum, make([]uint16, int(m.num)+1-len(p.byNum))...)
 		p.byNum[m.num] = uint16(i + 1)
 	}
 	done[t] = p
 	return p
+}
+
+func tagOf(num protowire.Number, wire protowire.Type) string {
+	return string(protowire.AppendTag(nil, num, wire))
 }
 
 // lies says that single values of a field lie in memory as t does for protoc-gen-go.
@@ -314,13 +323,13 @@ func (m *member) empty(at unsafe.Pointer) bool {
 
 // appendOne writes one value with its tag.
 func (m *member) appendOne(buf []byte, at unsafe.Pointer) ([]byte, bool) {
-	buf = protowire.AppendTag(buf, m.num, m.wire)
+	buf = append(buf, m.tag...)
 	switch {
 	case m.width > 0:
 		return m.appendNumber(buf, load(at, m.width)), true
 	case m.kind == protoreflect.StringKind:
 		s := *(*string)(at)
-		return protowire.AppendString(buf, s), utf8.ValidString(s)
+		return protowire.AppendString(buf, s), validText(s)
 	case m.kind == protoreflect.BytesKind:
 		return protowire.AppendBytes(buf, *(*[]byte)(at)), true
 	}
@@ -332,6 +341,8 @@ func (m *member) appendOne(buf []byte, at unsafe.Pointer) ([]byte, bool) {
 	out, ok := m.elem.append(append(buf, 0), q)
 	return withLength(out, from), ok
 }
+
+func validText(s string) bool { return frame.ValidText(unsafe.Slice(unsafe.StringData(s), len(s))) }
 
 // withLength writes the length of what stands behind the byte at from, which is for it.
 func withLength(b []byte, from int) []byte {
@@ -360,7 +371,7 @@ func (m *member) appendList(buf []byte, at unsafe.Pointer) ([]byte, bool) {
 		}
 		for i := range n {
 			if !m.packed {
-				buf = protowire.AppendTag(buf, m.num, m.wire)
+				buf = append(buf, m.tag...)
 			}
 			buf = m.appendNumber(buf, load(unsafe.Add(base, i*int(m.width)), m.width))
 		}
@@ -399,9 +410,11 @@ func (m *member) appendList(buf []byte, at unsafe.Pointer) ([]byte, bool) {
 // read reads src into the message at q; what is read aliases src.
 func (p *plan) read(src []byte, q unsafe.Pointer) bool {
 	for len(src) > 0 {
-		num, wire, n := protowire.ConsumeTag(src)
-		if n < 0 || num > protowire.MaxValidNumber {
-			return false
+		num, wire, n := protowire.Number(src[0]>>3), protowire.Type(src[0]&7), 1
+		if src[0] >= 0x80 || num == 0 {
+			if num, wire, n = protowire.ConsumeTag(src); n < 0 || num > protowire.MaxValidNumber {
+				return false
+			}
 		}
 		if int(num) >= len(p.byNum) || p.byNum[num] == 0 {
 			v := protowire.ConsumeFieldValue(num, wire, src[n:])
@@ -417,7 +430,7 @@ func (p *plan) read(src []byte, q unsafe.Pointer) bool {
 		m := &p.fields[p.byNum[num]-1]
 		at := unsafe.Add(q, m.offset)
 		if m.shape == list && m.width > 0 && wire == protowire.BytesType {
-			all, k := protowire.ConsumeBytes(src[n:])
+			all, k := sized(src[n:])
 			if k < 0 || !m.readPacked(all, at) {
 				return false
 			}
@@ -456,6 +469,16 @@ func (p *plan) read(src []byte, q unsafe.Pointer) bool {
 	return true
 }
 
+// sized reads what has a length, as protowire.ConsumeBytes does.
+func sized(src []byte) ([]byte, int) {
+	if len(src) > 0 {
+		if n := int(src[0]) + 1; n <= 0x80 && n <= len(src) {
+			return src[1:n], n
+		}
+	}
+	return protowire.ConsumeBytes(src)
+}
+
 // readOne reads one value behind its tag; below zero: it is not to be expected.
 func (m *member) readOne(src []byte, at unsafe.Pointer) int {
 	if m.width > 0 {
@@ -465,11 +488,11 @@ func (m *member) readOne(src []byte, at unsafe.Pointer) int {
 		}
 		return n
 	}
-	b, n := protowire.ConsumeBytes(src)
+	b, n := sized(src)
 	switch {
 	case n < 0:
 	case m.kind == protoreflect.StringKind:
-		if !utf8.Valid(b) {
+		if !frame.ValidText(b) {
 			return -1
 		}
 		*(*string)(at) = unsafe.String(unsafe.SliceData(b), len(b))

@@ -184,7 +184,9 @@ func (b *bound) Decode(src []byte, dst any) error {
 	}
 	if b.plan != nil && !b.strict {
 		q := reflect.ValueOf(m).UnsafePointer()
-		if b.plan.read(slices.Clone(src), q) {
+		own := make([]byte, len(src))
+		copy(own, src)
+		if b.plan.read(own, q) {
 			return nil
 		}
 		reflect.NewAt(b.elem, q).Elem().SetZero() // the library shall see it as it was

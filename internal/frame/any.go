@@ -162,12 +162,12 @@ func (a *anyEncoders) appendMap(buf []byte, m map[string]any, depth int) ([]byte
 	if len(m) == 0 {
 		return buf, nil
 	}
-	var few [8]entry[any]
+	var few [8]Entry[any]
 	var err error
-	for _, kv := range sorted(m, &few) {
-		buf = appendText(buf, kv.key)
-		if buf, err = a.append(buf, kv.value, depth); err != nil {
-			return buf, inMember(err, kv.key)
+	for _, kv := range Sorted(m, &few) {
+		buf = appendText(buf, kv.Key)
+		if buf, err = a.append(buf, kv.Value, depth); err != nil {
+			return buf, inMember(err, kv.Key)
 		}
 	}
 	return buf, nil
@@ -273,7 +273,13 @@ func (r *reader) spellBare(buf []byte, n *node) ([]byte, error) {
 	if err := r.enter(); err != nil {
 		return buf, err
 	}
-	defer r.leave()
+	out, err := r.spellInside(buf, n)
+	r.leave()
+	return out, err
+}
+
+// spellInside writes what a list, map, tuple or struct has.
+func (r *reader) spellInside(buf []byte, n *node) ([]byte, error) {
 	if n.kind == kStruct {
 		return r.spellStruct(buf, n)
 	}

@@ -339,23 +339,23 @@ func (w *writer) entry(dst []byte, n *node, key []byte, first int) ([]byte, erro
 }
 
 func (w *writer) sortedEntries(dst []byte, n *node, count, first int) ([]byte, error) {
-	order := make([]entry[int], 0, count)
+	order := make([]Entry[int], 0, count)
 	for range count {
 		key, err := w.blob()
 		if err != nil {
 			return dst, err
 		}
-		order = append(order, entry[int]{asText(key), w.off})
+		order = append(order, Entry[int]{asText(key), w.off})
 		if err := w.skip(n.elem); err != nil {
 			return dst, inMember(err, string(key))
 		}
 	}
 	end := w.off
-	slices.SortStableFunc(order, func(a, b entry[int]) int { return strings.Compare(a.key, b.key) })
+	slices.SortStableFunc(order, func(a, b Entry[int]) int { return strings.Compare(a.Key, b.Key) })
 	for _, e := range order {
-		w.off = e.value
+		w.off = e.Value
 		var err error
-		if dst, err = w.entry(dst, n, []byte(e.key), first); err != nil {
+		if dst, err = w.entry(dst, n, []byte(e.Key), first); err != nil {
 			return dst, err
 		}
 	}

@@ -529,12 +529,12 @@ func (p *parser) goMap(t *memType, q unsafe.Pointer) error {
 // first ones wait on the stack: a collector at work has to be told of what is written to
 // the heap, and most maps are small.
 func (p *parser) goStrings(more bool) (map[string]string, error) {
-	var few [8]entry[string]
+	var few [8]Entry[string]
 	n := 0
 	for more {
-		e := entry[string]{}
+		e := Entry[string]{}
 		if at, ok := p.plainPair(); ok {
-			e.key, e.value = p.kept(at.key, at.keyEnd), p.kept(at.from, at.to)
+			e.Key, e.Value = p.kept(at.key, at.keyEnd), p.kept(at.from, at.to)
 			p.pos = at.to + 1
 		} else if err := p.goString(&e); err != nil {
 			return nil, err
@@ -578,15 +578,15 @@ func (p *parser) plainPair() (at span, ok bool) {
 }
 
 // goString reads the entry of a map of strings, whatever it looks like.
-func (p *parser) goString(e *entry[string]) (err error) {
-	if e.key, err = p.goName(); err != nil {
+func (p *parser) goString(e *Entry[string]) (err error) {
+	if e.Key, err = p.goName(); err != nil {
 		return err
 	}
 	if p.peek() != '"' {
-		return inMember(p.mismatch("string"), e.key)
+		return inMember(p.mismatch("string"), e.Key)
 	}
-	if e.value, err = p.goText(); err != nil {
-		return inMember(err, e.key)
+	if e.Value, err = p.goText(); err != nil {
+		return inMember(err, e.Key)
 	}
 	return nil
 }
@@ -602,7 +602,7 @@ func (p *parser) goAnys(more bool) (map[string]any, error) {
 		if err != nil {
 			return nil, inMember(err, key)
 		}
-		p.anys = append(p.anys, entry[any]{key, v})
+		p.anys = append(p.anys, Entry[any]{key, v})
 		if more, err = p.more('}'); err != nil {
 			return nil, err
 		}
@@ -615,12 +615,12 @@ func (p *parser) goAnys(more bool) (map[string]any, error) {
 }
 
 // intoMap writes entries into a map; strict, they have names that are new to it.
-func intoMap[V any](m map[string]V, list []entry[V], strict bool) error {
+func intoMap[V any](m map[string]V, list []Entry[V], strict bool) error {
 	had := len(m)
 	for i := range list {
-		m[list[i].key] = list[i].value
+		m[list[i].Key] = list[i].Value
 		if strict && len(m) <= had+i {
-			return inMember(errorf("member comes twice"), list[i].key)
+			return inMember(errorf("member comes twice"), list[i].Key)
 		}
 	}
 	return nil

@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/bits"
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -171,19 +169,19 @@ func (e *memType) bare(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) 
 	case memMapInt64:
 		m := *(*map[string]int64)(p)
 		buf = le.AppendUint32(buf, uint32(len(m)))
-		var few [8]entry[int64]
-		for _, kv := range sorted(m, &few) {
-			buf = appendText(buf, kv.key)
-			buf = le.AppendUint64(buf, uint64(kv.value))
+		var few [8]Entry[int64]
+		for _, kv := range Sorted(m, &few) {
+			buf = appendText(buf, kv.Key)
+			buf = le.AppendUint64(buf, uint64(kv.Value))
 		}
 		return buf, nil
 	case memMapFloat64:
 		m := *(*map[string]float64)(p)
 		buf = le.AppendUint32(buf, uint32(len(m)))
-		var few [8]entry[float64]
-		for _, kv := range sorted(m, &few) {
-			buf = appendText(buf, kv.key)
-			buf = le.AppendUint64(buf, math.Float64bits(kv.value))
+		var few [8]Entry[float64]
+		for _, kv := range Sorted(m, &few) {
+			buf = appendText(buf, kv.Key)
+			buf = le.AppendUint64(buf, math.Float64bits(kv.Value))
 		}
 		return buf, nil
 	case memMapAny:
@@ -205,33 +203,33 @@ func appendStrings(buf []byte, m map[string]string) []byte {
 	case len(m) == 0:
 		return buf
 	case len(m) <= 8:
-		var few [8]entry[string]
-		return appendEntries(buf, sorted(m, &few))
+		var few [8]Entry[string]
+		return appendEntries(buf, Sorted(m, &few))
 	case len(m) <= 40:
 		return appendSome(buf, m)
 	}
-	return appendEntries(buf, sortedMany(m, nil))
+	return appendEntries(buf, SortedMany(m, nil))
 }
 
 // appendSome keeps its large frame on the stack away from the small maps.
 func appendSome(buf []byte, m map[string]string) []byte {
-	var some [40]entry[string]
-	return appendEntries(buf, sortedMany(m, some[:0]))
+	var some [40]Entry[string]
+	return appendEntries(buf, SortedMany(m, some[:0]))
 }
 
-func appendEntries(buf []byte, list []entry[string]) []byte {
+func appendEntries(buf []byte, list []Entry[string]) []byte {
 	at := len(buf)
 	for i := range list {
-		buf = appendString(buf, list[i].key)
-		buf = appendString(buf, list[i].value)
+		buf = appendString(buf, list[i].Key)
+		buf = appendString(buf, list[i].Value)
 	}
 	if ascii(buf[at:]) { // lengths below 128 are ASCII too
 		return buf
 	}
 	buf = buf[:at]
 	for i := range list {
-		buf = appendText(buf, list[i].key)
-		buf = appendText(buf, list[i].value)
+		buf = appendText(buf, list[i].Key)
+		buf = appendText(buf, list[i].Value)
 	}
 	return buf
 }
@@ -403,7 +401,7 @@ func (e *memType) list(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) 
 
 // mapSpare is room for the entries of one map.
 type mapSpare struct {
-	keys   []entry[int]
+	keys   []Entry[int]
 	values reflect.Value // a slice of the map's elements
 	key    reflect.Value
 }
@@ -445,17 +443,17 @@ func (e *memType) entries(p unsafe.Pointer, wanted func(key string) bool, visit 
 	s.keys = s.keys[:0]
 	for it, i := m.MapRange(), 0; it.Next() && i < n; i++ {
 		s.key.SetIterKey(it)
-		s.keys = append(s.keys, entry[int]{keyText(s.key), i})
+		s.keys = append(s.keys, Entry[int]{keyText(s.key), i})
 		used.Index(i).SetIterValue(it)
 	}
-	if wanted != nil && slices.ContainsFunc(s.keys, func(k entry[int]) bool { return !wanted(k.key) }) {
+	if wanted != nil && slices.ContainsFunc(s.keys, func(k Entry[int]) bool { return !wanted(k.Key) }) {
 		return errKeys
 	}
-	sortEntries(s.keys)
+	SortEntries(s.keys)
 	base := used.UnsafePointer()
 	for i, k := range s.keys {
-		if err := visit(i, k.key, unsafe.Add(base, uintptr(k.value)*e.elem.width)); err != nil {
-			return inMember(err, k.key)
+		if err := visit(i, k.Key, unsafe.Add(base, uintptr(k.Value)*e.elem.width)); err != nil {
+			return inMember(err, k.Key)
 		}
 	}
 	return nil
@@ -463,95 +461,6 @@ func (e *memType) entries(p unsafe.Pointer, wanted func(key string) bool, visit 
 
 // errKeys says that a map has keys which are not written as they are.
 var errKeys = errors.New("keys")
-
-type entry[V any] struct {
-	key   string
-	value V
-}
-
-// sorted lists a map by key. few is memory for a small one, on the caller's stack: it
-// is sorted as it is read.
-func sorted[V any](m map[string]V, few *[8]entry[V]) []entry[V] {
-	if len(m) > len(few) {
-		return sortedMany(m, nil)
-	}
-	n := 0
-	var words [len(few)]uint64
-	for k, v := range m {
-		i, w := n, word(k)
-		for i > 0 && (w < words[(i-1)&7] || w == words[(i-1)&7] && k < few[(i-1)&7].key) {
-			few[i&7], words[i&7] = few[(i-1)&7], words[(i-1)&7]
-			i--
-		}
-		few[i&7], words[i&7] = entry[V]{k, v}, w
-		n++
-	}
-	return few[:n]
-}
-
-func sortedMany[V any](m map[string]V, all []entry[V]) []entry[V] {
-	all = slices.Grow(all, len(m))
-	for k, v := range m {
-		all = append(all, entry[V]{k, v})
-	}
-	sortEntries(all)
-	return all
-}
-
-func sortEntries[V any](s []entry[V]) {
-	if len(s) > 24 {
-		slices.SortFunc(s, func(a, b entry[V]) int { return strings.Compare(a.key, b.key) })
-		return
-	}
-	if len(s) < 2 {
-		return
-	}
-	// Keys of one map often begin alike: what comes behind that tells most of them apart
-	// in one word.
-	alike := len(s[0].key)
-	for i := 1; i < len(s); i++ {
-		alike = common(s[0].key[:alike], s[i].key)
-	}
-	var words [24]uint64
-	for i := range s {
-		e, w, j := s[i], word(s[i].key[alike:]), i
-		for ; j > 0 && (w < words[j-1] || w == words[j-1] && e.key < s[j-1].key); j-- {
-			s[j], words[j] = s[j-1], words[j-1]
-		}
-		s[j], words[j] = e, w
-	}
-}
-
-// common is the length of the longest common beginning of a and b.
-func common(a, b string) int {
-	x, y := unsafe.Slice(unsafe.StringData(a), len(a)), unsafe.Slice(unsafe.StringData(b), len(b))
-	n, i := min(len(x), len(y)), 0
-	for ; i+8 <= n; i += 8 {
-		if d := le.Uint64(x[i:]) ^ le.Uint64(y[i:]); d != 0 {
-			return i + bits.TrailingZeros64(d)/8
-		}
-	}
-	for i < n && x[i] == y[i] {
-		i++
-	}
-	return i
-}
-
-// word is the first eight bytes of s, zero filled, in the order of strings.
-func word(s string) uint64 {
-	b := unsafe.Slice(unsafe.StringData(s), len(s))
-	switch {
-	case len(b) >= 8:
-		return binary.BigEndian.Uint64(b)
-	case len(b) >= 4:
-		return uint64(binary.BigEndian.Uint32(b))<<32 | uint64(binary.BigEndian.Uint32(b[len(b)-4:]))<<(64-8*len(b))
-	}
-	v := uint64(0)
-	for i, c := range b {
-		v |= uint64(c) << (56 - 8*i)
-	}
-	return v
-}
 
 // appendText writes a string. A byte that is no UTF-8 becomes U+FFFD, as in JSON.
 func appendText(buf []byte, s string) []byte {

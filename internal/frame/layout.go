@@ -97,6 +97,7 @@ type node struct {
 type field struct {
 	name     string
 	quoted   string // "name": as JSON has it
+	packed   string // the same in MessagePack
 	node     *node
 	optional bool
 	omit     uint8
@@ -282,7 +283,7 @@ func (c *compiler) node(t plan.Type, depth int) (*node, error) {
 			if !f.Optional {
 				n.required.set(i)
 			}
-			n.fields[i] = field{name: f.Name, quoted: string(q) + ":", node: child, optional: f.Optional, omit: omit}
+			n.fields[i] = field{name: f.Name, quoted: string(q) + ":", packed: string(packName(nil, f.Name)), node: child, optional: f.Optional, omit: omit}
 			if f.Rules != "" {
 				if n.fields[i].rules, err = c.rules(child, f); err != nil {
 					return nil, fmt.Errorf("%s.%s: %w", describe(name), f.Name, err)

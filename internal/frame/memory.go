@@ -85,6 +85,7 @@ type memField struct {
 	typ      *memType
 	name     string
 	quoted   string  // "name": as JSON has it
+	packed   string  // the same in MessagePack
 	opt      bool    // of three states
 	state    uintptr // where that is, from the offset
 	pick     *pick   // of a oneof, which is at offset
@@ -206,7 +207,7 @@ func (c *memCompiler) compile(t reflect.Type, n *node) (*memType, error) {
 			if err != nil {
 				return nil, err
 			}
-			e.fields[i] = memField{offset: gf.offset, op: fe.op, presence: nf.presence(), omit: nf.omit, typ: fe, name: nf.name, quoted: nf.quoted, opt: gf.opt, state: gf.state, pick: gf.pick}
+			e.fields[i] = memField{offset: gf.offset, op: fe.op, presence: nf.presence(), omit: nf.omit, typ: fe, name: nf.name, quoted: nf.quoted, packed: nf.packed, opt: gf.opt, state: gf.state, pick: gf.pick}
 			if gf.pick != nil {
 				e.fields[i].omit = 0 // the oneof says which one is there
 				continue

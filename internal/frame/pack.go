@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/tinylib/msgp/msgp"
 )
@@ -152,7 +151,7 @@ func (w *packer) text(dst []byte) ([]byte, error) {
 }
 
 func packText(dst, s []byte) []byte {
-	if !utf8.Valid(s) {
+	if !ValidText(s) {
 		return msgp.AppendString(dst, strings.Map(func(r rune) rune { return r }, string(s)))
 	}
 	return msgp.AppendStringFromBytes(dst, s)
@@ -232,7 +231,7 @@ func (w *packer) structure(dst []byte, n *node) ([]byte, error) {
 			continue
 		}
 		mark := len(dst)
-		dst = msgp.AppendString(dst, f.name)
+		dst = append(dst, f.packed...)
 		switch state {
 		case null:
 			dst = msgp.AppendNil(dst)
@@ -347,7 +346,7 @@ func (n *node) packZero(dst []byte) []byte {
 			continue
 		}
 		mark := len(dst)
-		dst = msgp.AppendString(dst, f.name)
+		dst = append(dst, f.packed...)
 		body := len(dst)
 		dst = f.node.packZero(dst)
 		if f.omit&omitEmpty != 0 && emptyPacked(dst[body:]) {
@@ -406,23 +405,23 @@ func (w *packer) entry(dst []byte, n *node, key []byte) ([]byte, error) {
 }
 
 func (w *packer) sortedEntries(dst []byte, n *node, count int) ([]byte, error) {
-	order := make([]entry[int], 0, count)
+	order := make([]Entry[int], 0, count)
 	for range count {
 		key, err := w.blob()
 		if err != nil {
 			return dst, err
 		}
-		order = append(order, entry[int]{asText(key), w.off})
+		order = append(order, Entry[int]{asText(key), w.off})
 		if err := w.skip(n.elem); err != nil {
 			return dst, inMember(err, string(key))
 		}
 	}
 	end := w.off
-	slices.SortStableFunc(order, func(a, b entry[int]) int { return strings.Compare(a.key, b.key) })
+	slices.SortStableFunc(order, func(a, b Entry[int]) int { return strings.Compare(a.Key, b.Key) })
 	for _, e := range order {
-		w.off = e.value
+		w.off = e.Value
 		var err error
-		if dst, err = w.entry(dst, n, []byte(e.key)); err != nil {
+		if dst, err = w.entry(dst, n, []byte(e.Key)); err != nil {
 			return dst, err
 		}
 	}

@@ -2,8 +2,8 @@ package frame
 
 import (
 	"reflect"
+	"slices"
 	"time"
-	"unicode/utf8"
 	"unsafe"
 
 	"github.com/tinylib/msgp/msgp"
@@ -79,35 +79,36 @@ func (e *memType) pack(dst []byte, p unsafe.Pointer, depth int, sort bool) ([]by
 	case memList:
 		return e.packList(dst, p, depth, sort)
 	case memMapString:
-		if m := *(*map[string]string)(p); printable(m) {
-			var few [8]entry[string]
-			dst = msgp.AppendMapHeader(dst, uint32(len(m)))
-			for _, kv := range sorted(m, &few) {
-				dst = packString(packName(dst, kv.key), kv.value)
+		var few [8]Entry[string]
+		if all := Sorted(*(*map[string]string)(p), &few); printable(all) {
+			dst = msgp.AppendMapHeader(dst, uint32(len(all)))
+			for _, kv := range all {
+				dst = packString(packName(dst, kv.Key), kv.Value)
 			}
 			return dst, nil
 		}
 	case memMapInt64:
-		if m := *(*map[string]int64)(p); printable(m) {
-			var few [8]entry[int64]
-			dst = msgp.AppendMapHeader(dst, uint32(len(m)))
-			for _, kv := range sorted(m, &few) {
-				dst = packInt(packName(dst, kv.key), kv.value)
+		var few [8]Entry[int64]
+		if all := Sorted(*(*map[string]int64)(p), &few); printable(all) {
+			dst = msgp.AppendMapHeader(dst, uint32(len(all)))
+			for _, kv := range all {
+				dst = packInt(packName(dst, kv.Key), kv.Value)
 			}
 			return dst, nil
 		}
 	case memMapFloat64:
-		if m := *(*map[string]float64)(p); printable(m) {
-			var few [8]entry[float64]
-			dst = msgp.AppendMapHeader(dst, uint32(len(m)))
-			for _, kv := range sorted(m, &few) {
-				dst = msgp.AppendFloat64(packName(dst, kv.key), kv.value)
+		var few [8]Entry[float64]
+		if all := Sorted(*(*map[string]float64)(p), &few); printable(all) {
+			dst = msgp.AppendMapHeader(dst, uint32(len(all)))
+			for _, kv := range all {
+				dst = msgp.AppendFloat64(packName(dst, kv.Key), kv.Value)
 			}
 			return dst, nil
 		}
 	case memMapAny:
-		if m := *(*map[string]any)(p); printable(m) {
-			return e.anys.packMap(dst, m, depth, true)
+		var few [8]Entry[any]
+		if all := Sorted(*(*map[string]any)(p), &few); printable(all) {
+			return e.anys.packMap(dst, all, depth, true)
 		}
 	case memMap:
 		if e.typed != nil {
@@ -120,7 +121,11 @@ func (e *memType) pack(dst []byte, p unsafe.Pointer, depth int, sort bool) ([]by
 			return e.packStruct(dst, p, depth)
 		}
 	}
-	// By way of its frame.
+	return e.packByFrame(dst, p, depth, sort)
+}
+
+// packByFrame writes the value at p by way of its frame.
+func (e *memType) packByFrame(dst []byte, p unsafe.Pointer, depth int, sort bool) ([]byte, error) {
 	scratch := scratches.get()
 	defer scratches.put(scratch)
 	value, err := e.bare((*scratch)[:0], p, depth)
@@ -135,15 +140,21 @@ func (e *memType) pack(dst []byte, p unsafe.Pointer, depth int, sort bool) ([]by
 // packName writes text that is known to be UTF-8: names of members are, and the keys of a
 // map that is printable.
 func packName(dst []byte, s string) []byte {
-	if n := len(s); n < 32 {
-		return append(append(dst, 0xa0|byte(n)), s...)
+	if n, at := len(s), len(dst); n < 32 {
+		if cap(dst)-at < n+1 {
+			dst = slices.Grow(dst, n+1)
+		}
+		dst = dst[:at+1+n]
+		dst[at] = 0xa0 | byte(n)
+		copy(dst[at+1:], s)
+		return dst
 	}
 	return msgp.AppendString(dst, s)
 }
 
 // packString writes text; a byte that is no UTF-8 becomes U+FFFD.
 func packString(dst []byte, s string) []byte {
-	if utf8.ValidString(s) {
+	if validString(s) {
 		return packName(dst, s)
 	}
 	return packText(dst, unsafe.Slice(unsafe.StringData(s), len(s)))
@@ -190,7 +201,7 @@ func (e *memType) packStruct(dst []byte, p unsafe.Pointer, depth int) ([]byte, e
 			count--
 			continue
 		}
-		dst = packName(dst, f.name)
+		dst = append(dst, f.packed...)
 		if f.opt && *(*uint8)(unsafe.Add(q, f.state)) == optNull {
 			dst = msgp.AppendNil(dst)
 			continue
@@ -273,10 +284,15 @@ func (a *anyEncoders) pack(dst []byte, v any, depth int, sort bool) ([]byte, err
 		}
 		return dst, nil
 	case map[string]any:
-		if printable(v) {
-			return a.packMap(dst, v, depth, sort)
+		var few [8]Entry[any]
+		if all := Sorted(v, &few); printable(all) {
+			return a.packMap(dst, all, depth, sort)
 		}
 	}
+	return a.packByFrame(dst, v, depth, sort)
+}
+
+func (a *anyEncoders) packByFrame(dst []byte, v any, depth int, sort bool) ([]byte, error) {
 	scratch := scratches.get()
 	defer scratches.put(scratch)
 	value, err := a.append((*scratch)[:0], v, depth)
@@ -288,16 +304,15 @@ func (a *anyEncoders) pack(dst []byte, v any, depth int, sort bool) ([]byte, err
 	return w.any(dst)
 }
 
-func (a *anyEncoders) packMap(dst []byte, m map[string]any, depth int, sort bool) ([]byte, error) {
+func (a *anyEncoders) packMap(dst []byte, all []Entry[any], depth int, sort bool) ([]byte, error) {
 	if depth++; depth > maxDepth {
 		return dst, errDepth()
 	}
-	var few [8]entry[any]
 	var err error
-	dst = msgp.AppendMapHeader(dst, uint32(len(m)))
-	for _, kv := range sorted(m, &few) {
-		if dst, err = a.pack(packName(dst, kv.key), kv.value, depth, sort); err != nil {
-			return dst, inMember(err, kv.key)
+	dst = msgp.AppendMapHeader(dst, uint32(len(all)))
+	for _, kv := range all {
+		if dst, err = a.pack(packName(dst, kv.Key), kv.Value, depth, sort); err != nil {
+			return dst, inMember(err, kv.Key)
 		}
 	}
 	return dst, nil

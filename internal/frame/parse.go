@@ -61,8 +61,8 @@ type parser struct {
 	entries []span
 	key     []byte
 	scratch []byte
-	strings []entry[string]
-	anys    []entry[any]
+	strings []Entry[string]
+	anys    []Entry[any]
 	seed    maphash.Seed
 	texts   []string // not used yet, for strings in any
 	slab    int      // how many were allocated last

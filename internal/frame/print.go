@@ -83,45 +83,46 @@ func (e *memType) printBare(dst []byte, p unsafe.Pointer, depth int, sort bool) 
 	case memList:
 		return e.printList(dst, p, depth, sort)
 	case memMapString:
-		m := *(*map[string]string)(p)
-		if !printable(m) {
+		var few [8]Entry[string]
+		all := Sorted(*(*map[string]string)(p), &few)
+		if !printable(all) {
 			break
 		}
-		var few [8]entry[string]
 		dst = append(dst, '{')
-		for i, kv := range sorted(m, &few) {
-			dst = entryKey(dst, kv.key, i)
-			dst = quote(dst, kv.value)
+		for i, kv := range all {
+			dst = entryKey(dst, kv.Key, i)
+			dst = quote(dst, kv.Value)
 		}
 		return append(dst, '}'), nil
 	case memMapInt64:
-		m := *(*map[string]int64)(p)
-		if !printable(m) {
+		var few [8]Entry[int64]
+		all := Sorted(*(*map[string]int64)(p), &few)
+		if !printable(all) {
 			break
 		}
-		var few [8]entry[int64]
 		dst = append(dst, '{')
-		for i, kv := range sorted(m, &few) {
-			dst = strconv.AppendInt(entryKey(dst, kv.key, i), kv.value, 10)
+		for i, kv := range all {
+			dst = strconv.AppendInt(entryKey(dst, kv.Key, i), kv.Value, 10)
 		}
 		return append(dst, '}'), nil
 	case memMapFloat64:
-		m := *(*map[string]float64)(p)
-		if !printable(m) {
+		var few [8]Entry[float64]
+		all := Sorted(*(*map[string]float64)(p), &few)
+		if !printable(all) {
 			break
 		}
-		var few [8]entry[float64]
 		var err error
 		dst = append(dst, '{')
-		for i, kv := range sorted(m, &few) {
-			if dst, err = appendNumber(entryKey(dst, kv.key, i), kv.value, 64); err != nil {
-				return dst, inMember(err, kv.key)
+		for i, kv := range all {
+			if dst, err = appendNumber(entryKey(dst, kv.Key, i), kv.Value, 64); err != nil {
+				return dst, inMember(err, kv.Key)
 			}
 		}
 		return append(dst, '}'), nil
 	case memMapAny:
-		if m := *(*map[string]any)(p); printable(m) {
-			return e.anys.printMap(dst, m, depth, true)
+		var few [8]Entry[any]
+		if all := Sorted(*(*map[string]any)(p), &few); printable(all) {
+			return e.anys.printMap(dst, all, depth, true)
 		}
 	case memMap:
 		if e.typed != nil {
@@ -373,8 +374,9 @@ func (a *anyEncoders) print(dst []byte, v any, depth int, sort bool) ([]byte, er
 		}
 		return append(dst, ']'), nil
 	case map[string]any:
-		if printable(v) {
-			return a.printMap(dst, v, depth, sort)
+		var few [8]Entry[any]
+		if all := Sorted(v, &few); printable(all) {
+			return a.printMap(dst, all, depth, sort)
 		}
 	case jsontext.Value:
 		return a.printRaw(dst, v, depth, sort)
@@ -386,6 +388,10 @@ func (a *anyEncoders) print(dst []byte, v any, depth int, sort bool) ([]byte, er
 			return enc.root.printOwn(dst, p.UnsafePointer())
 		}
 	}
+	return a.byFrame(dst, v, depth, sort)
+}
+
+func (a *anyEncoders) byFrame(dst []byte, v any, depth int, sort bool) ([]byte, error) {
 	scratch := scratches.get()
 	defer scratches.put(scratch)
 	value, err := a.append((*scratch)[:0], v, depth)
@@ -397,25 +403,24 @@ func (a *anyEncoders) print(dst []byte, v any, depth int, sort bool) ([]byte, er
 	return w.any(dst)
 }
 
-func (a *anyEncoders) printMap(dst []byte, m map[string]any, depth int, sort bool) ([]byte, error) {
+func (a *anyEncoders) printMap(dst []byte, all []Entry[any], depth int, sort bool) ([]byte, error) {
 	if depth++; depth > maxDepth {
 		return dst, errDepth()
 	}
-	var few [8]entry[any]
 	var err error
 	dst = append(dst, '{')
-	for i, kv := range sorted(m, &few) {
-		if dst, err = a.print(entryKey(dst, kv.key, i), kv.value, depth, sort); err != nil {
-			return dst, inMember(err, kv.key)
+	for i, kv := range all {
+		if dst, err = a.print(entryKey(dst, kv.Key, i), kv.Value, depth, sort); err != nil {
+			return dst, inMember(err, kv.Key)
 		}
 	}
 	return append(dst, '}'), nil
 }
 
 // printable says that the keys of a map are written as they are, and so in their order.
-func printable[V any](m map[string]V) bool {
-	for k := range m {
-		if !utf8.ValidString(k) {
+func printable[V any](all []Entry[V]) bool {
+	for i := range all {
+		if !validString(all[i].Key) {
 			return false
 		}
 	}

@@ -173,11 +173,22 @@ func (r *reader) skipBare(n *node) error {
 			return err
 		}
 		return r.skipBare(v)
-	case kList, kMap:
+	case kList, kMap, kTuple, kStruct:
 		if err := r.enter(); err != nil {
 			return err
 		}
-		defer r.leave()
+		err := r.skipInside(n)
+		r.leave()
+		return err
+	}
+	_, err := r.u64()
+	return err
+}
+
+// skipInside passes over what a list, map, tuple or struct has.
+func (r *reader) skipInside(n *node) error {
+	switch n.kind {
+	case kList, kMap:
 		count, err := r.count(n)
 		if err != nil {
 			return err
@@ -194,46 +205,35 @@ func (r *reader) skipBare(n *node) error {
 		}
 		return nil
 	case kTuple:
-		if err := r.enter(); err != nil {
-			return err
-		}
-		defer r.leave()
 		for _, e := range n.elems {
 			if err := r.skip(e); err != nil {
 				return err
 			}
 		}
 		return nil
-	case kStruct:
-		if err := r.enter(); err != nil {
-			return err
-		}
-		defer r.leave()
-		for i := range n.fields {
-			f := &n.fields[i]
-			if f.presence() {
-				state, err := r.presence(f.node.nullable, f.optional)
-				if err != nil {
-					return err
-				}
-				if state != present {
-					continue
-				}
-			}
-			if err := r.skipBare(f.node); err != nil {
+	}
+	for i := range n.fields {
+		f := &n.fields[i]
+		if f.presence() {
+			state, err := r.presence(f.node.nullable, f.optional)
+			if err != nil {
 				return err
 			}
+			if state != present {
+				continue
+			}
 		}
-		if n.extra {
-			r.depth-- // its entries stand in the struct itself
-			err := r.skipBare(membersNode)
-			r.depth++
+		if err := r.skipBare(f.node); err != nil {
 			return err
 		}
-		return nil
 	}
-	_, err := r.u64()
-	return err
+	if n.extra {
+		r.depth-- // its entries stand in the struct itself
+		err := r.skipBare(membersNode)
+		r.depth++
+		return err
+	}
+	return nil
 }
 
 func (r *reader) skipAny() error {

@@ -67,6 +67,31 @@ func closing(src []byte, i int) int {
 	return -1
 }
 
+// ValidText is utf8.Valid, quicker for what most texts are: short, and ASCII. The last word
+// that is looked at overlaps the one before.
+func ValidText(s []byte) bool {
+	n := len(s)
+	var high uint64
+	switch {
+	case n > 64:
+		return utf8.Valid(s)
+	case n >= 8:
+		for i := 0; i < n-8; i += 8 {
+			high |= le.Uint64(s[i:])
+		}
+		high |= le.Uint64(s[n-8:])
+	case n >= 4:
+		high = uint64(le.Uint32(s) | le.Uint32(s[n-4:]))
+	default:
+		for _, c := range s {
+			high |= uint64(c)
+		}
+	}
+	return high&each80 == 0 || utf8.Valid(s)
+}
+
+func validString(s string) bool { return ValidText(unsafe.Slice(unsafe.StringData(s), len(s))) }
+
 // appendQuoted appends s as a JSON string in the shortest form, as encoding/json/v2
 // does; a byte that is no UTF-8 becomes U+FFFD.
 func appendQuoted(dst, s []byte) []byte {

@@ -45,7 +45,7 @@ type mapOf[V any] struct {
 
 // mapEntries is room for the entries of one map: the elements of a map have no address.
 type mapEntries[V any] struct {
-	keys   []entry[int] // with the index of the value
+	keys   []Entry[int] // with the index of the value
 	values []V
 }
 
@@ -90,14 +90,14 @@ func (t *mapOf[V]) write(e *memType, buf []byte, p unsafe.Pointer, depth int) ([
 	var err error
 	plain := e.elem.op == memStruct && !e.elem.ptr && depth < maxDepth // the most frequent one
 	for _, k := range s.keys {
-		buf = appendText(buf, k.key)
+		buf = appendText(buf, k.Key)
 		if plain {
-			buf, err = e.elem.structure(buf, unsafe.Pointer(&s.values[k.value]), depth+1)
+			buf, err = e.elem.structure(buf, unsafe.Pointer(&s.values[k.Value]), depth+1)
 		} else {
-			buf, err = e.elem.value(buf, unsafe.Pointer(&s.values[k.value]), depth)
+			buf, err = e.elem.value(buf, unsafe.Pointer(&s.values[k.Value]), depth)
 		}
 		if err != nil {
-			err = inMember(err, k.key)
+			err = inMember(err, k.Key)
 			break
 		}
 	}
@@ -106,19 +106,19 @@ func (t *mapOf[V]) write(e *memType, buf []byte, p unsafe.Pointer, depth int) ([
 }
 
 func (t *mapOf[V]) print(e *memType, dst []byte, p unsafe.Pointer, depth int) ([]byte, bool, error) {
-	m := *(*map[string]V)(p)
-	if !printable(m) {
-		return dst, false, nil
-	}
 	if depth++; depth > maxDepth {
 		return dst, true, errDepth()
 	}
-	s := t.entries(m)
+	s := t.entries(*(*map[string]V)(p))
+	if !printable(s.keys) {
+		t.done(s)
+		return dst, false, nil
+	}
 	var err error
 	dst = append(dst, '{')
 	for i, k := range s.keys {
-		if dst, err = e.elem.print(entryKey(dst, k.key, i), unsafe.Pointer(&s.values[k.value]), depth, true); err != nil {
-			err = inMember(err, k.key)
+		if dst, err = e.elem.print(entryKey(dst, k.Key, i), unsafe.Pointer(&s.values[k.Value]), depth, true); err != nil {
+			err = inMember(err, k.Key)
 			break
 		}
 	}
@@ -127,19 +127,19 @@ func (t *mapOf[V]) print(e *memType, dst []byte, p unsafe.Pointer, depth int) ([
 }
 
 func (t *mapOf[V]) pack(e *memType, dst []byte, p unsafe.Pointer, depth int) ([]byte, bool, error) {
-	m := *(*map[string]V)(p)
-	if !printable(m) {
-		return dst, false, nil
-	}
 	if depth++; depth > maxDepth {
 		return dst, true, errDepth()
 	}
-	s := t.entries(m)
+	s := t.entries(*(*map[string]V)(p))
+	if !printable(s.keys) {
+		t.done(s)
+		return dst, false, nil
+	}
 	var err error
-	dst = msgp.AppendMapHeader(dst, uint32(len(m)))
+	dst = msgp.AppendMapHeader(dst, uint32(len(s.keys)))
 	for _, k := range s.keys {
-		if dst, err = e.elem.pack(packName(dst, k.key), unsafe.Pointer(&s.values[k.value]), depth, true); err != nil {
-			err = inMember(err, k.key)
+		if dst, err = e.elem.pack(packName(dst, k.Key), unsafe.Pointer(&s.values[k.Value]), depth, true); err != nil {
+			err = inMember(err, k.Key)
 			break
 		}
 	}
@@ -197,7 +197,7 @@ func (s *mapEntries[V]) unpack(u unpacker, e *memType, n int) (whole int, err er
 // next is the room for the value of another entry; until the next call.
 func (s *mapEntries[V]) next(key string) unsafe.Pointer {
 	i := len(s.values)
-	s.keys = append(s.keys, entry[int]{key, i})
+	s.keys = append(s.keys, Entry[int]{key, i})
 	s.values = append(s.values, *new(V))
 	return unsafe.Pointer(&s.values[i])
 }
@@ -212,9 +212,9 @@ func (s *mapEntries[V]) into(p *map[string]V, whole int, err error, strict bool)
 	m := make(map[string]V, whole)
 	*p = m
 	for i := range s.keys[:whole] {
-		m[s.keys[i].key] = s.values[i]
+		m[s.keys[i].Key] = s.values[i]
 		if strict && len(m) <= i {
-			return inMember(errorf("member comes twice"), s.keys[i].key)
+			return inMember(errorf("member comes twice"), s.keys[i].Key)
 		}
 	}
 	return err
@@ -232,10 +232,10 @@ func (t *mapOf[V]) room() *mapEntries[V] {
 func (t *mapOf[V]) entries(m map[string]V) *mapEntries[V] {
 	s := t.room()
 	for key, v := range m {
-		s.keys = append(s.keys, entry[int]{key, len(s.values)})
+		s.keys = append(s.keys, Entry[int]{key, len(s.values)})
 		s.values = append(s.values, v)
 	}
-	sortEntries(s.keys)
+	SortEntries(s.keys)
 	return s
 }
 

@@ -181,21 +181,21 @@ func TestSortedEntries(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		keys := rapid.SliceOfNDistinct(rapid.OneOf(texts, near), 0, 50, rapid.ID).Draw(t, "keys")
 		m := map[string]int{}
-		var list []entry[int]
+		var list []Entry[int]
 		for i, k := range keys {
 			m[k] = i
-			list = append(list, entry[int]{k, i})
+			list = append(list, Entry[int]{k, i})
 		}
 		want := slices.Sorted(slices.Values(keys))
-		sortEntries(list)
-		var few [8]entry[int]
-		for name, got := range map[string][]entry[int]{"sortEntries": list, "sorted": sorted(m, &few)} {
+		SortEntries(list)
+		var few [8]Entry[int]
+		for name, got := range map[string][]Entry[int]{"sortEntries": list, "sorted": Sorted(m, &few)} {
 			if len(got) != len(want) {
 				t.Fatalf("%s: %d of %d", name, len(got), len(want))
 			}
 			for i, e := range got {
-				if e.key != want[i] || e.value != m[e.key] {
-					t.Fatalf("%s: %q at %d, expected %q", name, e.key, i, want[i])
+				if e.Key != want[i] || e.Value != m[e.Key] {
+					t.Fatalf("%s: %q at %d, expected %q", name, e.Key, i, want[i])
 				}
 			}
 		}

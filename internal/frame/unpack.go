@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/tinylib/msgp/msgp"
@@ -384,12 +385,10 @@ func (u unpacker) shortText() ([]byte, bool) {
 	return src[from:to:to], true
 }
 
-// isNext reads a key where it is that one.
-func (u unpacker) isNext(name string) bool {
-	from := u.pos + 1
-	to := from + len(name)
-	if len(name) < 32 && to <= len(u.src) && u.src[from-1] == 0xa0|byte(len(name)) && asText(u.src[from:to]) == name {
-		u.pos = to
+// isNext reads a key where it is that one, in the shortest form.
+func (u unpacker) isNext(packed string) bool {
+	if strings.HasPrefix(asText(u.src[u.pos:]), packed) {
+		u.pos += len(packed)
 		return true
 	}
 	return false
@@ -515,7 +514,7 @@ func (u unpacker) text() error {
 			return err
 		}
 	}
-	if !utf8.Valid(s) {
+	if !ValidText(s) {
 		var err error
 		if s, err = u.repaired(s); err != nil {
 			return err
@@ -556,7 +555,7 @@ func (u unpacker) name() ([]byte, error) {
 		return nil, u.mismatch("a string as key")
 	}
 	key, err := u.str()
-	if err == nil && !utf8.Valid(key) {
+	if err == nil && !ValidText(key) {
 		key, err = u.repaired(key)
 	}
 	return key, err
@@ -647,7 +646,7 @@ func (u unpacker) object(n *node) error {
 	for range count {
 		i, known := next, true
 		var key []byte
-		if next >= len(n.fields) || !u.isNext(n.fields[next].name) {
+		if next >= len(n.fields) || !u.isNext(n.fields[next].packed) {
 			if key, err = u.name(); err != nil {
 				return err
 			}
@@ -840,7 +839,7 @@ func (u unpacker) skip() error {
 		return nil
 	case msgp.StrType:
 		s, err := u.str()
-		if err == nil && u.strict && !utf8.Valid(s) {
+		if err == nil && u.strict && !ValidText(s) {
 			return errorf("a string is no UTF-8")
 		}
 		return err

@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"slices"
 	"time"
-	"unicode/utf8"
 	"unsafe"
 
 	"github.com/tinylib/msgp/msgp"
@@ -116,7 +115,7 @@ func (u unpacker) goText() (string, error) {
 			return "", err
 		}
 	}
-	if !utf8.Valid(s) {
+	if !ValidText(s) {
 		s, err := u.repaired(s)
 		return string(s), err
 	}
@@ -244,7 +243,7 @@ func (u unpacker) goObject(t *memType, q unsafe.Pointer) error {
 	for range count {
 		i, known := next, true
 		var key []byte
-		if next >= len(n.fields) || !u.isNext(n.fields[next].name) {
+		if next >= len(n.fields) || !u.isNext(t.fields[next].packed) {
 			if key, err = u.name(); err != nil {
 				return err
 			}
@@ -425,7 +424,7 @@ func (u unpacker) goMap(t *memType, q unsafe.Pointer) error {
 
 // goName reads the key of an entry.
 func (u unpacker) goName() (string, error) {
-	if s, ok := u.shortText(); ok && utf8.Valid(s) {
+	if s, ok := u.shortText(); ok && ValidText(s) {
 		return asText(s), nil
 	} else if ok {
 		s, err := u.repaired(s)
@@ -502,7 +501,7 @@ func (u unpacker) goReflectMap(t *memType, q unsafe.Pointer, n int) error {
 
 // goAny reads a value without a declared type, as reader.any does.
 func (u unpacker) goAny() (any, error) {
-	if s, ok := u.shortText(); ok && utf8.Valid(s) {
+	if s, ok := u.shortText(); ok && ValidText(s) {
 		return u.boxed(asText(s)), nil
 	} else if ok {
 		u.pos -= len(s) + 1
