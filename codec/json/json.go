@@ -55,6 +55,9 @@ func (c *Codec) With(settings []byte) (codec.Codec, error) {
 	return prefix.Before(&Codec{Strict: o.Strict}, o.Settings), nil
 }
 
+// GoOnly says what makes it know Go types only, and what to do where there is none.
+func (c *Std) GoOnly() (why, instead string) { return "std: encoding/json/v2", "leave std out" }
+
 // Bind implements codec.Codec.
 func (c *Std) Bind(t reflect.Type) (codec.Bound, error) {
 	b, err := frame.BindStd(t, c.Strict)

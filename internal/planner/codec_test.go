@@ -3,6 +3,8 @@ package planner
 import (
 	"context"
 	"encoding/json/v2"
+	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 	"testing"
@@ -115,24 +117,87 @@ func TestFromOneCodecIntoAnother(t *testing.T) {
 }
 
 func TestCodecOfGoValuesOnly(t *testing.T) {
+	const want = "reads and writes Go values only, expected a step with a Go type beside it, got none"
 	for _, step := range []string{"p", "s"} {
 		verb := map[string]string{"p": "decode", "s": "encode"}[step]
-		pl, err := planned(t, "source in\nparse p\nserialize s\nsink out", map[string]string{step: "builtin:go_only." + verb})
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = pl.Program()
-		if err == nil || !strings.Contains(err.Error(), "codec go_only reads and writes Go values only, expected a step with a Go type beside it, got none") {
+		_, err := planned(t, "source in\nparse p\nserialize s\nsink out", map[string]string{step: "builtin:go_only." + verb})
+		if err == nil || !strings.Contains(err.Error(), "codec go_only "+want) {
 			t.Errorf("%s: %v", step, err)
 		}
 	}
-	pl, err := planned(t, typedBeside, map[string]string{"p": "builtin:go_only.decode", "s": "builtin:go_only.encode"})
+	only := map[string]string{"p": "builtin:go_only.decode", "s": "builtin:go_only.encode"}
+	pl, err := planned(t, typedBeside, only)
 	if err == nil {
 		_, err = pl.Program()
 	}
 	if err != nil {
 		t.Errorf("beside a Go step: %v", err)
 	}
+
+	// What is not linked may have the type: whoever runs the plan without it is told.
+	pl, err = planned(t, "source in\nparse p\nserialize s\nsink out", only, func(_ *plan.Plan, cat *Catalog) {
+		cat.Signatures["go:x.Elsewhere"] = plan.FunctionSignature{Name: "go:x.Elsewhere", In: anyType, Out: anyType}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = pl.Program(); err == nil || !strings.Contains(err.Error(), `step "p" (t.py:2): codec go_only `+want) {
+		t.Errorf("not all is linked: %v", err)
+	}
+	// A type that the codec does not know is told of where one without any is.
+	_, err = planned(t, "source in\nparse p T\nserialize s\nsink out", protobufs)
+	if err == nil || strings.Count(err.Error(), "is no message of protobuf") != 2 {
+		t.Errorf("no message of protobuf: %v", err)
+	}
+}
+
+// Whatever stands between two codecs: planning finds a Go type for one that knows Go values
+// only where lowering has one.
+func TestCodecsOfGoValuesBesideAnything(t *testing.T) {
+	between := []string{
+		"", "filter %s go:x.IsCounter", "filter %s go:x.Named", "filter %s py:p:check",
+		"map %s py:p:enrich", "map %s py:p:same", "map %s go:x.Transform", "map %s go:x.Kind", "batch %s",
+	}
+	taken := map[string]int{}
+	for _, typed := range []string{"", " T"} {
+		for _, one := range between {
+			for _, two := range between {
+				for _, three := range between {
+					text := "source in\nparse p" + typed + "\n"
+					for i, m := range []string{one, two, three} {
+						if m != "" {
+							text += fmt.Sprintf(m, string(rune('a'+i))) + "\n"
+						}
+					}
+					for name, change := range map[string]map[string]string{
+						"both": {"p": "builtin:go_only.decode", "s": "builtin:go_only.encode"}, "parse": {"p": "builtin:go_only.decode"}, "serialize": {"s": "builtin:go_only.encode"},
+					} {
+						pl, err := planned(t, text+"serialize s\nsink out", change, anything)
+						if err == nil {
+							taken[name]++
+							_, err = pl.Program()
+						}
+						if err != nil && strings.Contains(err.Error(), "BUG:") {
+							t.Errorf("%s of %s: %v", name, text, err)
+						}
+					}
+				}
+			}
+		}
+	}
+	if want := map[string]int{"both": 447, "parse": 865, "serialize": 533}; !maps.Equal(taken, want) {
+		t.Errorf("expected as many plans that are taken as lowering found types for, %v, got %v", want, taken)
+	}
+}
+
+// anything offers Python, and Python's own name for a type of Go.
+func anything(p *plan.Plan, cat *Catalog) {
+	cat.Python = &fakePython{}
+	metric := p.Types["go:"+reflect.TypeFor[metric]().PkgPath()+".metric"]
+	p.Types["py:p:Metric"] = metric
+	cat.Signatures["py:p:same"] = plan.FunctionSignature{Name: "py:p:same", In: anyType, Out: plan.Type{Kind: plan.TRef, Name: "py:p:Metric"}}
+	named := of("Named", func(m record.Message[nameOnly]) (bool, error) { return m.Payload().Name != "", nil })
+	cat.Functions[named.Name] = named
 }
 
 // What stands for a batch in a dead letter is in the codec that its messages came in, or in

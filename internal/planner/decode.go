@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -116,9 +117,9 @@ func (l *lowering) decode(n *node) (form, program.Op, error) {
 	if err != nil {
 		return form{}, nil, n.problem("bad-type", "", "%v", err)
 	}
-	c, problem := l.framing(n)
-	if problem != nil {
-		return form{}, nil, *problem
+	c, err := l.framing(n)
+	if err != nil {
+		return form{}, nil, err
 	}
 	wire, err := c.Wire(layout)
 	if err != nil {
@@ -127,14 +128,11 @@ func (l *lowering) decode(n *node) (form, program.Op, error) {
 	return form{kind: frames}, &parseOp{n.Name, wire}, nil
 }
 
-// framing is the codec of a step with a frame on its side; it is a problem where the codec
-// knows Go types only.
-func (l *lowering) framing(n *node) (framing, *plan.Problem) {
+// framing is the codec of a step with a frame on its side.
+func (l *lowering) framing(n *node) (framing, error) {
 	c, ok := n.impl.(framing)
 	if !ok {
-		p := n.problem("codec-needs-go", "the type of the parse, or of what comes to the serialize, must be one that a Go step of this program takes or returns; or take another codec",
-			"codec %s reads and writes Go values only, expected a step with a Go type beside it, got none", n.codec)
-		return nil, &p
+		return nil, fmt.Errorf("BUG: step %q: codec %s knows Go values only, and the plan was taken without any", n.Name, n.codec)
 	}
 	return c, nil
 }
@@ -159,9 +157,9 @@ func (l *lowering) encode(n *node, f form) (program.Op, error) {
 		op, err := l.encodeOp(n, k)
 		return &pair{to, op}, err
 	}
-	c, problem := l.framing(n)
-	if problem != nil {
-		return nil, *problem
+	c, err := l.framing(n)
+	if err != nil {
+		return nil, err
 	}
 	print := &printOp{step: n.Name, result: l.result(n), wires: wires{codec: c}}
 	if f.kind == objects {
@@ -238,19 +236,19 @@ func (l *lowering) dumped(n *node) framing {
 }
 
 // kitOf finds the kit of a Go type among those that functions and codecs brought.
-func (l *lowering) kitOf(t reflect.Type) program.Kit {
+func (pl *Planned) kitOf(t reflect.Type) program.Kit {
 	if t == nil {
 		return nil
 	}
-	if k, ok := l.kits[canonical(t)]; ok && k.Type() == t {
+	if k, ok := pl.kits[canonical(t)]; ok && k.Type() == t {
 		return k
 	}
-	for _, k := range l.cat.Kits {
+	for _, k := range pl.cat.Kits {
 		if k.Type() == t {
 			return k
 		}
 	}
-	for _, f := range l.cat.Functions {
+	for _, f := range pl.cat.Functions {
 		for _, k := range []program.Kit{f.In, f.Out, f.Elem} {
 			if k != nil && k.Type() == t {
 				return k

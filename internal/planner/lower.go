@@ -38,6 +38,10 @@ func (pl *Planned) Program() (*program.Program, error) {
 			return nil, n.problem("no-python", "run it with a Python that has the levada package",
 				"function %q is in Python, and this program has none", short(n.Function.Name))
 		}
+		// Planning has looked, if all was linked that may have a type.
+		if bad := pl.needsGo(n); bad != nil {
+			return nil, *bad
+		}
 		out.Threads = out.Threads || n.lang == python
 	}
 	out.NewStage = func(lane int) (*program.Stage, error) {

@@ -70,8 +70,10 @@ func types(pl *Planned) (ps Problems) {
 				if bad = pl.schemed(sideOf(next)); bad != nil {
 					ps = append(ps, *bad)
 				}
-				if bad = pl.std(next); bad != nil {
-					ps = append(ps, *bad)
+				if pl.allLinked() {
+					if bad = pl.needsGo(next); bad != nil {
+						ps = append(ps, *bad)
+					}
 				}
 			}
 			walk(next)
