@@ -74,13 +74,17 @@ func bench(rounds int, each time.Duration, only, result string) error {
 	if err != nil {
 		return err
 	}
+	bySchema, err := described()
+	if err != nil {
+		return err
+	}
 	framed, err := frames()
 	if err != nil {
 		return err
 	}
 	var text, last strings.Builder
 	fmt.Fprintf(&text, "JSON to a struct and back, process CPU, medians of %d interleaved rounds\n%s, %d CPUs\n\n", rounds, runtime.Version(), runtime.NumCPU())
-	for _, j := range slices.Concat(metric, span, ruled, some, others, framed) {
+	for _, j := range slices.Concat(metric, span, ruled, some, others, bySchema, framed) {
 		if !chosen.MatchString(j.name) {
 			continue
 		}
@@ -100,7 +104,7 @@ func bench(rounds int, each time.Duration, only, result string) error {
 				ns[c.name] = append(ns[c.name], float64(took)/float64(times[i]))
 			}
 		}
-		fmt.Fprintf(&text, "%-23s", j.name)
+		fmt.Fprintf(&text, "%-32s", j.name)
 		for _, c := range j.all {
 			fmt.Fprintf(&text, "  %s %6.0f ns", c.name, median(ns[c.name]))
 		}

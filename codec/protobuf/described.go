@@ -312,14 +312,16 @@ func (c *Described) Wire(l *frame.Layout) (frame.Wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &wire{w, l.Msgpack(false)}, nil
+	return &wire{w, l, l.Msgpack(false)}, nil
 }
 
-// translator reads and writes messages by way of MessagePack.
+// translator reads and writes messages by way of MessagePack, or directly where it can.
 type translator struct {
 	*Described
 	root    *node
 	indexes []int
+	direct
+	nullable bool // a value may be null in its frame
 }
 
 // body takes the prefix off.
@@ -341,23 +343,49 @@ func (t *translator) body(src []byte) ([]byte, error) {
 	return rest, err
 }
 
+// head writes the prefix.
+func (t *translator) head(dst []byte) ([]byte, error) {
+	if t.set.Prefix == "" {
+		return dst, nil
+	}
+	if t.id == 0 {
+		return dst, prefix.ErrNoID
+	}
+	return appendIndexes(prefix.Append(dst, t.id), t.indexes), nil
+}
+
 // append writes the prefix and the message of the MessagePack that s has.
 func (t *translator) append(dst []byte, s *scratch) ([]byte, error) {
-	out := dst
-	if t.set.Prefix != "" {
-		if t.id == 0 {
-			return dst, prefix.ErrNoID
-		}
-		out = appendIndexes(prefix.Append(out, t.id), t.indexes)
+	out, err := t.head(dst)
+	if err == nil {
+		out, err = s.writer.write(out, s.text, t.root)
 	}
-	out, err := s.write(out, s.text, t.root)
 	if err != nil {
 		return dst, err
 	}
-	if out == nil {
-		out = []byte{} // an empty message is no null
+	return whole(out), nil
+}
+
+// appendFrame writes the prefix and the message of a frame; false: it has to be done by way of
+// MessagePack.
+func (t *translator) appendFrame(dst, value []byte, s *scratch) ([]byte, bool) {
+	out, err := t.head(dst)
+	if err != nil {
+		return dst, false
 	}
-	return out, nil
+	out, ok := s.frames.write(out, value, t)
+	if !ok {
+		return dst, false
+	}
+	return whole(out), true
+}
+
+// whole is a message that may be empty, but is no null.
+func whole(message []byte) []byte {
+	if message == nil {
+		return []byte{}
+	}
+	return message
 }
 
 // scratch is what one conversion needs beside its result.
@@ -365,6 +393,7 @@ type scratch struct {
 	text []byte
 	reader
 	writer
+	frames
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
@@ -375,7 +404,8 @@ func borrow() *scratch {
 }
 
 func (s *scratch) giveBack() {
-	if cap(s.text) > 1<<20 || cap(s.slots) > 1<<14 || cap(s.more) > 1<<14 || cap(s.values) > 1<<15 {
+	if cap(s.text) > 1<<20 || cap(s.slots) > 1<<14 || cap(s.more) > 1<<14 || cap(s.values) > 1<<15 ||
+		cap(s.names) > 1<<14 || cap(s.parts) > 1<<15 || cap(s.pairs) > 1<<14 || cap(s.spare) > 1<<20 {
 		return // one large message shall not be remembered for ever
 	}
 	s.text = s.text[:0]
@@ -414,6 +444,7 @@ func (b *translated) Append(buf []byte, v any) ([]byte, error) {
 
 type wire struct {
 	*translator
+	layout *frame.Layout
 	packed frame.Wire
 }
 
@@ -421,6 +452,38 @@ type wire struct {
 func (w *wire) Read(messages [][]byte, fail func(i int, err error)) (*frame.Column, error) {
 	s := borrow()
 	defer s.giveBack()
+	if !w.reads {
+		return w.readPacked(messages, s, fail)
+	}
+	size := 0
+	for _, m := range messages {
+		size += len(m)
+	}
+	first := true
+	return w.layout.ReadColumn(messages, func(dst, src []byte) ([]byte, error) {
+		src, err := w.body(src)
+		if err != nil {
+			return dst, err
+		}
+		if out, ok := s.frame(dst, src, w.translator); ok {
+			if first { // the others are as large, most likely
+				first = false
+				out = slices.Grow(out, min((len(messages)-1)*(len(out)-len(dst)), most*size))
+			}
+			return out, nil
+		}
+		if s.text, err = s.read(s.text[:0], src, w.root, w.set.Strict); err != nil {
+			return dst, err
+		}
+		return w.layout.ParseMsgpack(dst, s.text, false)
+	}, fail)
+}
+
+// most is how much larger than a message its frame is expected to be.
+const most = 4
+
+// readPacked is Read by way of MessagePack.
+func (w *wire) readPacked(messages [][]byte, s *scratch, fail func(i int, err error)) (*frame.Column, error) {
 	return prefix.Read(messages, w.packed.Read, func(m []byte) ([]byte, error) {
 		m, err := w.body(m)
 		if err != nil {
@@ -440,6 +503,11 @@ func (w *wire) Read(messages [][]byte, fail func(i int, err error)) (*frame.Colu
 func (w *wire) Append(dst, value []byte) ([]byte, error) {
 	s := borrow()
 	defer s.giveBack()
+	if w.writes {
+		if out, ok := w.appendFrame(dst, value, s); ok {
+			return out, nil
+		}
+	}
 	var err error
 	if s.text, err = w.packed.Append(s.text, value); err != nil {
 		return dst, err

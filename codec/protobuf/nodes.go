@@ -25,6 +25,10 @@ type node struct {
 	oneofs []oneof
 	must   []int // required fields
 	desc   protoreflect.MessageDescriptor
+
+	members []int // the fields of the type, as a frame has them; -1: the schema has none
+	flows   bool  // which is the order that they are written in
+	moves   []int // of members, as they are written
 }
 
 // oneof are fields of which one is there at most, as the schema has them.
@@ -36,17 +40,19 @@ type oneof struct {
 // place is a field of a message.
 type place struct {
 	*value
-	name  string
-	list  bool
-	dict  bool
-	skip  bool // who reads has no such member
-	told  bool // whether it is there is told
-	lean  bool // empty text, bytes, lists and maps are left out
-	bare  bool // zeros are left out, too
-	pack  bool
-	must  bool
-	oneof int // -1: none
-	key   *value
+	name   string
+	list   bool
+	dict   bool
+	skip   bool // who reads has no such member
+	told   bool // whether it is there is told
+	lean   bool // empty text, bytes, lists and maps are left out
+	bare   bool // zeros are left out, too
+	pack   bool
+	must   bool
+	oneof  int // -1: none
+	key    *value
+	second *value // of a map, with the number that its values have in entries
+	framed
 }
 
 // value is one value of a field.
@@ -57,6 +63,7 @@ type value struct {
 	utf8  bool // text is checked
 	node  *node
 	named string // for messages
+	scalar
 }
 
 // mostNamed is how many fields of a message may be; a table of MessagePack has a head that
@@ -72,16 +79,18 @@ type builder struct {
 	types  map[string]plans.Type
 	strict bool // all is looked at
 	done   map[key]*node
+	direct
 }
 
 // compile is the codec for values of one type.
 func (c *Described) compile(t plans.Type, types map[string]plans.Type) (*translator, error) {
-	b := builder{types: types, strict: c.set.Strict, done: map[key]*node{}}
+	b := builder{types: types, strict: c.set.Strict, done: map[key]*node{}, direct: direct{true, true}}
 	n, err := b.node(c.desc, t)
 	if err != nil {
 		return nil, err
 	}
-	return &translator{c, n, indexes(c.desc)}, nil
+	t, err = t.Resolve(types)
+	return &translator{c, n, indexes(c.desc), b.direct, t.Nullable}, err
 }
 
 var anything = plans.Type{Kind: plans.TAny}
@@ -143,11 +152,14 @@ func (b *builder) node(d protoreflect.MessageDescriptor, t plans.Type) (*node, e
 		if err := refused(fd); err != nil && !p.skip {
 			return nil, err
 		}
-		inner := member.Type
+		inner, elem := member.Type, plans.Type{}
 		if p.list || p.dict {
 			inner = anything
 			if resolved.Elem != nil {
 				inner = *resolved.Elem
+			}
+			if elem, err = inner.Resolve(b.types); err != nil {
+				return nil, err
 			}
 		}
 		switch {
@@ -164,6 +176,12 @@ func (b *builder) node(d protoreflect.MessageDescriptor, t plans.Type) (*node, e
 		}
 		if p.dict {
 			p.value.num = fd.Number()
+			second := *p.value
+			second.num = 2
+			p.second = &second
+		}
+		if named {
+			b.member(&p, member, resolved, elem)
 		}
 		n.fields = append(n.fields, p)
 		n.index[p.name] = i
@@ -206,6 +224,9 @@ func (b *builder) node(d protoreflect.MessageDescriptor, t plans.Type) (*node, e
 		return cmp.Or(cmp.Compare(last(i), last(j)), cmp.Compare(n.fields[i].num, n.fields[j].num))
 	})
 	n.sorted = slices.IsSorted(n.order)
+	b.structure(n, t)
+	n.moves = n.written()
+	n.flows = slices.IsSorted(n.moves)
 	return n, nil
 }
 

@@ -25,6 +25,7 @@ type reader struct {
 	src    []byte
 	slots  []slot
 	more   []span
+	names  []named // of the maps that are open, in a frame
 	strict bool
 	depth  int
 	groups int
@@ -60,8 +61,7 @@ func (r *reader) read(dst, src []byte, n *node, strict bool) ([]byte, error) {
 	if uint64(len(src)) > math.MaxUint32 {
 		return dst, failed("larger than 4 GiB")
 	}
-	r.src, r.strict = src, strict
-	r.slots, r.more, r.depth, r.groups, r.zeros = r.slots[:0], r.more[:0], 0, 0, 0
+	r.begin(src, strict)
 	out, err := r.message(dst, n, place64(0, len(src)), 0)
 	r.src = nil
 	if err == errOdd {
@@ -75,6 +75,11 @@ func (r *reader) read(dst, src []byte, n *node, strict bool) ([]byte, error) {
 	return out, nil
 }
 
+func (r *reader) begin(src []byte, strict bool) {
+	r.src, r.strict = src, strict
+	r.slots, r.more, r.names, r.depth, r.groups, r.zeros = r.slots[:0], r.more[:0], r.names[:0], 0, 0, 0
+}
+
 // message reads what stands at a place, and at those of a chain behind it: a message may come
 // in parts, which are as if they stood behind each other.
 func (r *reader) message(dst []byte, n *node, at uint64, chain uint32) ([]byte, error) {
@@ -82,15 +87,8 @@ func (r *reader) message(dst []byte, n *node, at uint64, chain uint32) ([]byte, 
 		return dst, errOdd
 	}
 	base, more := len(r.slots), len(r.more)
-	r.slots = slices.Grow(r.slots, len(n.fields))[:base+len(n.fields)]
-	clear(r.slots[base:])
-	for next := chain; ; at, next = r.more[next-1].at, r.more[next-1].next {
-		if err := r.scan(at, n, base); err != nil {
-			return dst, err
-		}
-		if next == 0 {
-			break
-		}
+	if err := r.scanAll(at, chain, n); err != nil {
+		return dst, err
 	}
 	for _, i := range n.must {
 		if !r.slots[base+i].came {
@@ -211,13 +209,52 @@ func (s *value) appendZero(dst []byte) []byte {
 	return append(dst, 0)
 }
 
+// scanAll makes slots for the fields of a message, and goes through all its parts.
+func (r *reader) scanAll(at uint64, chain uint32, n *node) error {
+	base := len(r.slots)
+	r.slots = slices.Grow(r.slots, len(n.fields))[:base+len(n.fields)]
+	clear(r.slots[base:])
+	for next := chain; ; at, next = r.more[next-1].at, r.more[next-1].next {
+		if err := r.scan(at, n, r.slots[base:]); err != nil {
+			return err
+		}
+		if next == 0 {
+			return nil
+		}
+	}
+}
+
+// tag reads the tag of a field; size < 0: there is none. Most have one byte.
+func tag(b []byte) (num protowire.Number, wire protowire.Type, size int) {
+	if b[0] < 0x80 && b[0] >= 8 {
+		return protowire.Number(b[0] >> 3), protowire.Type(b[0] & 7), 1
+	}
+	num, wire, size = protowire.ConsumeTag(b)
+	if num > protowire.MaxValidNumber {
+		size = -1
+	}
+	return num, wire, size
+}
+
+// blob finds the bytes of a value that has a length.
+func blob(b []byte) (from, to int) {
+	if len(b) > 0 && b[0] < 0x80 {
+		if to = 1 + int(b[0]); to > len(b) {
+			return 0, -1
+		}
+		return 1, to
+	}
+	v, size := protowire.ConsumeBytes(b)
+	return size - len(v), size
+}
+
 // scan goes through the fields of a message and keeps what came of each.
-func (r *reader) scan(at uint64, n *node, base int) error {
+func (r *reader) scan(at uint64, n *node, slots []slot) error {
 	src := cut(r.src, at)
 	start := int(at >> 32)
 	for pos := 0; pos < len(src); {
-		num, wire, size := protowire.ConsumeTag(src[pos:])
-		if size < 0 || num > protowire.MaxValidNumber {
+		num, wire, size := tag(src[pos:])
+		if size < 0 {
 			return errOdd
 		}
 		pos += size
@@ -237,15 +274,15 @@ func (r *reader) scan(at uint64, n *node, base int) error {
 		var word uint64
 		switch wire {
 		case protowire.BytesType:
-			b, size := protowire.ConsumeBytes(src[pos:])
-			if size < 0 {
+			from, to := blob(src[pos:])
+			if to < 0 {
 				return errOdd
 			}
-			pos += size
-			word = place64(start+pos-len(b), start+pos)
-			if p.utf8 && !p.dict && !p.skip && !utf8.Valid(b) {
+			word = place64(start+pos+from, start+pos+to)
+			if p.utf8 && !p.dict && !p.skip && !utf8.Valid(src[pos+from:pos+to]) {
 				return errOdd
 			}
+			pos += to
 		case protowire.StartGroupType:
 			b, size := protowire.ConsumeGroup(num, src[pos:])
 			if size < 0 {
@@ -265,16 +302,16 @@ func (r *reader) scan(at uint64, n *node, base int) error {
 		}
 		if p.oneof >= 0 {
 			for _, other := range n.oneofs[p.oneof].fields {
-				if other == i || !r.slots[base+other].came {
+				if other == i || !slots[other].came {
 					continue
 				}
-				if !r.sound(n.fields[other].node, r.slots[base+other]) {
+				if !r.sound(n.fields[other].node, slots[other]) {
 					return errOdd
 				}
-				r.slots[base+other] = slot{}
+				slots[other] = slot{}
 			}
 		}
-		s := &r.slots[base+i]
+		s := &slots[i]
 		if !s.came || !p.list && !p.dict && p.node == nil {
 			s.came, s.word = true, word
 			continue
@@ -425,45 +462,12 @@ func (r *reader) dict(dst []byte, p *place, got slot) ([]byte, error) {
 	return dst, nil
 }
 
-// entry reads one entry of a map. Of several keys the last counts, as in any message.
+// entry reads one entry of a map.
 func (r *reader) entry(dst []byte, at uint64, p *place) ([]byte, error) {
-	var name, value slot
-	src, start, more := cut(r.src, at), int(at>>32), len(r.more)
-	for pos := 0; pos < len(src); {
-		num, wire, size := protowire.ConsumeTag(src[pos:])
-		if size < 0 || num > protowire.MaxValidNumber {
-			return dst, errOdd
-		}
-		pos += size
-		of, into := p.key, &name
-		if num == 2 {
-			of, into = p.value, &value
-		}
-		if num > 2 || wire != of.wire {
-			if size = protowire.ConsumeFieldValue(num, wire, src[pos:]); size < 0 {
-				return dst, errOdd
-			}
-			pos += size
-			continue
-		}
-		if wire == protowire.BytesType {
-			b, size := protowire.ConsumeBytes(src[pos:])
-			if size < 0 || of.utf8 && !utf8.Valid(b) {
-				return dst, errOdd
-			}
-			pos += size
-			if word := place64(start+pos-len(b), start+pos); into.came && of.node != nil {
-				r.link(into, word)
-			} else {
-				into.word = word
-			}
-		} else {
-			if into.word, size = number(of.kind, wire, src[pos:]); size < 0 {
-				return dst, errOdd
-			}
-			pos += size
-		}
-		into.came = true
+	more := len(r.more)
+	name, value, err := r.pair(at, p)
+	if err != nil {
+		return dst, err
 	}
 	var room [20]byte
 	key := p.key.text(room[:0], r.src, name)
@@ -480,6 +484,49 @@ func (r *reader) entry(dst []byte, at uint64, p *place) ([]byte, error) {
 		return p.value.appendZero(dst), nil
 	}
 	return p.appendWord(dst, r.src, value.word), nil
+}
+
+// pair finds the key and the value of one entry of a map. Of several keys the last counts, as
+// in any message.
+func (r *reader) pair(at uint64, p *place) (name, value slot, err error) {
+	src, start := cut(r.src, at), int(at>>32)
+	for pos := 0; pos < len(src); {
+		num, wire, size := tag(src[pos:])
+		if size < 0 {
+			return name, value, errOdd
+		}
+		pos += size
+		of, into := p.key, &name
+		if num == 2 {
+			of, into = p.value, &value
+		}
+		if num > 2 || wire != of.wire {
+			if size = protowire.ConsumeFieldValue(num, wire, src[pos:]); size < 0 {
+				return name, value, errOdd
+			}
+			pos += size
+			continue
+		}
+		if wire == protowire.BytesType {
+			from, to := blob(src[pos:])
+			if to < 0 || of.utf8 && !utf8.Valid(src[pos+from:pos+to]) {
+				return name, value, errOdd
+			}
+			if word := place64(start+pos+from, start+pos+to); into.came && of.node != nil {
+				r.link(into, word)
+			} else {
+				into.word = word
+			}
+			pos += to
+		} else {
+			if into.word, size = number(of.kind, wire, src[pos:]); size < 0 {
+				return name, value, errOdd
+			}
+			pos += size
+		}
+		into.came = true
+	}
+	return name, value, nil
 }
 
 // text is a key of a map, that of a number being its digits.

@@ -364,14 +364,12 @@ func (w *writer) dict(dst, src []byte, p *place) (out, rest []byte, err error) {
 	slices.SortStableFunc(w.entries[base:], func(a, b keyed) int {
 		return cmp.Or(cmp.Compare(a.word, b.word), bytes.Compare(w.key(a), w.key(b)))
 	})
-	inner := *p.value
-	inner.num = 2
 	for i := base; i < base+int(count); i++ {
 		e := w.entries[i]
 		dst = append(protowire.AppendTag(dst, p.num, protowire.BytesType), 0)
 		from := len(dst) - 1
 		dst = p.key.appendKey(dst, w.key(e), e.word)
-		if dst, _, err = w.single(dst, w.at(e.value), &inner); err != nil {
+		if dst, _, err = w.single(dst, w.at(e.value), p.second); err != nil {
 			return dst, src, in(err, "."+string(w.key(e)))
 		}
 		dst = withLength(dst, from)
@@ -420,6 +418,11 @@ func (k *value) appendKey(dst, key []byte, word uint64) []byte {
 	if k.kind == protoreflect.StringKind {
 		return protowire.AppendBytes(dst, key)
 	}
+	return k.appendWordOfKey(dst, word)
+}
+
+// appendWordOfKey writes a key that is a number or a bool.
+func (k *value) appendWordOfKey(dst []byte, word uint64) []byte {
 	if least, _ := limits(k.kind); k.kind != protoreflect.BoolKind && least < 0 {
 		word ^= signs
 	}

@@ -27,18 +27,16 @@ func (w jsonWire) Read(messages [][]byte, fail func(i int, err error)) (*Column,
 
 func (w jsonWire) Append(dst, value []byte) ([]byte, error) { return w.layout.AppendJSON(dst, value) }
 
-// readColumn makes a column of messages with one reader of them for all.
-func (l *Layout) readColumn(messages [][]byte, what string, read func(dst, src []byte) ([]byte, error), fail func(i int, err error)) (*Column, error) {
+// ReadColumn makes a column of messages with one reader of them for all: read appends the frame
+// of one, a nil one too, and what it appends with an error is dropped. An element that fails is
+// not in the column.
+func (l *Layout) ReadColumn(messages [][]byte, read func(dst, src []byte) ([]byte, error), fail func(i int, err error)) (*Column, error) {
 	size := 0
 	for _, m := range messages {
 		size += len(m)
 	}
 	w := beginColumn(make([]byte, 0, 4+len(messages)*(4+l.root.least())+size), len(messages))
 	for i, m := range messages {
-		if m == nil {
-			fail(i, errorf("expected a %s value, got null (a tombstone)", what))
-			continue
-		}
 		mark := len(w.buf)
 		out, err := read(w.buf, m)
 		w.buf = out
@@ -54,4 +52,14 @@ func (l *Layout) readColumn(messages [][]byte, what string, read func(dst, src [
 		return nil, err
 	}
 	return NewColumn(l, b)
+}
+
+// readColumn is ReadColumn, where a null is none of the messages.
+func (l *Layout) readColumn(messages [][]byte, what string, read func(dst, src []byte) ([]byte, error), fail func(i int, err error)) (*Column, error) {
+	return l.ReadColumn(messages, func(dst, src []byte) ([]byte, error) {
+		if src == nil {
+			return dst, errorf("expected a %s value, got null (a tombstone)", what)
+		}
+		return read(dst, src)
+	}, fail)
 }
