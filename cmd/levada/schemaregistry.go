@@ -57,6 +57,7 @@ func pull(e *env, l *schema.Lock) error {
 	}
 	slices.Sort(subjects)
 	r := &references{url: l.Registry.URL, get: cl.SchemaByVersion, known: map[subjectVersion]sr.SubjectSchema{}}
+	take := takesFrom(l.Registry.URL, cl)
 	var taken [][]sr.SubjectSchema // of each subject, all its versions
 	for _, subject := range subjects {
 		ok, err := wanted(l.Registry.Match, subject)
@@ -66,14 +67,13 @@ func pull(e *env, l *schema.Lock) error {
 		if !ok || strings.HasSuffix(subject, "-key") {
 			continue
 		}
-		all, err := cl.Schemas(ctx, subject)
+		all, err := take.all(ctx, subject)
 		if err != nil {
-			return registryError(l.Registry.URL+", subject "+subject, err)
+			return err
 		}
 		if len(all) == 0 {
 			continue
 		}
-		slices.SortFunc(all, func(a, b sr.SubjectSchema) int { return a.Version - b.Version })
 		for _, s := range all {
 			r.known[subjectVersion{s.Subject, s.Version}] = s
 		}
@@ -330,7 +330,7 @@ func registry(address string) (*sr.Client, error) {
 	}
 	opts := []sr.ClientOpt{
 		sr.URLs(address), sr.UserAgent("levada"),
-		sr.HTTPClient(&http.Client{Timeout: registryTime, Transport: capped{http.DefaultTransport}}),
+		sr.HTTPClient(&http.Client{Timeout: registryTime, Transport: capped{transport()}}),
 	}
 	if user := os.Getenv("LEVADA_REGISTRY_USER"); user != "" {
 		if ip := net.ParseIP(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
@@ -343,6 +343,17 @@ func registry(address string) (*sr.Client, error) {
 		return nil, configError{fmt.Errorf("--registry: %w", err)}
 	}
 	return cl, nil
+}
+
+// transport keeps as many lines as there are requests at once.
+func transport() http.RoundTripper {
+	t, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return http.DefaultTransport
+	}
+	t = t.Clone()
+	t.MaxIdleConnsPerHost = registryAtOnce
+	return t
 }
 
 // redacted is an address as a message may show it.

@@ -93,7 +93,7 @@ var inputs = []group{
 		"examples that do not match", "malformed example", "example with a member twice", "example with half a surrogate pair", "example beyond what its type holds", "examples that are not there", "examples outside of the folder",
 	}},
 	{"Registries", []string{
-		"schema registry down", "registry that is none", "registry with an error of its own", "registry with a schema that can not be read", "schema repository down",
+		"schema registry down", "registry that is none", "registry with an error of its own", "registry with a schema that can not be read", "registry with more than can be held", "schema repository down",
 		"reference of a registry that is missing", "references of a registry in a cycle", "references of a registry without end", "reference of a registry to another kind of schema",
 		"two references with one name", "reference to an earlier version of a topic",
 		"schema number that is not known", "message with another prefix", "schema number that nobody says", "schema that is not the stream's",
