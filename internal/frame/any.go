@@ -423,19 +423,54 @@ func (r *reader) any(to *any) error {
 	return err
 }
 
-// anyText reads a string as an any. The strings of one value lie beside each other, and so
-// not each needs memory of its own.
+// anyText reads a string as an any.
 func (r *reader) anyText(to *any) error {
-	if len(r.texts) == 0 {
-		r.slab = min(max(2*r.slab, 1), 64)
-		r.texts = make([]string, r.slab)
-	}
-	if !r.text(&r.texts[0]) {
+	s := r.texts.take()
+	if !r.text(s) {
 		return errShort()
 	}
-	*(*emptyInterface)(unsafe.Pointer(to)) = emptyInterface{stringWord, unsafe.Pointer(&r.texts[0])}
-	r.texts = r.texts[1:]
+	*to = boxed(s)
 	return nil
+}
+
+// boxes are room for the strings in the anys of one value. They lie beside each other, and so
+// not each needs memory of its own.
+type boxes struct {
+	free []string
+	next int // how many are allocated next
+	used int
+}
+
+// mostTexts bounds what one string can keep alive.
+const mostTexts = 64
+
+// expect says that n strings may come.
+func (t *boxes) expect(n int) { t.next = max(t.next, min(n, mostTexts)) }
+
+func (t *boxes) take() *string {
+	if len(t.free) == 0 {
+		n := max(t.next, 1)
+		t.free = make([]string, n)
+		t.next = min(max((t.used+n)/2, 2), mostTexts) // there are more than expected: half as many again
+	}
+	s := &t.free[0]
+	t.free = t.free[1:]
+	t.used++
+	return s
+}
+
+// again begins another value, which shares no memory with the one before and may have as
+// many strings.
+func (t *boxes) again() {
+	if t.used > 0 {
+		*t = boxes{next: min(t.used, mostTexts)}
+	}
+}
+
+// boxed is the string at s as an any.
+func boxed(s *string) (v any) {
+	*(*emptyInterface)(unsafe.Pointer(&v)) = emptyInterface{stringWord, unsafe.Pointer(s)}
+	return v
 }
 
 // emptyInterface is how an any lies in memory.
@@ -453,6 +488,7 @@ func (r *reader) anyList() ([]any, error) {
 		return nil, err
 	}
 	list := make([]any, n)
+	r.texts.expect(n)
 	for i := range list {
 		if err := r.any(&list[i]); err != nil {
 			return nil, inElement(err, i)
@@ -469,6 +505,7 @@ func (r *reader) anyMap() (map[string]any, error) {
 		return nil, err
 	}
 	m := make(map[string]any, n)
+	r.texts.expect(n)
 	for range n {
 		var key string
 		if !r.text(&key) {

@@ -684,11 +684,11 @@ func (d *decType) list(r *reader, p unsafe.Pointer) error {
 			return nil
 		}
 	}
-	v := reflect.MakeSlice(d.rtype, n, n)
-	base := v.UnsafePointer()
-	*(*sliceHeader)(p) = sliceHeader{base, n, n}
+	h := newList(d.rtype, p, n)
+	h.len = n
+	r.texts.expect(n)
 	for i := range n {
-		if err := e.value(r, unsafe.Add(base, uintptr(i)*e.width)); err != nil {
+		if err := e.value(r, unsafe.Add(h.data, uintptr(i)*e.width)); err != nil {
 			return inElement(err, i)
 		}
 	}

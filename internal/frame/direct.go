@@ -243,8 +243,7 @@ func (p *parser) goBare(t *memType, q unsafe.Pointer) error {
 	case memList:
 		if p.peek() != '[' {
 			if p.peek() == 'n' && p.literal("null") {
-				empty := reflect.MakeSlice(t.rtype, 0, 0)
-				*(*sliceHeader)(q) = sliceHeader{data: empty.UnsafePointer()}
+				newList(t.rtype, q, 0)
 				return nil
 			}
 			return p.mismatch("array")
@@ -445,7 +444,7 @@ func (p *parser) goList(t *memType, q unsafe.Pointer) error {
 	if p.peek() == ']' {
 		p.pos++
 		p.depth--
-		*(*sliceHeader)(q) = sliceHeader{data: reflect.MakeSlice(t.rtype, 0, 0).UnsafePointer()}
+		newList(t.rtype, q, 0)
 		return nil
 	}
 	n := 0
@@ -695,17 +694,10 @@ func (p *parser) anyText() (any, error) {
 	return p.boxed(s), nil
 }
 
-// boxed is s as an any. The strings of one message lie beside each other, and so not each
-// needs memory of its own.
-func (p *parser) boxed(s string) (v any) {
-	if len(p.texts) == 0 {
-		p.slab = min(max(2*p.slab, 1), 64)
-		p.texts = make([]string, p.slab)
-	}
-	p.texts[0] = s
-	*(*emptyInterface)(unsafe.Pointer(&v)) = emptyInterface{stringWord, unsafe.Pointer(&p.texts[0])}
-	p.texts = p.texts[1:]
-	return v
+func (p *parser) boxed(s string) any {
+	to := p.texts.take()
+	*to = s
+	return boxed(to)
 }
 
 // goAny reads a value without a declared type, as reader.any does.

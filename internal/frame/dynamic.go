@@ -191,11 +191,10 @@ func (d *decType) dynamicList(r *reader, p unsafe.Pointer) error {
 	if err != nil {
 		return err
 	}
-	v := reflect.MakeSlice(d.rtype, n, n)
-	base := v.UnsafePointer()
-	*(*sliceHeader)(p) = sliceHeader{base, n, n}
+	h := newList(d.rtype, p, n)
+	h.len = n
 	for i := range n {
-		if err := d.elem.bare(r, unsafe.Add(base, uintptr(i)*d.elem.width)); err != nil {
+		if err := d.elem.bare(r, unsafe.Add(h.data, uintptr(i)*d.elem.width)); err != nil {
 			return inElement(err, i)
 		}
 	}

@@ -374,6 +374,20 @@ type sliceHeader struct {
 	cap  int
 }
 
+// newList makes a slice of type t at p, with room for n elements and of no length. It grows
+// a nil one in place: reflect.MakeSlice would have its header on the heap, too.
+func newList(t reflect.Type, p unsafe.Pointer, n int) *sliceHeader {
+	h := (*sliceHeader)(p)
+	*h = sliceHeader{}
+	if n == 0 {
+		h.data = reflect.MakeSlice(t, 0, 0).UnsafePointer() // empty is not nil
+		return h
+	}
+	reflect.NewAt(t, p).Elem().Grow(n)
+	h.cap = n
+	return h
+}
+
 func (e *memType) list(buf []byte, p unsafe.Pointer, depth int) ([]byte, error) {
 	h := (*sliceHeader)(p)
 	buf = le.AppendUint32(buf, uint32(h.len))

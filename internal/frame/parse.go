@@ -64,8 +64,7 @@ type parser struct {
 	strings []Entry[string]
 	anys    []Entry[any]
 	seed    maphash.Seed
-	texts   []string // not used yet, for strings in any
-	slab    int      // how many were allocated last
+	texts   boxes
 }
 
 // slot is where the value of a member stands in dst; from < 0: nowhere.
@@ -107,9 +106,7 @@ func (p *pool) keep(v *parser) {
 		clear(v.anys)
 		v.strings, v.anys = v.strings[:0], v.anys[:0]
 	}
-	if v.slab > 0 {
-		v.texts, v.slab = nil, 0 // messages share no memory
-	}
+	v.texts.again()
 	if cap(v.scratch)+cap(v.key)+cap(v.dst) > 1<<20 {
 		v.scratch, v.key, v.dst = nil, nil, nil
 	}

@@ -9,8 +9,7 @@ type reader struct {
 	ahead int  // bytes that were looked at to tell variants apart
 	exact bool // what is read comes from an exact parser
 
-	texts []string // not used yet, for strings in any
-	slab  int      // how many were allocated last
+	texts boxes
 }
 
 func errShort() error { return errorf("frame: ends in the middle of a value") }

@@ -41,6 +41,7 @@ func typedMapOf(elem reflect.Type) typedMap {
 
 type mapOf[V any] struct {
 	spare sync.Pool // of *mapEntries[V]
+	one   sync.Pool // of *V, which is zero
 }
 
 // mapEntries is room for the entries of one map: the elements of a map have no address.
@@ -52,17 +53,18 @@ type mapEntries[V any] struct {
 func (t *mapOf[V]) read(d *decType, r reader, n int, p unsafe.Pointer) (reader, error) {
 	m := make(map[string]V, n)
 	*(*map[string]V)(p) = m
-	v := new(V)
+	r.texts.expect(n)
+	v, ok := t.one.Get().(*V)
+	if !ok {
+		v = new(V)
+	}
+	var zero V
 	e := d.elem
 	plain := e.op == decStruct && !e.ptr && !e.nullable && r.depth < maxDepth // the most frequent one
-	for i := range n {
+	for range n {
 		var key string
 		if !r.text(&key) {
 			return r, errShort()
-		}
-		if i > 0 {
-			var zero V
-			*v = zero // the map has its copy of the last one
 		}
 		var err error
 		if plain {
@@ -76,7 +78,9 @@ func (t *mapOf[V]) read(d *decType, r reader, n int, p unsafe.Pointer) (reader, 
 			return r, inMember(err, key)
 		}
 		m[key] = *v
+		*v = zero // the map has its copy
 	}
+	t.one.Put(v)
 	return r, nil
 }
 

@@ -205,7 +205,7 @@ func (u unpacker) goBare(t *memType, q unsafe.Pointer) error {
 	case memList:
 		if kind != msgp.ArrayType {
 			if u.nil() {
-				*(*sliceHeader)(q) = sliceHeader{data: reflect.MakeSlice(t.rtype, 0, 0).UnsafePointer()}
+				newList(t.rtype, q, 0)
 				return nil
 			}
 			return u.mismatch("array")
@@ -358,7 +358,7 @@ func (u unpacker) goList(t *memType, q unsafe.Pointer) error {
 	case (e.op == memInt64 || e.op == memUint64 || e.op == memFloat64) && !e.ptr:
 		*(*[]uint64)(q) = make([]uint64, 0, some)
 	default:
-		*(*sliceHeader)(q) = sliceHeader{data: reflect.MakeSlice(t.rtype, some, some).UnsafePointer(), cap: some}
+		newList(t.rtype, q, some)
 	}
 	h := (*sliceHeader)(q)
 	for i := range n {
