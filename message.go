@@ -3,6 +3,7 @@ package levada
 import (
 	"encoding/json/jsontext"
 
+	"github.com/levada-io/levada/internal/frame"
 	"github.com/levada-io/levada/record"
 )
 
@@ -34,6 +35,16 @@ func Null[T any]() Opt[T] { return record.Null[T]() }
 //
 //	var _ = levada.Union[Shape](Circle{}, Square{})
 func Union[I any](variants ...I) struct{} { return record.Union(variants...) }
+
+// RegisterMap makes maps from strings to V quicker to read and to write; what is read and
+// written is the same without. Generated programs do so for the maps that their functions
+// take and give. In others it stands at package level, where V is a struct, say:
+//
+//	var _ = levada.RegisterMap[Attribute]()
+func RegisterMap[V any]() struct{} {
+	frame.RegisterMap[V]()
+	return struct{}{}
+}
 
 // Extra keeps the members of an object that a struct does not name, in their order and
 // spelling: a field `Rest levada.Extra `json:",embed"“.

@@ -45,6 +45,9 @@ func NativeMain(p *Package, planJSON []byte) ([]byte, error) {
 	fmt.Fprintf(&b, "\n// Command main runs a pipeline whose steps are in %s.\npackage main\n\n", p.Manifest.Package)
 	p.imports(&b, modulePath)
 	p.writeUnions(&b)
+	for _, elem := range p.elems {
+		fmt.Fprintf(&b, "var _ = levada.RegisterMap[%s]()\n\n", elem)
+	}
 	b.WriteString("func main() {\n\tlevada.RunPlan(plan, manifest,\n")
 	p.registrations(&b, "levada")
 	b.WriteString("\t)\n}\n\n")

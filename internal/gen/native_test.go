@@ -127,3 +127,20 @@ func TestBuildNativeSaysWhatGoSays(t *testing.T) {
 		t.Errorf("expected Go's own text, got %v", err)
 	}
 }
+
+// Maps of structs are read and written without reflection, as in an extension.
+func TestNativeMainRegistersMaps(t *testing.T) {
+	p, err := gen.Scan("testdata/types/in", gen.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	main, err := gen.NativeMain(p, []byte("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"var _ = levada.RegisterMap[*steps.Node]()", "var _ = levada.RegisterMap[steps.Node]()"} {
+		if !strings.Contains(string(main), want) {
+			t.Errorf("expected %s in\n%s", want, main)
+		}
+	}
+}
