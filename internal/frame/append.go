@@ -339,7 +339,11 @@ func (w *writer) entry(dst []byte, n *node, key []byte, first int) ([]byte, erro
 }
 
 func (w *writer) sortedEntries(dst []byte, n *node, count, first int) ([]byte, error) {
-	order := make([]Entry[int], 0, count)
+	var few [16]Entry[int]
+	order := few[:0]
+	if count > len(few) {
+		order = make([]Entry[int], 0, count)
+	}
 	for range count {
 		key, err := w.blob()
 		if err != nil {
@@ -355,7 +359,7 @@ func (w *writer) sortedEntries(dst []byte, n *node, count, first int) ([]byte, e
 	for _, e := range order {
 		w.off = e.Value
 		var err error
-		if dst, err = w.entry(dst, n, []byte(e.Key), first); err != nil {
+		if dst, err = w.entry(dst, n, asBytes(e.Key), first); err != nil {
 			return dst, err
 		}
 	}

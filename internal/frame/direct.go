@@ -183,7 +183,7 @@ func (p *parser) goBare(t *memType, q unsafe.Pointer) error {
 		if err != nil {
 			return err
 		}
-		b, err := base64.StdEncoding.AppendDecode(make([]byte, 0, base64.StdEncoding.DecodedLen(len(s))), unsafe.Slice(unsafe.StringData(s), len(s)))
+		b, err := base64.StdEncoding.AppendDecode(make([]byte, 0, base64.StdEncoding.DecodedLen(len(s))), asBytes(s))
 		if err != nil || base64.StdEncoding.EncodedLen(len(b)) != len(s) {
 			return errorf("expected base64 string, got a string that is none")
 		}
@@ -214,7 +214,7 @@ func (p *parser) goBare(t *memType, q unsafe.Pointer) error {
 		if err != nil {
 			return err
 		}
-		at, ok := parseTime(unsafe.Slice(unsafe.StringData(s), len(s)))
+		at, ok := parseTime(asBytes(s))
 		if !ok {
 			return errorf("expected RFC 3339 time, got %s", strconv.Quote(shorten([]byte(s))))
 		}

@@ -486,7 +486,7 @@ func appendText(buf []byte, s string) []byte {
 	le.PutUint32(buf[at:], uint32(n))
 	// Most strings are short and ASCII: copied and looked at in one go, the last word
 	// overlapping the one before.
-	src, dst := unsafe.Slice(unsafe.StringData(s), n), buf[at+4:]
+	src, dst := asBytes(s), buf[at+4:]
 	var high uint64
 	switch {
 	case n > 64:

@@ -5,7 +5,6 @@ import (
 	"math/bits"
 	"slices"
 	"strings"
-	"unsafe"
 )
 
 // Entry is one of a map from texts.
@@ -71,7 +70,7 @@ func SortEntries[V any](s []Entry[V]) {
 
 // common is the length of the longest common beginning of a and b.
 func common(a, b string) int {
-	x, y := unsafe.Slice(unsafe.StringData(a), len(a)), unsafe.Slice(unsafe.StringData(b), len(b))
+	x, y := asBytes(a), asBytes(b)
 	n, i := min(len(x), len(y)), 0
 	for ; i+8 <= n; i += 8 {
 		if d := le.Uint64(x[i:]) ^ le.Uint64(y[i:]); d != 0 {
@@ -86,7 +85,7 @@ func common(a, b string) int {
 
 // word is the first eight bytes of s, zero filled, in the order of strings.
 func word(s string) uint64 {
-	b := unsafe.Slice(unsafe.StringData(s), len(s))
+	b := asBytes(s)
 	switch {
 	case len(b) >= 8:
 		return binary.BigEndian.Uint64(b)

@@ -57,6 +57,11 @@ func TestAllocations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// As a dict has them: in an order of its own.
+	python, err := l.ParseJSON(nil, []byte(`{"org_id":1,"project_id":2,"name":"n","tags":{"b":"1","c":"2","a":"3"},"timestamp":3,"retention_days":90,"type":"c","value":1}`))
+	if err != nil {
+		t.Fatal(err)
+	}
 	dec := decoder[Metric](t, l)
 	var out Metric
 	for _, c := range []struct {
@@ -68,6 +73,8 @@ func TestAllocations(t *testing.T) {
 		{"decode", 2, func() error { out = Metric{}; return dec.Value(frame, unsafe.Pointer(&out)) }},
 		{"parse", 0, func() error { _, err := l.ParseJSON(buf, text); return err }},
 		{"print", 0, func() error { _, err := l.AppendJSON(buf, frame); return err }},
+		{"print a dict", 0, func() error { _, err := l.AppendJSON(buf, python); return err }},
+		{"pack a dict", 0, func() error { _, err := l.AppendMsgpack(buf, python); return err }},
 	} {
 		got := testing.AllocsPerRun(100, func() {
 			if err := c.f(); err != nil {

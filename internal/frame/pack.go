@@ -405,7 +405,11 @@ func (w *packer) entry(dst []byte, n *node, key []byte) ([]byte, error) {
 }
 
 func (w *packer) sortedEntries(dst []byte, n *node, count int) ([]byte, error) {
-	order := make([]Entry[int], 0, count)
+	var few [16]Entry[int]
+	order := few[:0]
+	if count > len(few) {
+		order = make([]Entry[int], 0, count)
+	}
 	for range count {
 		key, err := w.blob()
 		if err != nil {
@@ -421,7 +425,7 @@ func (w *packer) sortedEntries(dst []byte, n *node, count int) ([]byte, error) {
 	for _, e := range order {
 		w.off = e.Value
 		var err error
-		if dst, err = w.entry(dst, n, []byte(e.Key)); err != nil {
+		if dst, err = w.entry(dst, n, asBytes(e.Key)); err != nil {
 			return dst, err
 		}
 	}

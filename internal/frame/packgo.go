@@ -157,7 +157,7 @@ func packString(dst []byte, s string) []byte {
 	if validString(s) {
 		return packName(dst, s)
 	}
-	return packText(dst, unsafe.Slice(unsafe.StringData(s), len(s)))
+	return packText(dst, asBytes(s))
 }
 
 func (e *memType) packList(dst []byte, p unsafe.Pointer, depth int, sort bool) ([]byte, error) {

@@ -436,7 +436,7 @@ func entryKey(dst []byte, name string, i int) []byte {
 }
 
 func quote(dst []byte, s string) []byte {
-	return appendQuoted(dst, unsafe.Slice(unsafe.StringData(s), len(s)))
+	return appendQuoted(dst, asBytes(s))
 }
 
 // pieces are buffers for what is written twice.

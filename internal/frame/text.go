@@ -11,6 +11,9 @@ import (
 // asText is b as a string, for as long as b does not change.
 func asText(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
+// asBytes is s as bytes, which nobody may write to.
+func asBytes(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+
 const (
 	each01 = 0x0101010101010101
 	each80 = 0x8080808080808080
@@ -90,7 +93,7 @@ func ValidText(s []byte) bool {
 	return high&each80 == 0 || utf8.Valid(s)
 }
 
-func validString(s string) bool { return ValidText(unsafe.Slice(unsafe.StringData(s), len(s))) }
+func validString(s string) bool { return ValidText(asBytes(s)) }
 
 // appendQuoted appends s as a JSON string in the shortest form, as encoding/json/v2
 // does; a byte that is no UTF-8 becomes U+FFFD.
