@@ -126,15 +126,12 @@ func (o *run) carried(c record.Column) (func(buf []byte) ([]byte, error), error)
 	n := c.Len()
 	return func(buf []byte) ([]byte, error) {
 		buf = beginColumn(buf, n)
-		for i := range n {
+		program.Each(encoder, n, func(i int) error {
 			begin := len(buf)
 			next, some, err := appendElement(append(buf, 1, 0, 0, 0, 0), i)
 			switch {
 			case err != nil:
-				if o.bad == nil {
-					o.bad = map[int]error{}
-				}
-				o.bad[i] = err // without bytes: it fails when a step asks for it
+				return err
 			case !some:
 				buf = append(buf, 0)
 			default:
@@ -142,7 +139,11 @@ func (o *run) carried(c record.Column) (func(buf []byte) ([]byte, error), error)
 				le.PutUint32(buf[begin+1:], uint32(len(buf)-begin-5))
 			}
 			endElement(buf, n, i)
-		}
+			return nil
+		}, func(i int, err error) {
+			o.spoil(i, err) // without bytes: it fails when a step asks for it
+			endElement(buf, n, i)
+		})
 		return buf, nil
 	}, nil
 }

@@ -4,6 +4,7 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -216,6 +217,12 @@ func (o *run) cross(ctx context.Context, c *record.Chunk, take func(cpython.Resu
 		return err
 	}
 	for _, f := range lost {
+		if d, ok := errors.AsType[interface {
+			error
+			Detail() string
+		}](o.bad[f.element]); ok && d.Detail() != "" {
+			f.err.Traceback = d.Detail() // where it went wrong; that of Python only says who asked
+		}
 		if f.err.Type == "" { // the result has no place in what comes next
 			c.Fail(f.element, o.name(f.step), f.err)
 		} else {
@@ -302,19 +309,29 @@ func (o *run) layout(l *frame.Layout) (cpython.Layout, error) {
 func (o *run) encode(buf []byte, e *frame.Encoder, v reflect.Value) []byte {
 	n, base, size := v.Len(), v.UnsafePointer(), v.Type().Elem().Size()
 	buf = beginColumn(buf, n)
-	for i := range n {
+	program.Each(encoder, n, func(i int) error {
 		next, err := e.Append(buf, unsafe.Add(base, uintptr(i)*size))
-		if err != nil {
-			if o.bad == nil {
-				o.bad = map[int]error{}
-			}
-			o.bad[i] = err
-		} else {
+		if err == nil {
 			buf = next
+			endElement(buf, n, i)
 		}
+		return err
+	}, func(i int, err error) {
+		o.spoil(i, err)
 		endElement(buf, n, i)
-	}
+	})
 	return buf
+}
+
+// encoder is what panicked where a method of the user did on the way into Python.
+const encoder = "the encoder"
+
+// spoil notes why an element has no bytes.
+func (o *run) spoil(i int, err error) {
+	if o.bad == nil {
+		o.bad = map[int]error{}
+	}
+	o.bad[i] = err
 }
 
 // Column implements cpython.Source.

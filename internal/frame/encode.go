@@ -17,6 +17,7 @@ import (
 // Encoder writes values of one Go type as frames. It is compiled once per type and
 // reads the values by their offsets in memory.
 type Encoder struct {
+	typ    reflect.Type
 	layout *Layout
 	root   *memType
 }
@@ -36,7 +37,7 @@ func newEncoder(t reflect.Type, anys *anyEncoders) (*Encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Encoder{layout: layout, root: root}, nil
+	return &Encoder{typ: t, layout: layout, root: root}, nil
 }
 
 // Layout is the layout of what the encoder writes.
@@ -64,8 +65,30 @@ func (e *Encoder) Append(buf []byte, p unsafe.Pointer) ([]byte, error) {
 // column has fewer elements then.
 func (e *Encoder) AppendColumn(buf []byte, base unsafe.Pointer, n int, fail func(i int, err error)) ([]byte, error) {
 	w := beginColumn(buf, n)
-	for i := range n {
-		mark := len(w.buf)
+	for i := 0; i < n; {
+		i = e.appendSome(&w, base, i, n, fail)
+	}
+	out, err := w.finish()
+	if err != nil {
+		return buf, err
+	}
+	return out, nil
+}
+
+// appendSome appends the values from i to n, or up to one at which a method of the user
+// panics: one deferred call serves all of them. It returns the first that is left.
+func (e *Encoder) appendSome(w *columnWriter, base unsafe.Pointer, i, n int, fail func(i int, err error)) (next int) {
+	mark, whole := 0, false
+	defer func() {
+		if whole {
+			return
+		}
+		w.buf = w.buf[:mark]
+		fail(i, panicked(e.typ.String()+", or of what is in it", recover()))
+		next = i + 1
+	}()
+	for ; i < n; i++ {
+		mark = len(w.buf)
 		out, err := e.root.value(w.buf, unsafe.Add(base, uintptr(i)*e.root.width), 0)
 		if err != nil {
 			w.buf = w.buf[:mark]
@@ -75,11 +98,8 @@ func (e *Encoder) AppendColumn(buf []byte, base unsafe.Pointer, n int, fail func
 		w.buf = out
 		w.end()
 	}
-	out, err := w.finish()
-	if err != nil {
-		return buf, err
-	}
-	return out, nil
+	whole = true
+	return n
 }
 
 // zeroOf tells the zero values of a type, as omitzero means it.

@@ -195,25 +195,29 @@ type incoming struct {
 var errNull = errors.New("returned value: expected bytes, got null")
 
 func (in *incoming) frames(b record.Bytes, fail func(i int, err error)) (record.Column, error) {
-	return in.wire.Read(b, func(i int, err error) { fail(i, ofResult(err)) })
+	return readEach(in.wire, b, func(i int, err error) { fail(i, ofResult(err)) })
 }
 
 func (in *incoming) values(b record.Bytes, fail func(i int, err error)) (record.Column, error) {
 	t := in.kit.Type()
 	col, base := in.kit.Make(len(b))
 	good := make([]int32, 0, len(b))
-	for i, src := range b {
-		if src == nil {
-			fail(i, errNull)
-			continue
+	program.Each("the decoder", len(b), func(i int) error {
+		if b[i] == nil {
+			return errNull
 		}
 		dst := reflect.NewAt(t, unsafe.Add(base, uintptr(i)*t.Size())).Interface()
-		if err := in.bound.Decode(src, dst); err != nil {
-			fail(i, ofResult(err))
-			continue
+		if err := in.bound.Decode(b[i], dst); err != nil {
+			return err
 		}
 		good = append(good, int32(i))
-	}
+		return nil
+	}, func(i int, err error) {
+		if err != errNull {
+			err = ofResult(err)
+		}
+		fail(i, err)
+	})
 	if len(good) < len(b) {
 		return col.Select(good), nil
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unsafe"
 
+	"github.com/levada-io/levada/codec/prefix"
 	"github.com/levada-io/levada/internal/frame"
 	"github.com/levada-io/levada/internal/program"
 	"github.com/levada-io/levada/plan"
@@ -28,12 +29,48 @@ func (o *parseOp) Process(_ context.Context, c *record.Chunk) error {
 		return fmt.Errorf("BUG: step %q: expected raw bytes, got %T", o.step, c.Col)
 	}
 	var bad failed
-	col, err := o.wire.Read(in, bad.add(c, o.step))
+	col, err := readEach(o.wire, in, bad.add(c, o.step))
 	if err != nil {
 		return fmt.Errorf("step %q: %w", o.step, err)
 	}
 	bad.keep(c, col)
 	return nil
+}
+
+// readEach is Read of a wire where a panic at a message is what is wrong with that message.
+// The wire reads all of them in one go; which one it was is looked for when it has happened.
+func readEach(w frame.Wire, messages [][]byte, fail func(i int, err error)) (*frame.Column, error) {
+	type failure struct {
+		i   int
+		err error
+	}
+	var found []failure // told when the column is there: a panic says nothing of what came before
+	col, err := readGuarded(w, messages, func(i int, err error) { found = append(found, failure{i, err}) })
+	if _, panicked := errors.AsType[*program.PanicError](err); panicked {
+		return prefix.Read(messages, w.Read, func(m []byte) ([]byte, error) {
+			_, err := readGuarded(w, [][]byte{m}, func(int, error) {})
+			if _, panicked := errors.AsType[*program.PanicError](err); panicked {
+				return nil, err
+			}
+			return m, nil
+		}, fail)
+	}
+	for _, f := range found {
+		fail(f.i, f.err)
+	}
+	return col, err
+}
+
+func readGuarded(w frame.Wire, messages [][]byte, fail func(i int, err error)) (col *frame.Column, err error) {
+	whole := false
+	defer func() {
+		if !whole {
+			col, err = nil, program.NewPanic("the decoder", recover())
+		}
+	}()
+	col, err = w.Read(messages, fail)
+	whole = true
+	return col, err
 }
 
 // printOp is a serialize of what is no Go value of a known type: frames to messages.
@@ -61,21 +98,21 @@ func (o *printOp) Process(_ context.Context, c *record.Chunk) error {
 	fail := bad.add(c, o.step)
 	buf := make([]byte, 0, col.Size()*2)
 	ends := make([]int, 0, col.Len())
-	for i := range col.Len() {
+	program.Each("the encoder", col.Len(), func(i int) error {
 		if o.result != nil {
 			if err := o.result.check(col.Value(i)); err != nil {
 				bad.add(c, o.result.step)(i, err)
-				continue
+				return nil
 			}
 		}
 		next, err := wire.Append(buf, col.Value(i))
 		if err != nil {
-			fail(i, err)
-			continue
+			return err
 		}
 		buf = next
 		ends = append(ends, len(buf))
-	}
+		return nil
+	}, fail)
 	out, from := make(record.Bytes, len(ends)), 0
 	for i, to := range ends {
 		out[i] = buf[from:to:to]

@@ -138,11 +138,17 @@ func badColumn[T any](step string, c record.Column) error {
 	return fmt.Errorf("BUG: step %q: expected a column of %s, got %T", step, reflect.TypeFor[T](), c)
 }
 
-// PanicError is a recovered panic of a user's function.
+// PanicError is a recovered panic of a user's function, or of a codec that calls methods of
+// theirs.
 type PanicError struct {
 	Function string
 	Value    any
 	Stack    []byte
+}
+
+// NewPanic is what was recovered, with the stack of who calls it.
+func NewPanic(where string, v any) *PanicError {
+	return &PanicError{Function: where, Value: v, Stack: debug.Stack()}
 }
 
 func (e *PanicError) Error() string {
@@ -152,21 +158,31 @@ func (e *PanicError) Error() string {
 // Detail is the stack, for whoever shows more than one line.
 func (e *PanicError) Detail() string { return string(e.Stack) }
 
-// each calls f for 0..n-1 and turns a panic into a failure of that element. One
-// deferred call serves the whole chunk, not one per message.
+// each is Each that tells how far it is.
 func (b base) each(n int, f func(i int) error, failed func(i int, err error)) {
+	each(b.function, n, b.done, f, failed)
+}
+
+// Each calls f for 0..n-1 and turns a panic into a failure of that element; where says what
+// panicked. One deferred call serves the whole chunk, not one per message.
+func Each(where string, n int, f func(i int) error, failed func(i int, err error)) {
+	each(where, n, nil, f, failed)
+}
+
+func each(where string, n int, done *atomic.Int64, f func(i int) error, failed func(i int, err error)) {
 	i := 0
-	run := func() (done bool) {
+	run := func() (whole bool) {
 		defer func() {
-			if done {
+			if whole {
 				return
 			}
-			v := recover()
-			failed(i, &PanicError{Function: b.function, Value: v, Stack: debug.Stack()})
+			failed(i, NewPanic(where, recover()))
 			i++
 		}()
 		for i < n {
-			b.done.Store(int64(i))
+			if done != nil {
+				done.Store(int64(i))
+			}
 			for end := min(n, i+block); i < end; i++ {
 				if err := f(i); err != nil {
 					failed(i, err)
@@ -460,12 +476,14 @@ func (o *encodeOp[T]) Process(_ context.Context, c *record.Chunk) error {
 	o.each(len(in), func(i int) error {
 		next, err := o.encode(buf, &in[i])
 		if err != nil {
-			ends[i] = len(buf)
 			return err
 		}
 		buf, ends[i] = next, len(next)
 		return nil
-	}, l.add)
+	}, func(i int, err error) {
+		ends[i] = len(buf)
+		l.add(i, err)
+	})
 	out, from := make(record.Bytes, len(in)), 0
 	for i, to := range ends {
 		out[i] = buf[from:to:to]

@@ -247,3 +247,71 @@ func TestEncodeOneBufferPerChunk(t *testing.T) {
 		t.Errorf("offsets %v", offsets(c))
 	}
 }
+
+// A codec that panics at a message, or a method of the user that it calls, fails that
+// message; the bytes of the others are theirs.
+func TestPanicsOfCodecs(t *testing.T) {
+	decode := func(src []byte, dst any) error {
+		if string(src) == "boom" {
+			*dst.(*string) = "half"
+			panic("no such text")
+		}
+		*dst.(*string) = string(src)
+		return nil
+	}
+	encode := func(buf []byte, v any) ([]byte, error) {
+		buf = append(buf, *v.(*string)...)
+		switch *v.(*string) {
+		case "boom":
+			panic("no such value")
+		case "bad":
+			return buf, errors.New("no text")
+		}
+		return buf, nil
+	}
+	for _, values := range [][]string{{"a", "boom", "bcd", "boom", "bad", "e"}, {"boom", "a"}, {"a", "boom"}, {"boom"}, {"bad", "boom", "bad", "a"}} {
+		c := chunk(values...)
+		if err := KitOf[string]().DecodeOp("p", decode).Process(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		var want, wrong []string
+		for i, v := range values {
+			if v == "boom" {
+				wrong = append(wrong, fmt.Sprintf("%d p: panic in the decoder: no such text", 100+i))
+			} else {
+				want = append(want, v)
+			}
+		}
+		if got := c.Col.(*Values[string]).V; !slices.Equal(got, want) || !slices.Equal(failures(c), wrong) {
+			t.Errorf("%q: decoded %q, failed %q", values, got, failures(c))
+		}
+
+		c = chunk(values...)
+		c.Col = &Values[string]{V: slices.Clone(values)}
+		if err := KitOf[string]().EncodeOp("s", encode).Process(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		want, wrong = nil, nil
+		for i, v := range values {
+			switch v {
+			case "boom":
+				wrong = append(wrong, fmt.Sprintf("%d s: panic in the encoder: no such value", 100+i))
+			case "bad":
+				wrong = append(wrong, fmt.Sprintf("%d s: no text", 100+i))
+			default:
+				want = append(want, v)
+			}
+		}
+		var got []string
+		for _, b := range c.Col.(record.Bytes) {
+			got = append(got, string(b))
+		}
+		if !slices.Equal(got, want) || !slices.Equal(failures(c), wrong) {
+			t.Errorf("%q: encoded %q, failed %q", values, got, failures(c))
+		}
+		var p *PanicError
+		if values[0] == "boom" && (!errors.As(c.Failed[0].Err, &p) || !strings.Contains(p.Detail(), "TestPanicsOfCodecs")) {
+			t.Errorf("a panic carries the stack, got %v", c.Failed[0].Err)
+		}
+	}
+}

@@ -136,6 +136,26 @@ type Unions struct {
 	Three record.Opt[Shape] `json:"three"`
 }
 
+// Moody has a member that is asked whether it is zero, and can not always say.
+type Moody struct {
+	Mood Mood  `json:"mood,omitzero"`
+	N    int64 `json:"n"`
+}
+
+// Mood has a form of its own.
+type Mood string
+
+func (m Mood) MarshalText() ([]byte, error)  { return []byte(m), nil }
+func (m *Mood) UnmarshalText(b []byte) error { *m = Mood(b); return nil }
+
+func (m Mood) IsZero() bool {
+	if m == "bad" {
+		var p *Metric
+		return p.OrgID == 0
+	}
+	return m == ""
+}
+
 type settings struct {
 	Limit int64 `json:"limit"`
 }
@@ -161,6 +181,7 @@ func register() {
 		program.Of("go:test.Open", plain(same[Open])),
 		program.Of("go:test.Shape", plain(same[Shape])),
 		program.Of("go:test.Unions", plain(same[Unions])),
+		program.Of("go:test.Moody", plain(same[Moody])),
 		program.Of("go:test.Any", plain(same[any])),
 		program.Of("go:test.Bytes", plain(same[[]byte])),
 		program.Of("go:test.Span", plain(same[Span])),

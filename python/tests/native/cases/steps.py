@@ -103,6 +103,23 @@ def test_go_values():
     assert [p["org_id"] for p in got["payloads"]] == [1, 2] and not got["failed"]
 
 
+def test_a_panic_on_the_way_into_python_is_of_its_message():
+    def seen(op, functions):
+        values = [{"mood": m, "n": i} for i, m in enumerate(("fine", "bad", "good", "bad"))]
+        (got,) = run(functions, ops=[op], type="Moody", values=values)["chunks"]
+        assert [(p["mood"], p["n"]) for p in got["payloads"]] == [("fine", 0), ("good", 2)], got
+        assert [f["Offset"] for f in got["failed"]] == [1, 3], got
+        return got["failed"]
+
+    for f in seen(*chain(("map", lambda m: m.payload))):
+        assert (f["Step"], f["Type"]) == ("step0", "ValueError"), f
+        assert f["Message"].startswith("ValueError: panic in the encoder: runtime error: "), f
+        assert "IsZero" in f["Traceback"], f
+    # Where no step of Python has a part in it, the values become frames all the same.
+    for f in seen({"calls": [], "form": "dynamic"}, {}):
+        assert "panic in a method of main.Moody, or of what is in it: runtime" in f["Message"], f
+
+
 def test_errors_keep_the_step_and_the_traceback():
     def inner(m):
         raise KeyError(f"no {m.offset}")
