@@ -49,7 +49,9 @@ type place struct {
 	bare   bool // zeros are left out, too
 	pack   bool
 	must   bool
-	oneof  int // -1: none
+	oneof  int            // -1: none
+	outer  protowire.Type // of the field itself
+	packs  bool           // many numbers may stand in one
 	key    *value
 	second *value // of a map, with the number that its values have in entries
 	framed
@@ -180,6 +182,10 @@ func (b *builder) node(d protoreflect.MessageDescriptor, t plans.Type) (*node, e
 			second.num = 2
 			p.second = &second
 		}
+		if p.outer = p.wire; p.dict {
+			p.outer = protowire.BytesType
+		}
+		p.packs = p.list && p.wire != protowire.BytesType && p.wire != protowire.StartGroupType
 		if named {
 			b.member(&p, member, resolved, elem)
 		}

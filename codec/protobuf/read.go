@@ -7,11 +7,12 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/tinylib/msgp/msgp"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/levada-io/levada/internal/frame"
 )
 
 // maxZeros is how many bytes of members one message may get that it does not have itself:
@@ -259,8 +260,7 @@ func (r *reader) scan(at uint64, n *node, slots []slot) error {
 		}
 		pos += size
 		i := n.field(num)
-		packed := i >= 0 && n.fields[i].list && wire == protowire.BytesType && n.fields[i].wire != wire && n.fields[i].wire != protowire.StartGroupType
-		if i < 0 || wire != n.fields[i].outer() && !packed {
+		if i < 0 || wire != n.fields[i].outer && !(wire == protowire.BytesType && n.fields[i].packs) {
 			if size = protowire.ConsumeFieldValue(num, wire, src[pos:]); size < 0 {
 				return errOdd
 			}
@@ -279,7 +279,7 @@ func (r *reader) scan(at uint64, n *node, slots []slot) error {
 				return errOdd
 			}
 			word = place64(start+pos+from, start+pos+to)
-			if p.utf8 && !p.dict && !p.skip && !utf8.Valid(src[pos+from:pos+to]) {
+			if p.utf8 && !p.dict && !p.skip && !frame.ValidText(src[pos+from:pos+to]) {
 				return errOdd
 			}
 			pos += to
@@ -348,14 +348,6 @@ func (r *reader) link(s *slot, at uint64) {
 	s.tail = uint32(len(r.more))
 }
 
-// outer is the type on the wire of the field itself.
-func (p *place) outer() protowire.Type {
-	if p.dict {
-		return protowire.BytesType
-	}
-	return p.wire
-}
-
 // number reads a number as its kind has it; below zero: there is none.
 func number(k protoreflect.Kind, wire protowire.Type, b []byte) (uint64, int) {
 	switch wire {
@@ -365,7 +357,13 @@ func number(k protoreflect.Kind, wire protowire.Type, b []byte) (uint64, int) {
 	case protowire.Fixed64Type:
 		return protowire.ConsumeFixed64(b)
 	}
-	v, n := protowire.ConsumeVarint(b)
+	var v uint64
+	n := 1
+	if len(b) > 0 && b[0] < 0x80 {
+		v = uint64(b[0])
+	} else {
+		v, n = protowire.ConsumeVarint(b)
+	}
 	switch k {
 	case protoreflect.BoolKind:
 		v = min(v, 1)
@@ -509,7 +507,7 @@ func (r *reader) pair(at uint64, p *place) (name, value slot, err error) {
 		}
 		if wire == protowire.BytesType {
 			from, to := blob(src[pos:])
-			if to < 0 || of.utf8 && !utf8.Valid(src[pos+from:pos+to]) {
+			if to < 0 || of.utf8 && !frame.ValidText(src[pos+from:pos+to]) {
 				return name, value, errOdd
 			}
 			if word := place64(start+pos+from, start+pos+to); into.came && of.node != nil {

@@ -5,9 +5,10 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
-	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/levada-io/levada/internal/frame"
 )
 
 var le = binary.LittleEndian
@@ -153,7 +154,7 @@ func (s *value) frameWord(dst, src []byte, v uint64) ([]byte, bool) {
 		return append(dst, byte(v)), true
 	case formText:
 		b := cut(src, v)
-		if !s.utf8 && !utf8.Valid(b) { // the others are looked at by then
+		if !s.utf8 && !frame.ValidText(b) { // the others are looked at by then
 			return dst, false
 		}
 		return append(le.AppendUint32(dst, uint32(len(b))), b...), true
@@ -223,11 +224,14 @@ func (r *reader) frameDict(dst []byte, p *place, got *slot) ([]byte, bool) {
 	dst = append(dst, 0, 0, 0, 0)
 	for at, next := got.word, got.chain; ; {
 		more := len(r.more)
-		name, value, err := r.pair(at, p)
-		if err != nil {
-			return dst, false
+		name, value, ok := p.usual(r.src, at)
+		if !ok {
+			var err error
+			if name, value, err = r.pair(at, p); err != nil {
+				return dst, false
+			}
 		}
-		from, ok := len(dst)+4, true
+		from := len(dst) + 4
 		if p.key.form == formText {
 			if dst, ok = p.key.frameWord(dst, r.src, name.word); !ok {
 				return dst, false
@@ -269,6 +273,23 @@ func (r *reader) frameDict(dst []byte, p *place, got *slot) ([]byte, bool) {
 	r.names = r.names[:base]
 	r.depth--
 	return dst, true
+}
+
+// usual finds the key and the value of an entry as everybody writes it: a key of text, and behind
+// it a value that has a length; both are short.
+func (p *place) usual(src []byte, at uint64) (name, value slot, ok bool) {
+	b, start := cut(src, at), int(at>>32)
+	if len(b) < 4 || b[0] != 0x0a || b[1] >= 0x80 || p.key.form != formText || p.wire != protowire.BytesType {
+		return name, value, false
+	}
+	k := 2 + int(b[1])
+	if len(b) < k+2 || b[k] != 0x12 || b[k+1] >= 0x80 || k+2+int(b[k+1]) != len(b) {
+		return name, value, false
+	}
+	if p.key.utf8 && !frame.ValidText(b[2:k]) || p.utf8 && !frame.ValidText(b[k+2:]) {
+		return name, value, false
+	}
+	return slot{word: place64(start+2, start+k), came: true}, slot{word: place64(start+k+2, start+len(b)), came: true}, true
 }
 
 // repeats says that two of some names are one.

@@ -3,12 +3,14 @@ package protobuf
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"math"
 	"slices"
-	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/levada-io/levada/internal/frame"
 )
 
 // frames turns frames into messages. Their bytes may come from another language, so that every
@@ -24,13 +26,16 @@ type frames struct {
 
 // framedEntry is an entry of a map: its key, and where it stands in what is written.
 type framedEntry struct {
-	word        uint64 // of a key that is a number; in the order of numbers
+	word        uint64 // of a key that is a number, in the order of numbers; how others begin
 	key, keyEnd int    // in the frame
 	from, to    int
 }
 
 func (f *frames) compare(a, b framedEntry) int {
-	return cmp.Or(cmp.Compare(a.word, b.word), bytes.Compare(f.b[a.key:a.keyEnd], f.b[b.key:b.keyEnd]))
+	if a.word != b.word {
+		return cmp.Compare(a.word, b.word)
+	}
+	return bytes.Compare(f.b[a.key:a.keyEnd], f.b[b.key:b.keyEnd])
 }
 
 // write appends the message of a frame; false: it is odd, and dst comes back as it was.
@@ -84,7 +89,7 @@ func (f *frames) blob() ([]byte, bool) {
 
 func (f *frames) text() ([]byte, bool) {
 	b, ok := f.blob()
-	return b, ok && utf8.Valid(b)
+	return b, ok && frame.ValidText(b)
 }
 
 // structure writes the members as they come, and puts them in the order of the library then,
@@ -186,7 +191,7 @@ func (f *frames) member(dst []byte, p *place) (out []byte, there, ok bool) {
 		if len(b) == 0 && (!p.told || p.empty || p.zero && p.form == formText) {
 			return dst, false, true
 		}
-		if p.form == formText && !utf8.Valid(b) {
+		if p.form == formText && !frame.ValidText(b) {
 			return dst, false, false
 		}
 		return protowire.AppendBytes(appendTag(dst, p.num, p.wire), b), true, true
@@ -333,7 +338,7 @@ func (f *frames) dict(dst []byte, p *place) ([]byte, bool) {
 		body := len(dst)
 		dst = appendTag(dst, 1, p.key.wire)
 		if p.key.form == formText {
-			dst = protowire.AppendBytes(dst, key)
+			dst, e.word = protowire.AppendBytes(dst, key), beginning(key)
 		} else {
 			if e.word, ok = p.key.digits(key); !ok {
 				return dst, false
@@ -353,7 +358,7 @@ func (f *frames) dict(dst []byte, p *place) ([]byte, bool) {
 	}
 	if !rising {
 		pairs := f.pairs[base:]
-		slices.SortStableFunc(pairs, f.compare)
+		f.sort(pairs)
 		f.spare = append(f.spare[:0], dst[begin:]...)
 		dst = dst[:begin]
 		for _, e := range pairs {
@@ -363,6 +368,34 @@ func (f *frames) dict(dst []byte, p *place) ([]byte, bool) {
 	f.pairs = f.pairs[:base]
 	f.depth--
 	return dst, ok
+}
+
+// beginning is how a text begins, in the order of texts.
+func beginning(s []byte) uint64 {
+	if len(s) >= 8 {
+		return binary.BigEndian.Uint64(s)
+	}
+	var word uint64
+	for i, c := range s {
+		word |= uint64(c) << (56 - 8*i)
+	}
+	return word
+}
+
+// sort puts entries in the order of their keys.
+func (f *frames) sort(all []framedEntry) {
+	const few = 12
+	if len(all) > few {
+		slices.SortStableFunc(all, f.compare)
+		return
+	}
+	for i := 1; i < len(all); i++ {
+		e, k := all[i], i
+		for ; k > 0 && (all[k-1].word > e.word || all[k-1].word == e.word && f.compare(all[k-1], e) > 0); k-- {
+			all[k] = all[k-1]
+		}
+		all[k] = e
+	}
 }
 
 // digits reads a key that is a number or a bool, as number has it; false: it is not the one text
