@@ -1,6 +1,7 @@
 package protobuf
 
 import (
+	"bytes"
 	"encoding/json/jsontext"
 	"encoding/json/v2"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unsafe"
 
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -251,19 +253,23 @@ func (c *Described) Bind(t reflect.Type) (codec.Bound, error) {
 		}
 		return (&Codec{set: c.set.Options, ids: c.ids, id: c.id}).Bind(t)
 	}
-	packed, err := frame.BindMsgpack(t, false)
-	if err != nil {
+	b := &translated{}
+	var err error
+	if b.packed, err = frame.BindMsgpack(t, false); err != nil {
+		return nil, err
+	}
+	if b.enc, err = frame.NewEncoder(t); err != nil {
+		return nil, err
+	}
+	if b.dec, err = frame.NewDecoder(b.enc.Layout(), t); err != nil {
 		return nil, err
 	}
 	typ, types, err := frame.TypeOf(t)
 	if err != nil {
 		return nil, err
 	}
-	w, err := c.compile(typ, types)
-	if err != nil {
-		return nil, err
-	}
-	return &translated{w, packed}, nil
+	b.translator, err = c.compile(typ, types)
+	return b, err
 }
 
 // generated is the descriptor of a type that protoc-gen-go wrote, or of what it points to;
@@ -368,12 +374,12 @@ func (t *translator) append(dst []byte, s *scratch) ([]byte, error) {
 
 // appendFrame writes the prefix and the message of a frame; false: it has to be done by way of
 // MessagePack.
-func (t *translator) appendFrame(dst, value []byte, s *scratch) ([]byte, bool) {
+func (t *translator) appendFrame(dst, value []byte, s *scratch, ours bool) ([]byte, bool) {
 	out, err := t.head(dst)
 	if err != nil {
 		return dst, false
 	}
-	out, ok := s.frames.write(out, value, t)
+	out, ok := s.frames.write(out, value, t, ours)
 	if !ok {
 		return dst, false
 	}
@@ -412,12 +418,16 @@ func (s *scratch) giveBack() {
 	scratches.Put(s)
 }
 
+// translated is the codec of a struct of one's own: by its frame, or by MessagePack.
 type translated struct {
 	*translator
 	packed *frame.Bound
+	enc    *frame.Encoder
+	dec    *frame.Decoder
 }
 
-// Decode implements codec.Bound. What is decoded does not alias src.
+// Decode implements codec.Bound. What is decoded does not alias src: it shares a frame of its
+// own.
 func (b *translated) Decode(src []byte, dst any) error {
 	src, err := b.body(src)
 	if err != nil {
@@ -425,6 +435,15 @@ func (b *translated) Decode(src []byte, dst any) error {
 	}
 	s := borrow()
 	defer s.giveBack()
+	if b.reads {
+		if framed, ok := s.frame(s.text, src, b.translator); ok {
+			s.text = framed[:0]
+			if b.dec.Value(bytes.Clone(framed), pointer(dst)) == nil {
+				return nil
+			}
+			reflect.ValueOf(dst).Elem().SetZero() // what is wrong, the other way says
+		}
+	}
 	if s.text, err = s.read(s.text, src, b.root, b.set.Strict); err != nil {
 		return err
 	}
@@ -436,11 +455,22 @@ func (b *translated) Append(buf []byte, v any) ([]byte, error) {
 	s := borrow()
 	defer s.giveBack()
 	var err error
+	if b.writes {
+		if s.text, err = b.enc.Append(s.text, pointer(v)); err == nil {
+			if out, ok := b.appendFrame(buf, s.text, s, true); ok {
+				return out, nil
+			}
+		}
+		s.text = s.text[:0]
+	}
 	if s.text, err = b.packed.Append(s.text, v); err != nil {
 		return buf, err
 	}
 	return b.append(buf, s)
 }
+
+// pointer is where v, a pointer, points to.
+func pointer(v any) unsafe.Pointer { return reflect.ValueOf(v).UnsafePointer() }
 
 type wire struct {
 	*translator
@@ -504,7 +534,7 @@ func (w *wire) Append(dst, value []byte) ([]byte, error) {
 	s := borrow()
 	defer s.giveBack()
 	if w.writes {
-		if out, ok := w.appendFrame(dst, value, s); ok {
+		if out, ok := w.appendFrame(dst, value, s, false); ok {
 			return out, nil
 		}
 	}

@@ -37,6 +37,10 @@ type framed struct {
 	nulls    bool // null says that there is no value
 	zeroed   bool // absence may stand for a zero that is written
 	cost     int  // bytes in MessagePack of a zero, with its name
+
+	tag   byte // of the field, where it has one byte; else 0
+	whole bool // an integer as it is, which is not written where it is zero
+	rare  bool // it is counted, or moves
 }
 
 // form is what a value is, on the wire and in a frame.
@@ -190,6 +194,12 @@ func (d *direct) member(p *place, f plans.Field, t, elem plans.Type) {
 	if p.dict {
 		p.second.scalar = p.scalar
 	}
+	if tag := protowire.EncodeTag(p.num, p.outer); tag < 0x80 {
+		p.tag = byte(tag)
+	}
+	in := integers[of.Kind]
+	p.whole = p.tag != 0 && !p.told && !p.list && !p.dict &&
+		(p.kind == protoreflect.Int64Kind && in.least < 0 || p.kind == protoreflect.Uint64Kind && in.least == 0)
 }
 
 // real says that a value is a float.

@@ -67,7 +67,7 @@ func (b both) directly(message, value []byte) (read, written bool) {
 		_, read = s.frame(nil, message, b.fast.translator)
 	}
 	if b.fast.writes {
-		_, written = s.frames.write(nil, value, b.fast.translator)
+		_, written = s.frames.write(nil, value, b.fast.translator, false)
 	}
 	return read, written
 }

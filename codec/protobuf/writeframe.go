@@ -21,6 +21,7 @@ type frames struct {
 	depth int
 	parts []int         // where the members of the messages that are open end, in what is written
 	pairs []framedEntry // of the maps that are open
+	ours  bool          // Go wrote it: texts are UTF-8, and maps come in the order of their texts
 	spare []byte        // for what is put in another order
 }
 
@@ -38,8 +39,10 @@ func (f *frames) compare(a, b framedEntry) int {
 	return bytes.Compare(f.b[a.key:a.keyEnd], f.b[b.key:b.keyEnd])
 }
 
-// write appends the message of a frame; false: it is odd, and dst comes back as it was.
-func (f *frames) write(dst, value []byte, t *translator) ([]byte, bool) {
+// write appends the message of a frame; false: it is odd, and dst comes back as it was. ours says
+// that an Encoder wrote it.
+func (f *frames) write(dst, value []byte, t *translator, ours bool) ([]byte, bool) {
+	f.ours = ours
 	f.b, f.off, f.depth, f.parts, f.pairs = value, 0, 0, f.parts[:0], f.pairs[:0]
 	if t.nullable && f.next() != present {
 		return dst, false
@@ -89,7 +92,7 @@ func (f *frames) blob() ([]byte, bool) {
 
 func (f *frames) text() ([]byte, bool) {
 	b, ok := f.blob()
-	return b, ok && frame.ValidText(b)
+	return b, ok && (f.ours || frame.ValidText(b))
 }
 
 // structure writes the members as they come, and puts them in the order of the library then,
@@ -133,12 +136,20 @@ func (f *frames) structure(dst []byte, n *node) ([]byte, bool) {
 				dst, ok = f.dict(dst, p)
 			case p.list:
 				dst, ok = f.list(dst, p)
+			case p.whole:
+				v, got := f.word()
+				if ok = got; v != 0 {
+					dst = protowire.AppendVarint(append(dst, p.tag), v)
+				}
 			default:
 				dst, there, ok = f.member(dst, p)
 			}
 			if !ok {
 				return dst, false
 			}
+		}
+		if !p.rare {
+			continue
 		}
 		if there && p.must {
 			musts++
@@ -191,8 +202,11 @@ func (f *frames) member(dst []byte, p *place) (out []byte, there, ok bool) {
 		if len(b) == 0 && (!p.told || p.empty || p.zero && p.form == formText) {
 			return dst, false, true
 		}
-		if p.form == formText && !frame.ValidText(b) {
+		if p.form == formText && !f.ours && !frame.ValidText(b) {
 			return dst, false, false
+		}
+		if len(b) < 0x80 && p.tag != 0 {
+			return append(append(dst, p.tag, byte(len(b))), b...), true, true
 		}
 		return protowire.AppendBytes(appendTag(dst, p.num, p.wire), b), true, true
 	case formMessage:
@@ -329,30 +343,18 @@ func (f *frames) dict(dst []byte, p *place) ([]byte, bool) {
 	base, begin, rising := len(f.pairs), len(dst), true
 	for i := 0; i < count && ok; i++ {
 		e := framedEntry{from: len(dst)}
-		key, ok := f.text()
-		if !ok {
+		var key []byte
+		if key, ok = f.text(); !ok {
 			return dst, false
 		}
 		e.key, e.keyEnd = f.off-len(key), f.off
-		dst = append(appendTag(dst, p.num, protowire.BytesType), 0)
-		body := len(dst)
-		dst = appendTag(dst, 1, p.key.wire)
-		if p.key.form == formText {
-			dst, e.word = protowire.AppendBytes(dst, key), beginning(key)
-		} else {
-			if e.word, ok = p.key.digits(key); !ok {
-				return dst, false
-			}
-			dst = p.key.appendWordOfKey(dst, e.word)
-		}
-		dst, ok = f.single(appendTag(dst, 2, p.wire), p.second, p.elemByte)
-		if !ok {
+		if dst, ok = f.entry(dst, p, key, &e); !ok {
 			return dst, false
 		}
-		dst = withLength(dst, body-1)
 		e.to = len(dst)
 		if rising && i > 0 {
-			rising = f.compare(f.pairs[len(f.pairs)-1], e) <= 0
+			last := &f.pairs[len(f.pairs)-1]
+			rising = last.word < e.word || last.word == e.word && f.compare(*last, e) <= 0
 		}
 		f.pairs = append(f.pairs, e)
 	}
@@ -368,6 +370,40 @@ func (f *frames) dict(dst []byte, p *place) ([]byte, bool) {
 	f.pairs = f.pairs[:base]
 	f.depth--
 	return dst, ok
+}
+
+// entry writes an entry whose key has been read.
+func (f *frames) entry(dst []byte, p *place, key []byte, e *framedEntry) (out []byte, ok bool) {
+	if p.key.form == formText {
+		e.word = beginning(key)
+		if p.form == formText && !p.elemByte && p.tag != 0 {
+			// Most have two short texts.
+			value, ok := f.text()
+			if size := 4 + len(key) + len(value); ok && size < 0x80 {
+				dst = append(append(dst, p.tag, byte(size), 0x0a, byte(len(key))), key...)
+				return append(append(dst, 0x12, byte(len(value))), value...), true
+			}
+			f.off -= 4 + len(value)
+			if !ok {
+				return dst, false
+			}
+		}
+	}
+	dst = append(appendTag(dst, p.num, protowire.BytesType), 0)
+	body := len(dst)
+	dst = appendTag(dst, 1, p.key.wire)
+	if p.key.form == formText {
+		dst = protowire.AppendBytes(dst, key)
+	} else {
+		if e.word, ok = p.key.digits(key); !ok {
+			return dst, false
+		}
+		dst = p.key.appendWordOfKey(dst, e.word)
+	}
+	if dst, ok = f.single(appendTag(dst, 2, p.wire), p.second, p.elemByte); !ok {
+		return dst, false
+	}
+	return withLength(dst, body-1), true
 }
 
 // beginning is how a text begins, in the order of texts.
