@@ -38,6 +38,7 @@ type framed struct {
 	zeroed   bool // absence may stand for a zero that is written
 	cost     int  // bytes in MessagePack of a zero, with its name
 
+	at    int  // which member it is
 	tag   byte // of the field, where it has one byte; else 0
 	whole bool // an integer as it is, which is not written where it is zero
 	rare  bool // it is counted, or moves
@@ -85,8 +86,9 @@ var integers = map[plans.TypeKind]bounds{
 	plans.TUint8: {0, math.MaxUint8}, plans.TUint16: {0, math.MaxUint16}, plans.TUint32: {0, math.MaxUint32}, plans.TUint64: {0, math.MaxUint64},
 }
 
-// ways are those of a type that need no MessagePack.
-type direct struct{ reads, writes bool }
+// direct are the ways of a type that need no MessagePack; streams says that a message may be
+// gone through once.
+type direct struct{ reads, writes, streams bool }
 
 func (d *direct) none() { *d = direct{} }
 

@@ -86,7 +86,7 @@ type builder struct {
 
 // compile is the codec for values of one type.
 func (c *Described) compile(t plans.Type, types map[string]plans.Type) (*translator, error) {
-	b := builder{types: types, strict: c.set.Strict, done: map[key]*node{}, direct: direct{true, true}}
+	b := builder{types: types, strict: c.set.Strict, done: map[key]*node{}, direct: direct{true, true, true}}
 	n, err := b.node(c.desc, t)
 	if err != nil {
 		return nil, err
@@ -233,9 +233,16 @@ func (b *builder) node(d protoreflect.MessageDescriptor, t plans.Type) (*node, e
 	b.structure(n, t)
 	n.moves = n.written()
 	n.flows = slices.IsSorted(n.moves)
+	b.streams = b.streams && n.flows
 	for i := range n.fields {
 		p := &n.fields[i]
 		p.rare = p.must || p.oneof >= 0 || !n.flows
+		b.streams = b.streams && !(p.must && p.skip)
+	}
+	for at, i := range n.members {
+		if i >= 0 {
+			n.fields[i].at = at
+		}
 	}
 	return n, nil
 }

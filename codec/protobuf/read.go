@@ -28,9 +28,12 @@ type reader struct {
 	more   []span
 	names  []named // of the maps that are open, in a frame
 	strict bool
+	once   bool // messages are gone through once
 	depth  int
 	groups int
 	zeros  int
+
+	untried int // messages that are not tried to be gone through once
 }
 
 // slot is what came of one field.

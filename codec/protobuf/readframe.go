@@ -13,22 +13,50 @@ import (
 
 var le = binary.LittleEndian
 
+// Most messages have their fields in the order of the frame, each of them once. Such a message
+// is gone through once; where that ends at one that has not, the next ones are not tried.
+const notTried = 15
+
 // frame appends the frame of a message; false: it is odd, and dst comes back as it was.
 func (r *reader) frame(dst, src []byte, t *translator) ([]byte, bool) {
 	if uint64(len(src)) > math.MaxUint32 {
 		return dst, false
 	}
-	r.begin(src, t.set.Strict)
 	out := dst
 	if t.nullable {
 		out = append(out, present)
 	}
-	out, ok := r.structure(out, t.root, place64(0, len(src)), 0)
+	begin, at, ok := len(out), place64(0, len(src)), false
+	if r.untried > 0 {
+		r.untried--
+	} else if t.streams {
+		r.begin(src, t.set.Strict)
+		r.once = true
+		out, ok = r.stream(out, t.root, at)
+		r.once = false
+	}
+	if !ok {
+		r.begin(src, t.set.Strict)
+		if out, ok = r.structure(out[:begin], t.root, at, 0); ok && t.streams && r.untried == 0 {
+			r.untried = notTried
+		}
+	}
 	r.src = nil
 	if !ok || uint64(len(out)-len(dst)) > math.MaxUint32 {
 		return dst, false
 	}
 	return out, true
+}
+
+// inner reads a message within another.
+func (r *reader) inner(dst []byte, n *node, at uint64, chain uint32) ([]byte, bool) {
+	switch {
+	case !r.once:
+		return r.structure(dst, n, at, chain)
+	case chain == 0:
+		return r.stream(dst, n, at)
+	}
+	return dst, false
 }
 
 // deeper counts a level of the frame. One less than there may be is enough: the lists that did
@@ -60,20 +88,10 @@ func (r *reader) structure(dst []byte, n *node, at uint64, chain uint32) ([]byte
 		}
 		p, s := &n.fields[i], &slots[i]
 		if !s.came {
-			if p.leaves {
-				if !p.optional {
-					return dst, false
-				}
-				dst = append(dst, absent)
-				continue
-			}
-			if r.zeros += p.cost; r.zeros > maxZeros {
+			var ok bool
+			if dst, ok = r.missing(dst, p); !ok {
 				return dst, false
 			}
-			if p.byte {
-				dst = append(dst, present)
-			}
-			dst = p.frameZero(dst)
 			continue
 		}
 		mark, ok := len(dst), true
@@ -114,7 +132,199 @@ func (r *reader) structure(dst []byte, n *node, at uint64, chain uint32) ([]byte
 	return dst, true
 }
 
-// frameZero appends what stands for a field that did not come.
+// stream is structure for a message that is gone through once.
+func (r *reader) stream(dst []byte, n *node, at uint64) ([]byte, bool) {
+	if !r.deeper() {
+		return dst, false
+	}
+	src, start := cut(r.src, at), int(at>>32)
+	next, musts := 0, 0 // members
+	var chosen uint64   // oneofs
+	for pos := 0; pos < len(src); {
+		num, wire, size := tag(src[pos:])
+		if size < 0 {
+			return dst, false
+		}
+		pos += size
+		i := n.field(num)
+		if i < 0 || wire != n.fields[i].outer && !(wire == protowire.BytesType && n.fields[i].packs) || n.fields[i].skip {
+			if size = protowire.ConsumeFieldValue(num, wire, src[pos:]); size < 0 || r.strict || i >= 0 && n.fields[i].oneof >= 0 {
+				return dst, false
+			}
+			pos += size
+			continue
+		}
+		p := &n.fields[i]
+		for ; next < p.at; next++ {
+			var ok bool
+			if dst, ok = r.missingAt(dst, n, next); !ok {
+				return dst, false
+			}
+		}
+		if next > p.at {
+			return dst, false
+		}
+		next++
+		if p.rare {
+			if p.must {
+				musts++
+			}
+			if p.oneof >= 0 {
+				bit := uint64(1) << p.oneof
+				if chosen&bit != 0 {
+					return dst, false
+				}
+				chosen |= bit
+			}
+		}
+		mark, ok := len(dst), true
+		if p.byte {
+			dst = append(dst, present)
+		}
+		body := len(dst)
+		switch {
+		case p.dict:
+			dst, pos, ok = r.streamDict(dst, src, start, pos, p)
+		case p.list:
+			dst, pos, ok = r.streamList(dst, src, start, pos, wire, p)
+		case wire == protowire.BytesType:
+			from, to := blob(src[pos:])
+			if to < 0 {
+				return dst, false
+			}
+			value := src[pos+from : pos+to]
+			switch pos += to; p.form {
+			case formMessage:
+				dst, ok = r.stream(dst, p.node, place64(start+pos-len(value), start+pos))
+			case formText:
+				if !frame.ValidText(value) {
+					return dst, false
+				}
+				fallthrough
+			default:
+				dst = append(le.AppendUint32(dst, uint32(len(value))), value...)
+			}
+		case wire == protowire.StartGroupType:
+			return dst, false
+		default:
+			v, size := number(p.kind, wire, src[pos:])
+			if size < 0 {
+				return dst, false
+			}
+			pos += size
+			dst, ok = p.frameWord(dst, nil, v)
+		}
+		if !ok {
+			return dst, false
+		}
+		if p.unwanted && p.emptyFrame(dst[body:]) {
+			if !p.optional {
+				return dst, false
+			}
+			dst = append(dst[:mark], absent)
+		}
+	}
+	if musts < len(n.must) {
+		return dst, false
+	}
+	for ; next < len(n.members); next++ {
+		var ok bool
+		if dst, ok = r.missingAt(dst, n, next); !ok {
+			return dst, false
+		}
+	}
+	r.depth--
+	return dst, true
+}
+
+// again says that the same field comes once more, and as what; size is that of its tag.
+func again(src []byte, p *place) (wire protowire.Type, size int) {
+	if len(src) == 0 {
+		return 0, 0
+	}
+	if p.tag != 0 && src[0] == p.tag {
+		return p.outer, 1
+	}
+	num, wire, size := tag(src)
+	if size < 0 || num != p.num || wire != p.outer && !(wire == protowire.BytesType && p.packs) {
+		return 0, 0
+	}
+	return wire, size
+}
+
+func (r *reader) streamList(dst, src []byte, start, pos int, wire protowire.Type, p *place) ([]byte, int, bool) {
+	if !r.deeper() {
+		return dst, pos, false
+	}
+	head, count := len(dst), 0
+	dst = append(dst, 0, 0, 0, 0)
+	for size := 1; size > 0; pos += size {
+		from, to := 0, 0
+		switch wire {
+		case protowire.BytesType:
+			from, to = blob(src[pos:])
+		case protowire.StartGroupType:
+			return dst, pos, false
+		default:
+			_, to = number(p.kind, wire, src[pos:])
+		}
+		if to < 0 || p.form == formText && !frame.ValidText(src[pos+from:pos+to]) {
+			return dst, pos, false
+		}
+		n, ok := 0, false
+		if dst, n, ok = r.frameElements(dst, p, place64(start+pos+from, start+pos+to)); !ok {
+			return dst, pos, false
+		}
+		count += n
+		pos += to
+		wire, size = again(src[pos:], p)
+	}
+	le.PutUint32(dst[head:], uint32(count))
+	r.depth--
+	return dst, pos, true
+}
+
+func (r *reader) streamDict(dst, src []byte, start, pos int, p *place) ([]byte, int, bool) {
+	if !r.deeper() {
+		return dst, pos, false
+	}
+	head, base, rising := len(dst), len(r.names), true
+	dst = append(dst, 0, 0, 0, 0)
+	for size := 1; size > 0; pos += size {
+		from, to := blob(src[pos:])
+		if to < 0 {
+			return dst, pos, false
+		}
+		var ok bool
+		if dst, ok = r.frameEntry(dst, p, place64(start+pos+from, start+pos+to), base, &rising); !ok {
+			return dst, pos, false
+		}
+		pos += to
+		_, size = again(src[pos:], p)
+	}
+	return dst, pos, r.endDict(dst, head, base, rising)
+}
+
+// missing appends what stands for a field that did not come.
+func (r *reader) missing(dst []byte, p *place) ([]byte, bool) {
+	if p.leaves {
+		return append(dst, absent), p.optional
+	}
+	if p.byte {
+		dst = append(dst, present)
+	}
+	r.zeros += p.cost
+	return p.frameZero(dst), r.zeros <= maxZeros
+}
+
+func (r *reader) missingAt(dst []byte, n *node, at int) ([]byte, bool) {
+	if i := n.members[at]; i >= 0 {
+		return r.missing(dst, &n.fields[i])
+	}
+	return append(dst, absent), true
+}
+
+// frameZero appends the zero of a field.
 func (p *place) frameZero(dst []byte) []byte {
 	if p.list || p.dict {
 		return append(dst, 0, 0, 0, 0)
@@ -171,108 +381,120 @@ func (r *reader) frameList(dst []byte, p *place, got *slot) ([]byte, bool) {
 	if !r.deeper() {
 		return dst, false
 	}
-	head, count, ok := len(dst), 0, true
+	head, count := len(dst), 0
 	dst = append(dst, 0, 0, 0, 0)
-	for at, next := got.word, got.chain; ; {
-		switch {
-		case p.wire == protowire.BytesType || p.wire == protowire.StartGroupType:
-			if p.elemByte {
-				dst = append(dst, present)
-			}
-			if p.form == formMessage {
-				dst, ok = r.structure(dst, p.node, at, 0)
-			} else {
-				dst, ok = p.frameWord(dst, r.src, at)
-			}
-			count++
-		default: // packed, or a single one, which is the same
-			for value := cut(r.src, at); len(value) > 0 && ok; count++ {
-				v, size := number(p.kind, p.wire, value)
-				if size < 0 {
-					return dst, false
-				}
-				value = value[size:]
-				if p.elemByte {
-					dst = append(dst, present)
-				}
-				dst, ok = p.frameWord(dst, nil, v)
-			}
-		}
-		if !ok {
+	for at, next := got.word, got.chain; ; at, next = r.more[next-1].at, r.more[next-1].next {
+		n, ok := 0, false
+		if dst, n, ok = r.frameElements(dst, p, at); !ok {
 			return dst, false
 		}
-		if next == 0 {
+		if count += n; next == 0 {
 			break
 		}
-		at, next = r.more[next-1].at, r.more[next-1].next
 	}
 	le.PutUint32(dst[head:], uint32(count))
 	r.depth--
 	return dst, true
 }
 
+// frameElements appends the element that stands at a place, or the numbers: packed, or a single
+// one, which is the same.
+func (r *reader) frameElements(dst []byte, p *place, at uint64) (out []byte, count int, ok bool) {
+	if !p.packs {
+		if p.elemByte {
+			dst = append(dst, present)
+		}
+		if p.form == formMessage {
+			dst, ok = r.inner(dst, p.node, at, 0)
+		} else {
+			dst, ok = p.frameWord(dst, r.src, at)
+		}
+		return dst, 1, ok
+	}
+	for value := cut(r.src, at); len(value) > 0; count++ {
+		v, size := number(p.kind, p.wire, value)
+		if size < 0 {
+			return dst, 0, false
+		}
+		value = value[size:]
+		if p.elemByte {
+			dst = append(dst, present)
+		}
+		if dst, ok = p.frameWord(dst, nil, v); !ok {
+			return dst, 0, false
+		}
+	}
+	return dst, count, true
+}
+
 // named is where a key of a map stands in its frame.
 type named struct{ from, to int }
 
-// frameDict is dict, for frames. Keys that come in order differ; others are held against each
-// other, since of two that are one the last counts, and not both.
+// frameDict is dict, for frames.
 func (r *reader) frameDict(dst []byte, p *place, got *slot) ([]byte, bool) {
 	if !r.deeper() {
 		return dst, false
 	}
 	head, base, rising := len(dst), len(r.names), true
 	dst = append(dst, 0, 0, 0, 0)
-	for at, next := got.word, got.chain; ; {
-		more := len(r.more)
-		name, value, ok := p.usual(r.src, at)
-		if !ok {
-			var err error
-			if name, value, err = r.pair(at, p); err != nil {
-				return dst, false
-			}
-		}
-		from := len(dst) + 4
-		if p.key.form == formText {
-			if dst, ok = p.key.frameWord(dst, r.src, name.word); !ok {
-				return dst, false
-			}
-		} else {
-			dst = p.key.text(append(dst, 0, 0, 0, 0), nil, name)
-			le.PutUint32(dst[from-4:], uint32(len(dst)-from))
-		}
-		if rising && len(r.names) > base {
-			last := r.names[len(r.names)-1]
-			rising = string(dst[last.from:last.to]) < string(dst[from:])
-		}
-		r.names = append(r.names, named{from, len(dst)})
-		if p.elemByte {
-			dst = append(dst, present)
-		}
-		switch {
-		case p.form == formMessage:
-			dst, ok = r.structure(dst, p.node, value.word, value.chain)
-			r.more = r.more[:more]
-		case !value.came:
-			dst = p.value.frameZero(dst)
-		default:
-			dst, ok = p.frameWord(dst, r.src, value.word)
-		}
-		if !ok {
+	for at, next := got.word, got.chain; ; at, next = r.more[next-1].at, r.more[next-1].next {
+		var ok bool
+		if dst, ok = r.frameEntry(dst, p, at, base, &rising); !ok {
 			return dst, false
 		}
 		if next == 0 {
 			break
 		}
-		at, next = r.more[next-1].at, r.more[next-1].next
 	}
+	return dst, r.endDict(dst, head, base, rising)
+}
+
+// endDict writes how many entries there are. Keys that come in order differ; others are held
+// against each other, since of two that are one the last counts, and not both.
+func (r *reader) endDict(dst []byte, head, base int, rising bool) bool {
 	names := r.names[base:]
-	if !rising && repeats(dst, names) {
-		return dst, false
-	}
 	le.PutUint32(dst[head:], uint32(len(names)))
 	r.names = r.names[:base]
 	r.depth--
-	return dst, true
+	return rising || !repeats(dst, names)
+}
+
+// frameEntry appends an entry of a map, whose keys so far are those from base on.
+func (r *reader) frameEntry(dst []byte, p *place, at uint64, base int, rising *bool) ([]byte, bool) {
+	more := len(r.more)
+	name, value, ok := p.usual(r.src, at)
+	if !ok {
+		var err error
+		if name, value, err = r.pair(at, p); err != nil {
+			return dst, false
+		}
+	}
+	from := len(dst) + 4
+	if p.key.form == formText {
+		if dst, ok = p.key.frameWord(dst, r.src, name.word); !ok {
+			return dst, false
+		}
+	} else {
+		dst = p.key.text(append(dst, 0, 0, 0, 0), nil, name)
+		le.PutUint32(dst[from-4:], uint32(len(dst)-from))
+	}
+	if *rising && len(r.names) > base {
+		last := r.names[len(r.names)-1]
+		*rising = string(dst[last.from:last.to]) < string(dst[from:])
+	}
+	r.names = append(r.names, named{from, len(dst)})
+	if p.elemByte {
+		dst = append(dst, present)
+	}
+	switch {
+	case p.form == formMessage:
+		dst, ok = r.inner(dst, p.node, value.word, value.chain)
+		r.more = r.more[:more]
+		return dst, ok
+	case !value.came:
+		return p.value.frameZero(dst), true
+	}
+	return p.frameWord(dst, r.src, value.word)
 }
 
 // usual finds the key and the value of an entry as everybody writes it: a key of text, and behind
