@@ -485,21 +485,12 @@ func (w *wire) Read(messages [][]byte, fail func(i int, err error)) (*frame.Colu
 	if !w.reads {
 		return w.readPacked(messages, s, fail)
 	}
-	size := 0
-	for _, m := range messages {
-		size += len(m)
-	}
-	first := true
 	return w.layout.ReadColumn(messages, func(dst, src []byte) ([]byte, error) {
 		src, err := w.body(src)
 		if err != nil {
 			return dst, err
 		}
 		if out, ok := s.frame(dst, src, w.translator); ok {
-			if first { // the others are as large, most likely
-				first = false
-				out = slices.Grow(out, min((len(messages)-1)*(len(out)-len(dst)), most*size))
-			}
 			return out, nil
 		}
 		if s.text, err = s.read(s.text[:0], src, w.root, w.set.Strict); err != nil {
@@ -508,9 +499,6 @@ func (w *wire) Read(messages [][]byte, fail func(i int, err error)) (*frame.Colu
 		return w.layout.ParseMsgpack(dst, s.text, false)
 	}, fail)
 }
-
-// most is how much larger than a message its frame is expected to be.
-const most = 4
 
 // readPacked is Read by way of MessagePack.
 func (w *wire) readPacked(messages [][]byte, s *scratch, fail func(i int, err error)) (*frame.Column, error) {

@@ -416,7 +416,9 @@ func TestWhatIsDirect(t *testing.T) {
 	}
 	text, whole, real := plans.Type{Kind: plans.TString}, plans.Type{Kind: plans.TInt64}, plans.Type{Kind: plans.TFloat64}
 	tags := plans.Type{Kind: plans.TMap, Elem: &text}
-	ways := func(d direct) string { return fmt.Sprintf("reads %t, writes %t, streams %t", d.reads, d.writes, d.streams) }
+	ways := func(d direct) string {
+		return fmt.Sprintf("reads %t, writes %t, streams %t", d.reads, d.writes, d.streams)
+	}
 	for _, v := range []struct {
 		name   string
 		fields []plans.Field

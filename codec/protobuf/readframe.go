@@ -141,20 +141,28 @@ func (r *reader) stream(dst []byte, n *node, at uint64) ([]byte, bool) {
 	next, musts := 0, 0 // members
 	var chosen uint64   // oneofs
 	for pos := 0; pos < len(src); {
-		num, wire, size := tag(src[pos:])
-		if size < 0 {
-			return dst, false
-		}
-		pos += size
-		i := n.field(num)
-		if i < 0 || wire != n.fields[i].outer && !(wire == protowire.BytesType && n.fields[i].packs) || n.fields[i].skip {
-			if size = protowire.ConsumeFieldValue(num, wire, src[pos:]); size < 0 || r.strict || i >= 0 && n.fields[i].oneof >= 0 {
+		p, wire := n.nextField(next, src[pos]), protowire.Type(0)
+		if p != nil {
+			wire = p.outer
+			pos++
+		} else {
+			num, w, size := tag(src[pos:])
+			if size < 0 {
 				return dst, false
 			}
 			pos += size
-			continue
+			if i := n.field(num); i >= 0 {
+				p = &n.fields[i]
+			}
+			wire = w
+			if p == nil || wire != p.outer && !(wire == protowire.BytesType && p.packs) || p.skip {
+				if size = protowire.ConsumeFieldValue(num, wire, src[pos:]); size < 0 || r.strict || p != nil && p.oneof >= 0 {
+					return dst, false
+				}
+				pos += size
+				continue
+			}
 		}
-		p := &n.fields[i]
 		for ; next < p.at; next++ {
 			var ok bool
 			if dst, ok = r.missingAt(dst, n, next); !ok {
@@ -237,6 +245,17 @@ func (r *reader) stream(dst []byte, n *node, at uint64) ([]byte, bool) {
 	return dst, true
 }
 
+// nextField is the field of a member, where it comes next; nil: most likely another one.
+func (n *node) nextField(member int, tag byte) *place {
+	if member >= len(n.members) || n.members[member] < 0 {
+		return nil
+	}
+	if p := &n.fields[n.members[member]]; p.tag == tag && tag != 0 {
+		return p
+	}
+	return nil
+}
+
 // again says that the same field comes once more, and as what; size is that of its tag.
 func again(src []byte, p *place) (wire protowire.Type, size int) {
 	if len(src) == 0 {
@@ -289,15 +308,29 @@ func (r *reader) streamDict(dst, src []byte, start, pos int, p *place) ([]byte, 
 		return dst, pos, false
 	}
 	head, base, rising := len(dst), len(r.names), true
+	var last []byte // the key before
 	dst = append(dst, 0, 0, 0, 0)
 	for size := 1; size > 0; pos += size {
 		from, to := blob(src[pos:])
 		if to < 0 {
 			return dst, pos, false
 		}
-		var ok bool
-		if dst, ok = r.frameEntry(dst, p, place64(start+pos+from, start+pos+to), base, &rising); !ok {
-			return dst, pos, false
+		key, value, ok := p.texts(src[pos+from : pos+to])
+		if ok {
+			dst = append(le.AppendUint32(dst, uint32(len(key))), key...)
+			r.names = append(r.names, named{len(dst) - len(key), len(dst)})
+			rising = rising && (len(r.names) == base+1 || string(last) < string(key))
+			last = key
+			if p.elemByte {
+				dst = append(dst, present)
+			}
+			dst = append(le.AppendUint32(dst, uint32(len(value))), value...)
+		} else {
+			if dst, ok = r.frameEntry(dst, p, place64(start+pos+from, start+pos+to), base, &rising); !ok {
+				return dst, pos, false
+			}
+			at := r.names[len(r.names)-1]
+			last = dst[at.from:at.to]
 		}
 		pos += to
 		_, size = again(src[pos:], p)
@@ -497,21 +530,43 @@ func (r *reader) frameEntry(dst []byte, p *place, at uint64, base int, rising *b
 	return p.frameWord(dst, r.src, value.word)
 }
 
-// usual finds the key and the value of an entry as everybody writes it: a key of text, and behind
-// it a value that has a length; both are short.
-func (p *place) usual(src []byte, at uint64) (name, value slot, ok bool) {
-	b, start := cut(src, at), int(at>>32)
-	if len(b) < 4 || b[0] != 0x0a || b[1] >= 0x80 || p.key.form != formText || p.wire != protowire.BytesType {
-		return name, value, false
+// halves finds the key and the value of an entry as everybody writes it: a key of text, and
+// behind it a value that has a length; both are short. value is 0 where it is another one.
+func halves(b []byte) (key, value int) {
+	if len(b) < 4 || b[0] != 0x0a || b[1] >= 0x80 {
+		return 0, 0
 	}
 	k := 2 + int(b[1])
 	if len(b) < k+2 || b[k] != 0x12 || b[k+1] >= 0x80 || k+2+int(b[k+1]) != len(b) {
+		return 0, 0
+	}
+	return k, k + 2
+}
+
+// texts are the key and the value of an entry, where both are texts, or the value bytes.
+func (p *place) texts(b []byte) (key, value []byte, ok bool) {
+	if p.key.form != formText || p.form != formText && p.form != formBytes {
+		return nil, nil, false
+	}
+	k, v := halves(b)
+	if v == 0 {
+		return nil, nil, false
+	}
+	key, value = b[2:k], b[v:]
+	return key, value, frame.ValidText(key) && (p.form == formBytes || frame.ValidText(value))
+}
+
+// usual is pair for entries as everybody writes them.
+func (p *place) usual(src []byte, at uint64) (name, value slot, ok bool) {
+	if p.key.form != formText || p.wire != protowire.BytesType {
 		return name, value, false
 	}
-	if p.key.utf8 && !frame.ValidText(b[2:k]) || p.utf8 && !frame.ValidText(b[k+2:]) {
+	b, start := cut(src, at), int(at>>32)
+	k, v := halves(b)
+	if v == 0 || p.key.utf8 && !frame.ValidText(b[2:k]) || p.utf8 && !frame.ValidText(b[v:]) {
 		return name, value, false
 	}
-	return slot{word: place64(start+2, start+k), came: true}, slot{word: place64(start+k+2, start+len(b)), came: true}, true
+	return slot{word: place64(start+2, start+k), came: true}, slot{word: place64(start+v, start+len(b)), came: true}, true
 }
 
 // repeats says that two of some names are one.

@@ -1,5 +1,7 @@
 package frame
 
+import "slices"
+
 // Wire is a format of messages for the values of one layout: what a codec has for steps
 // whose payloads are frames, because no Go type is known.
 //
@@ -35,23 +37,42 @@ func (l *Layout) ReadColumn(messages [][]byte, read func(dst, src []byte) ([]byt
 	for _, m := range messages {
 		size += len(m)
 	}
-	w := beginColumn(make([]byte, 0, 4+len(messages)*(4+l.root.least())+size), len(messages))
+	var w columnWriter
+	if len(messages) > 0 {
+		w = beginColumn(make([]byte, 0, 4+4*(len(messages)+1)+l.root.least()+len(messages[0])), len(messages))
+	} else {
+		w = beginColumn(nil, 0)
+	}
 	for i, m := range messages {
 		mark := len(w.buf)
 		out, err := read(w.buf, m)
 		w.buf = out
+		size -= len(m)
 		if err != nil {
 			w.buf = out[:mark]
 			fail(i, err)
 			continue
 		}
 		w.end()
+		if w.count == 1 {
+			w.buf = slices.Grow(w.buf, expected(len(messages)-i-1, size, len(m), len(out)-mark))
+		}
 	}
 	b, err := w.finish()
 	if err != nil {
 		return nil, err
 	}
 	return NewColumn(l, b)
+}
+
+// expected is how many bytes the frames of n more messages take, of so many bytes together, as
+// one has shown: about as many for each byte, or for each message, whichever is less.
+func expected(n, size, message, frame int) int {
+	room := n * frame
+	if message > 0 {
+		room = min(room, size*frame/message)
+	}
+	return room + room/16
 }
 
 // readColumn is ReadColumn, where a null is none of the messages.
