@@ -4,7 +4,8 @@
 // prefix says: the number of the schema in a registry, or its fingerprint.
 //
 // Values have the members that the other codecs give them, so that one type serves all:
-// a message is read as MessagePack of the same value, and written from it.
+// a message is read as MessagePack of the same value, and written from it. Values of plain
+// types go into frames and back at once, and by MessagePack only where something is odd.
 package avro
 
 import (
@@ -198,29 +199,37 @@ func (c *Codec) Bind(t reflect.Type) (codec.Bound, error) {
 	if err != nil {
 		return nil, err
 	}
-	typ, types, err := frame.TypeOf(t)
+	l, err := frame.Of(t)
 	if err != nil {
 		return nil, err
 	}
-	n, err := c.compile(typ, types)
+	n, err := c.compile(l)
 	if err != nil {
 		return nil, err
 	}
-	return &bound{n, packed}, nil
+	b := &bound{compiled: n, packed: packed}
+	if b.enc, err = frame.NewEncoder(t); err != nil {
+		return nil, err
+	}
+	if b.dec, err = frame.NewDecoder(l, t); err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 // Wire is the codec for steps that have no Go type.
 func (c *Codec) Wire(l *frame.Layout) (frame.Wire, error) {
-	n, err := c.compile(l.Type())
+	n, err := c.compile(l)
 	if err != nil {
 		return nil, err
 	}
-	return &wire{n, l.MarkedMsgpack(c.set.Strict)}, nil
+	return &wire{n, l.MarkedMsgpack(c.set.Strict), l, c.set.Strict}, nil
 }
 
 // compiled is the codec for values of one type.
 type compiled struct {
-	node    *node // by which values are written
+	node    *node   // by which values are written
+	out     *outlet // nil: always by way of MessagePack
 	head    []byte
 	prefix  string
 	readers []reading
@@ -231,18 +240,21 @@ type compiled struct {
 type reading struct {
 	head []byte // its prefix
 	node *node
+	in   *inlet // nil: always by way of MessagePack
 }
 
-func (c *Codec) compile(t plan.Type, types map[string]plan.Type) (*compiled, error) {
+func (c *Codec) compile(l *frame.Layout) (*compiled, error) {
 	if c.Schema == nil {
 		return nil, errNoSchema
 	}
+	t, types := l.Type()
 	b := builder{reader: c.Schema, types: types, done: map[key]*node{}}
 	n, err := b.node(c.root, t)
 	if err != nil {
 		return nil, err
 	}
-	out := &compiled{node: n, prefix: c.set.Prefix}
+	d := newDirector(t, types, c.set.Strict)
+	out := &compiled{node: n, prefix: c.set.Prefix, out: d.outlet(n, t)}
 	switch {
 	case c.set.Prefix == prefix.SingleObject:
 		out.head = c.single()
@@ -256,6 +268,7 @@ func (c *Codec) compile(t plan.Type, types map[string]plan.Type) (*compiled, err
 				return nil, fmt.Errorf("%s: %w", w.named(), err)
 			}
 		}
+		r.in = d.inlet(r.node, t, false, false)
 		switch c.set.Prefix {
 		case prefix.SingleObject:
 			r.head = w.single()
@@ -276,17 +289,17 @@ func (w writer) named() string {
 }
 
 // reads finds the schema of a message and takes its prefix off.
-func (c *compiled) reads(src []byte) (*node, []byte, error) {
+func (c *compiled) reads(src []byte) (*reading, []byte, error) {
 	if src == nil {
 		return nil, nil, errors.New("$: expected an Avro value, got null (a tombstone)")
 	}
 	if c.prefix == "" {
-		return c.readers[0].node, src, nil
+		return &c.readers[0], src, nil
 	}
 	for i := range c.readers {
 		r := &c.readers[i]
 		if rest, ok := bytes.CutPrefix(src, r.head); ok {
-			return r.node, rest, nil
+			return r, rest, nil
 		}
 	}
 	if c.prefix == prefix.Confluent {
@@ -305,6 +318,8 @@ func (c *compiled) reads(src []byte) (*node, []byte, error) {
 type scratch struct {
 	text []byte
 	converter
+	framer
+	unframer
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
@@ -318,6 +333,8 @@ func (s *scratch) giveBack() {
 	if cap(s.text) > 1<<20 {
 		s.text = nil // one large message shall not be remembered for ever
 	}
+	s.framer.forget()
+	s.unframer.forget()
 	clear(s.slots[:cap(s.slots)])
 	s.text, s.slots = s.text[:0], s.slots[:0]
 	scratches.Put(s)
@@ -326,17 +343,30 @@ func (s *scratch) giveBack() {
 type bound struct {
 	*compiled
 	packed *frame.Bound
+	enc    *frame.Encoder
+	dec    *frame.Decoder
 }
 
 // Decode implements codec.Bound. What is decoded does not alias src.
 func (b *bound) Decode(src []byte, dst any) error {
-	n, src, err := b.reads(src)
+	r, src, err := b.reads(src)
 	if err != nil {
 		return err
 	}
 	s := borrow()
 	defer s.giveBack()
-	if s.text, err = read(s.text, src, n); err != nil {
+	if r.in != nil {
+		var ok bool
+		if s.text, ok = s.frame(s.text, src, r.in); ok {
+			p := reflect.ValueOf(dst)
+			if b.dec.Value(bytes.Clone(s.text), p.UnsafePointer()) == nil {
+				return nil
+			}
+			p.Elem().SetZero()
+		}
+		s.text = s.text[:0]
+	}
+	if s.text, err = read(s.text, src, r.node); err != nil {
 		return err
 	}
 	return b.packed.Decode(s.text, dst)
@@ -347,10 +377,31 @@ func (b *bound) Append(buf []byte, v any) ([]byte, error) {
 	s := borrow()
 	defer s.giveBack()
 	var err error
+	if b.out != nil {
+		if s.text, err = b.enc.Append(s.text, reflect.ValueOf(v).UnsafePointer()); err == nil {
+			if out, ok := b.direct(buf, s, s.text); ok {
+				return out, nil
+			}
+		}
+		s.text = s.text[:0]
+	}
 	if s.text, err = b.packed.Append(s.text, v); err != nil {
 		return buf, err
 	}
 	return b.write(buf, s)
+}
+
+// direct appends the prefix and the message of a frame; false: it has to be written by way
+// of MessagePack.
+func (c *compiled) direct(buf []byte, s *scratch, value []byte) ([]byte, bool) {
+	if c.out == nil || c.prefix != "" && c.head == nil {
+		return nil, false
+	}
+	out, ok := s.message(append(buf, c.head...), value, c.out)
+	if out == nil {
+		out = []byte{} // a value of no bytes is no null
+	}
+	return out, ok
 }
 
 // write appends the prefix and the message of a value.
@@ -368,22 +419,57 @@ func (c *compiled) write(buf []byte, s *scratch) ([]byte, error) {
 type wire struct {
 	*compiled
 	packed frame.Wire
+	layout *frame.Layout
+	strict bool
 }
 
 // Read implements frame.Wire.
 func (w *wire) Read(messages [][]byte, fail func(i int, err error)) (*frame.Column, error) {
+	if !slices.ContainsFunc(w.readers, func(r reading) bool { return r.in != nil }) {
+		return w.readPacked(messages, fail)
+	}
+	s := borrow()
+	defer s.giveBack()
+	left := 0
+	for _, m := range messages {
+		left += len(m)
+	}
+	first := true
+	return w.layout.ReadColumn(messages, func(dst, src []byte) ([]byte, error) {
+		left -= len(src)
+		r, src, err := w.reads(src)
+		if err != nil {
+			return dst, err
+		}
+		if r.in != nil {
+			if out, ok := s.frame(dst, src, r.in); ok {
+				if first { // the others will be much the same
+					first = false
+					out = slices.Grow(out, min((len(out)-len(dst))*left/max(len(src), 1), 4*left))
+				}
+				return out, nil
+			}
+		}
+		if s.text, err = read(s.text[:0], src, r.node); err != nil {
+			return dst, err
+		}
+		return w.layout.ParseMsgpack(dst, s.text, w.strict)
+	}, fail)
+}
+
+func (w *wire) readPacked(messages [][]byte, fail func(i int, err error)) (*frame.Column, error) {
 	size := 0
 	for _, m := range messages {
 		size += len(m)
 	}
 	buf := make([]byte, 0, 3*size)
 	return prefix.Read(messages, w.packed.Read, func(m []byte) ([]byte, error) {
-		n, m, err := w.reads(m)
+		r, m, err := w.reads(m)
 		if err != nil {
 			return nil, err
 		}
 		from := len(buf)
-		out, err := read(buf, m, n)
+		out, err := read(buf, m, r.node)
 		if err != nil {
 			return nil, err
 		}
@@ -396,6 +482,9 @@ func (w *wire) Read(messages [][]byte, fail func(i int, err error)) (*frame.Colu
 func (w *wire) Append(dst, value []byte) ([]byte, error) {
 	s := borrow()
 	defer s.giveBack()
+	if out, ok := w.direct(dst, s, value); ok {
+		return out, nil
+	}
 	var err error
 	if s.text, err = w.packed.Append(s.text, value); err != nil {
 		return dst, err

@@ -203,7 +203,7 @@ func (r *resolver) record(n *node, ws, rs *library.SchemaNode, t, resolved plan.
 func (r *resolver) fields(n *node, ws, rs *library.SchemaNode, t plan.Type) error {
 	typeOf := memberTypes(t)
 	into := map[int]*library.SchemaField{} // of the writer's fields
-	var missing []*library.SchemaField
+	var lacking []*library.SchemaField
 	for i := range rs.Fields {
 		f := &rs.Fields[i]
 		at := -1
@@ -215,7 +215,7 @@ func (r *resolver) fields(n *node, ws, rs *library.SchemaNode, t plan.Type) erro
 			at = -1
 		}
 		if at < 0 {
-			missing = append(missing, f)
+			lacking = append(lacking, f)
 		} else {
 			into[at] = f
 		}
@@ -239,7 +239,7 @@ func (r *resolver) fields(n *node, ws, rs *library.SchemaNode, t plan.Type) erro
 		n.fields = append(n.fields, one)
 		n.least = min(n.least+one.node.least, 1<<20)
 	}
-	for _, f := range missing {
+	for _, f := range lacking {
 		if !f.HasDefault {
 			return in(failed("the writer has no such field, and the reader's schema no default"), "."+f.Name)
 		}
@@ -251,6 +251,10 @@ func (r *resolver) fields(n *node, ws, rs *library.SchemaNode, t plan.Type) erro
 		if err != nil {
 			return err
 		}
+		if n.defaults == nil {
+			n.defaults = map[string]missing{}
+		}
+		n.defaults[f.Name] = missing{to, text}
 		if n.filled, err = read(msgp.AppendString(n.filled, f.Name), text, to); err != nil {
 			return in(err, "."+f.Name)
 		}

@@ -60,12 +60,19 @@ type node struct {
 	variant  int    // of kOne: which
 
 	// What a node has that reads what another schema wrote:
-	as     kind     // what the value becomes; that of the node otherwise
-	filled []byte   // members, in MessagePack, that the writer's record has not
-	fills  int      // how many
-	kept   int      // fields that are not skipped
-	why    string   // of kRefused: what is wrong with a branch, said where a message has it
-	wrote  []string // the writer's symbols
+	as       kind   // what the value becomes; that of the node otherwise
+	filled   []byte // members, in MessagePack, that the writer's record has not
+	fills    int    // how many
+	defaults map[string]missing
+	kept     int      // fields that are not skipped
+	why      string   // of kRefused: what is wrong with a branch, said where a message has it
+	wrote    []string // the writer's symbols
+}
+
+// missing is a member that the writer's record has not.
+type missing struct {
+	node *node
+	text []byte // its message
 }
 
 type field struct {
