@@ -41,6 +41,7 @@ type framed struct {
 	at    int  // which member it is
 	tag   byte // of the field, where it has one byte; else 0
 	whole bool // an integer as it is, which is not written where it is zero
+	plain bool // a number of 64 bits as it is, which is always there
 	rare  bool // it is counted, or moves
 }
 
@@ -199,6 +200,7 @@ func (d *direct) member(p *place, f plans.Field, t, elem plans.Type) {
 	if tag := protowire.EncodeTag(p.num, p.outer); tag < 0x80 {
 		p.tag = byte(tag)
 	}
+	p.plain = p.form == formWord && !p.narrow && !p.byte && !p.unwanted && !p.list && !p.dict
 	in := integers[of.Kind]
 	p.whole = p.tag != 0 && !p.told && !p.list && !p.dict &&
 		(p.kind == protoreflect.Int64Kind && in.least < 0 || p.kind == protoreflect.Uint64Kind && in.least == 0)

@@ -185,6 +185,15 @@ func (r *reader) stream(dst []byte, n *node, at uint64) ([]byte, bool) {
 				chosen |= bit
 			}
 		}
+		if p.plain {
+			v, size := number(p.kind, wire, src[pos:])
+			if size < 0 {
+				return dst, false
+			}
+			pos += size
+			dst = le.AppendUint64(dst, v)
+			continue
+		}
 		mark, ok := len(dst), true
 		if p.byte {
 			dst = append(dst, present)
