@@ -360,8 +360,8 @@ func (t *translator) head(dst []byte) ([]byte, error) {
 	return appendIndexes(prefix.Append(dst, t.id), t.indexes), nil
 }
 
-// append writes the prefix and the message of the MessagePack that s has.
-func (t *translator) append(dst []byte, s *scratch) ([]byte, error) {
+// appendPacked writes the prefix and the message of the MessagePack that s has.
+func (t *translator) appendPacked(dst []byte, s *scratch) ([]byte, error) {
 	out, err := t.head(dst)
 	if err == nil {
 		out, err = s.writer.write(out, s.text, t.root)
@@ -434,7 +434,12 @@ func (b *translated) Decode(src []byte, dst any) error {
 		return err
 	}
 	s := borrow()
-	defer s.giveBack()
+	err = b.decode(src, dst, s)
+	s.giveBack()
+	return err
+}
+
+func (b *translated) decode(src []byte, dst any, s *scratch) (err error) {
 	if b.reads {
 		if framed, ok := s.frame(s.text, src, b.translator); ok {
 			s.text = framed[:0]
@@ -453,7 +458,12 @@ func (b *translated) Decode(src []byte, dst any) error {
 // Append implements codec.Bound.
 func (b *translated) Append(buf []byte, v any) ([]byte, error) {
 	s := borrow()
-	defer s.giveBack()
+	out, err := b.append(buf, v, s)
+	s.giveBack()
+	return out, err
+}
+
+func (b *translated) append(buf []byte, v any, s *scratch) ([]byte, error) {
 	var err error
 	if b.writes {
 		if s.text, err = b.enc.Append(s.text, pointer(v)); err == nil {
@@ -466,7 +476,7 @@ func (b *translated) Append(buf []byte, v any) ([]byte, error) {
 	if s.text, err = b.packed.Append(s.text, v); err != nil {
 		return buf, err
 	}
-	return b.append(buf, s)
+	return b.appendPacked(buf, s)
 }
 
 // pointer is where v, a pointer, points to.
@@ -520,7 +530,12 @@ func (w *wire) readPacked(messages [][]byte, s *scratch, fail func(i int, err er
 // Append implements frame.Wire.
 func (w *wire) Append(dst, value []byte) ([]byte, error) {
 	s := borrow()
-	defer s.giveBack()
+	out, err := w.append(dst, value, s)
+	s.giveBack()
+	return out, err
+}
+
+func (w *wire) append(dst, value []byte, s *scratch) ([]byte, error) {
 	if w.writes {
 		if out, ok := w.appendFrame(dst, value, s, false); ok {
 			return out, nil
@@ -530,5 +545,5 @@ func (w *wire) Append(dst, value []byte) ([]byte, error) {
 	if s.text, err = w.packed.Append(s.text, value); err != nil {
 		return dst, err
 	}
-	return w.append(dst, s)
+	return w.appendPacked(dst, s)
 }
