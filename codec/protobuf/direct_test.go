@@ -581,6 +581,35 @@ func TestDirectDepth(t *testing.T) {
 	}
 }
 
+// TestDirectOrder: a message in another order than the frame is read all the same, and where they
+// come in order again they are gone through once again.
+func TestDirectOrder(t *testing.T) {
+	c, err := Of(metricSchema, nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	typ, types, err := c.Type(plans.Type{Kind: plans.TAny}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := bothOf(t, c, typ, types)
+	inOrder, other := []byte("\x08\x01\x1a\x01n"), []byte("\x1a\x01n\x08\x01")
+	want := b.read(t, inOrder)
+	var s scratch
+	var untried []int
+	for _, message := range [][]byte{inOrder, other, inOrder, other} {
+		for range notTried {
+			if got, ok := s.frame(nil, message, b.fast.translator); !ok || !bytes.Equal(got, want) {
+				t.Fatalf("%x: got %x, %t, want %x", message, got, ok, want)
+			}
+		}
+		untried = append(untried, s.untried)
+	}
+	if want := []int{0, 1, 0, 1}; !slices.Equal(untried, want) {
+		t.Errorf("got %d messages that are not tried, want %d", untried, want)
+	}
+}
+
 // TestDirectZeros: two bytes can be a message with many members, and so many there may be in all.
 func TestDirectZeros(t *testing.T) {
 	var s strings.Builder

@@ -13,8 +13,8 @@ import (
 
 var le = binary.LittleEndian
 
-// Most messages have their fields in the order of the frame, each of them once. Such a message
-// is gone through once; where that ends at one that has not, the next ones are not tried.
+// notTried is how many messages are not tried to be gone through once behind one that has its
+// fields in another order than the frame: who writes so writes all so, most likely.
 const notTried = 15
 
 // frame appends the frame of a message; false: it is odd, and dst comes back as it was.
@@ -27,9 +27,8 @@ func (r *reader) frame(dst, src []byte, t *translator) ([]byte, bool) {
 		out = append(out, present)
 	}
 	begin, at, ok := len(out), place64(0, len(src)), false
-	if r.untried > 0 {
-		r.untried--
-	} else if t.streams {
+	tries := t.streams && r.untried == 0
+	if tries {
 		r.begin(src, t.set.Strict)
 		r.once = true
 		out, ok = r.stream(out, t.root, at)
@@ -37,8 +36,10 @@ func (r *reader) frame(dst, src []byte, t *translator) ([]byte, bool) {
 	}
 	if !ok {
 		r.begin(src, t.set.Strict)
-		if out, ok = r.structure(out[:begin], t.root, at, 0); ok && t.streams && r.untried == 0 {
+		if out, ok = r.structure(out[:begin], t.root, at, 0); ok && tries {
 			r.untried = notTried
+		} else if r.untried > 0 {
+			r.untried--
 		}
 	}
 	r.src = nil
@@ -59,8 +60,8 @@ func (r *reader) inner(dst []byte, n *node, at uint64, chain uint32) ([]byte, bo
 	return dst, false
 }
 
-// deeper counts a level of the frame. One less than there may be is enough: the lists that did
-// not come are levels too, and the other way says what is too deep.
+// deeper counts a level of the frame. That is one less than there may be, since a list that did
+// not come is a level, too; the other way says what is too deep.
 func (r *reader) deeper() bool {
 	r.depth++
 	return r.depth < maxDepth
