@@ -242,21 +242,19 @@ func (c *decCompiler) fill(d *decType, t reflect.Type) error {
 		d.elem = elem
 	case k == kMap:
 		d.op = decMap
-		if !from.elem.nullable && plainKeys(t) {
+		if !from.elem.nullable && from.elem.kind == want.elem.kind {
 			switch {
-			case want.elem.kind == kString && t.Elem().Kind() == reflect.String && from.elem.kind == kString:
+			case want.elem.kind == kString && isMap[string](t):
 				d.op = decMapString
-			case want.elem.kind == kInt64 && t.Elem().Kind() == reflect.Int64 && from.elem.kind == kInt64:
+			case want.elem.kind == kInt64 && isMap[int64](t):
 				d.op = decMapInt64
-			case want.elem.kind == kFloat64 && t.Elem().Kind() == reflect.Float64 && from.elem.kind == kFloat64:
+			case want.elem.kind == kFloat64 && isMap[float64](t):
 				d.op = decMapFloat64
-			case want.elem.kind == kAny && t.Elem().Kind() == reflect.Interface && from.elem.kind == kAny:
+			case want.elem.kind == kAny && isMap[any](t):
 				d.op = decMapAny
 			}
 		}
-		if plainKeys(t) {
-			d.typed = typedMapOf(t.Elem())
-		}
+		d.typed = typedMapOf(t)
 		elem, err := c.compile(from.elem, t.Elem(), want.elem)
 		if err != nil {
 			return inElements(err)

@@ -173,20 +173,18 @@ func (c *memCompiler) compile(t reflect.Type, n *node) (*memType, error) {
 		}
 		e.elem = elem
 	case kMap:
-		switch k := t.Elem().Kind(); {
-		case !plainKeys(t):
-			e.op = memMap
-		case k == reflect.String && n.elem.kind == kString:
+		switch {
+		case n.elem.kind == kString && isMap[string](t):
 			e.op = memMapString
-		case k == reflect.Int64 && n.elem.kind == kInt64:
+		case n.elem.kind == kInt64 && isMap[int64](t):
 			e.op = memMapInt64
-		case k == reflect.Float64 && n.elem.kind == kFloat64:
+		case n.elem.kind == kFloat64 && isMap[float64](t):
 			e.op = memMapFloat64
-		case k == reflect.Interface && n.elem.kind == kAny:
+		case n.elem.kind == kAny && isMap[any](t):
 			e.op = memMapAny
 		default:
 			e.op = memMap
-			e.typed = typedMapOf(t.Elem())
+			e.typed = typedMapOf(t)
 		}
 		elem, err := c.compile(t.Elem(), n.elem)
 		if err != nil {

@@ -188,9 +188,6 @@ func (u unpacker) goPick(f *memField, q unsafe.Pointer) error {
 
 // Keys of a map of protobuf that are no text are their text in plans, as its JSON has them.
 
-// plainKeys says that the keys of a map are strings.
-func plainKeys(t reflect.Type) bool { return t.Key().Kind() == reflect.String }
-
 // keyText is a key as text.
 func keyText(key reflect.Value) string {
 	switch {

@@ -432,7 +432,7 @@ func (r *rules) inMemory(t reflect.Type, n *node) holds {
 	if r.elem != nil {
 		check = r.elem.inMemory(t.Elem(), n.elem)
 	}
-	if check == nil && plainKeys(t) && t.Elem().Kind() == reflect.String {
+	if check == nil && isMap[string](t) {
 		return func(p unsafe.Pointer) error { return r.length(len(*(*map[string]string)(p)), "a map of", "entry") }
 	}
 	return func(p unsafe.Pointer) error {

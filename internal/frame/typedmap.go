@@ -17,9 +17,16 @@ func RegisterMap[V any]() {
 
 var typedMaps sync.Map // reflect.Type of the element -> typedMap
 
-// typedMap reads and writes the maps of one element type. p is where the map is; its
-// key may be any string type, and the map itself a named one.
+// isMap says that a map of type t may be used as a map[string]V where it lies. A named type
+// of maps may: what can be converted to each other has one representation, says Go. Maps of
+// which the keys or elements have types of their own can not be, though these are texts and
+// numbers all the same, and nothing says what they look like in memory.
+func isMap[V any](t reflect.Type) bool { return t.ConvertibleTo(reflect.TypeFor[map[string]V]()) }
+
+// typedMap reads and writes the maps of one element type. p is where the map is, which may
+// have a named type.
 type typedMap interface {
+	is(t reflect.Type) bool
 	// The reader comes and goes by value: it would escape to the heap.
 	read(d *decType, r reader, n int, p unsafe.Pointer) (reader, error)
 	write(e *memType, buf []byte, p unsafe.Pointer, depth int) ([]byte, error)
@@ -32,10 +39,13 @@ type typedMap interface {
 	unpack(u unpacker, e *memType, p unsafe.Pointer, n int) error
 }
 
-// typedMapOf is nil where nothing is registered.
-func typedMapOf(elem reflect.Type) typedMap {
-	t, _ := typedMaps.Load(elem)
-	m, _ := t.(typedMap)
+// typedMapOf is nil where nothing is registered that is for maps of this type.
+func typedMapOf(t reflect.Type) typedMap {
+	found, _ := typedMaps.Load(t.Elem())
+	m, _ := found.(typedMap)
+	if m == nil || !m.is(t) {
+		return nil
+	}
 	return m
 }
 
@@ -49,6 +59,8 @@ type mapEntries[V any] struct {
 	keys   []Entry[int] // with the index of the value
 	values []V
 }
+
+func (*mapOf[V]) is(t reflect.Type) bool { return isMap[V](t) }
 
 func (t *mapOf[V]) read(d *decType, r reader, n int, p unsafe.Pointer) (reader, error) {
 	m := make(map[string]V, n)
