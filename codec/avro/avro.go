@@ -268,7 +268,7 @@ func (c *Codec) compile(l *frame.Layout) (*compiled, error) {
 				return nil, fmt.Errorf("%s: %w", w.named(), err)
 			}
 		}
-		r.in = d.inlet(r.node, t, false, false)
+		r.in = d.inlet(r.node, t, false)
 		switch c.set.Prefix {
 		case prefix.SingleObject:
 			r.head = w.single()
@@ -379,7 +379,7 @@ func (b *bound) Append(buf []byte, v any) ([]byte, error) {
 	var err error
 	if b.out != nil {
 		if s.text, err = b.enc.Append(s.text, reflect.ValueOf(v).UnsafePointer()); err == nil {
-			if out, ok := b.direct(buf, s, s.text); ok {
+			if out, ok := b.direct(buf, s, s.text, true); ok {
 				return out, nil
 			}
 		}
@@ -391,13 +391,13 @@ func (b *bound) Append(buf []byte, v any) ([]byte, error) {
 	return b.write(buf, s)
 }
 
-// direct appends the prefix and the message of a frame; false: it has to be written by way
-// of MessagePack.
-func (c *compiled) direct(buf []byte, s *scratch, value []byte) ([]byte, bool) {
+// direct appends the prefix and the message of a frame; own: it is one of Go's encoder. false:
+// it has to be written by way of MessagePack.
+func (c *compiled) direct(buf []byte, s *scratch, value []byte, own bool) ([]byte, bool) {
 	if c.out == nil || c.prefix != "" && c.head == nil {
 		return nil, false
 	}
-	out, ok := s.message(append(buf, c.head...), value, c.out)
+	out, ok := s.message(append(buf, c.head...), value, c.out, own)
 	if out == nil {
 		out = []byte{} // a value of no bytes is no null
 	}
@@ -482,7 +482,7 @@ func (w *wire) readPacked(messages [][]byte, fail func(i int, err error)) (*fram
 func (w *wire) Append(dst, value []byte) ([]byte, error) {
 	s := borrow()
 	defer s.giveBack()
-	if out, ok := w.direct(dst, s, value); ok {
+	if out, ok := w.direct(dst, s, value, false); ok {
 		return out, nil
 	}
 	var err error

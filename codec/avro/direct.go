@@ -36,6 +36,7 @@ type outlet struct {
 	null     []byte // what null, and a member that is left out, is in a message; nil: odd
 	branch   []byte // the number of the union's branch that other values are of
 	node     *node
+	simple   bool // text or an integer, in no union
 	narrow   bool // a float of 32 bits
 	unsigned bool
 	elem     *outlet
@@ -153,14 +154,14 @@ func appendBlob(dst, b []byte) []byte { return append(little.AppendUint32(dst, u
 // counted says that null is an empty value in a frame where it may not be null.
 func counted(k plan.TypeKind) bool { return k == plan.TList || k == plan.TMap || k == plan.TBytes }
 
-// inlet compiles a place; member: it is one of a struct, which may be optional. nil: there is
-// no short way.
-func (d *director) inlet(n *node, named plan.Type, member, optional bool) *inlet {
+// inlet compiles a place; optional: it is a member that may be absent. nil: there is no short
+// way.
+func (d *director) inlet(n *node, named plan.Type, optional bool) *inlet {
 	t, err := named.Resolve(d.types)
 	if err != nil || d.none {
 		return nil
 	}
-	k := direct{n, named.Name, flagsOf(t.Nullable, member, optional)}
+	k := direct{n, named.Name, flagsOf(t.Nullable, optional)}
 	if named.Kind == plan.TRef {
 		if in, ok := d.ins[k]; ok {
 			if in.op == opOdd {
@@ -176,9 +177,9 @@ func (d *director) inlet(n *node, named plan.Type, member, optional bool) *inlet
 	switch {
 	case t.Nullable:
 		in.null = []byte{isNull}
-	case member && optional && counted(t.Kind):
+	case counted(t.Kind) && optional:
 		in.null = []byte{isGone}
-	case !optional && counted(t.Kind):
+	case counted(t.Kind):
 		in.null = make([]byte, 4)
 	}
 	named.Nullable, t.Nullable = false, false
@@ -189,7 +190,7 @@ func (d *director) inlet(n *node, named plan.Type, member, optional bool) *inlet
 		for _, b := range n.branches {
 			one := &inlet{op: opNull}
 			if b.kind != kNull {
-				if one = d.inlet(b, named, false, false); one == nil {
+				if one = d.inlet(b, named, false); one == nil {
 					one = &inlet{}
 				}
 			}
@@ -273,13 +274,13 @@ func (d *director) into(in *inlet, n *node, t plan.Type) op {
 		}
 	case kArray:
 		if t.Kind == plan.TList {
-			if in.elem = d.inlet(n.elem, *t.Elem, false, false); in.elem != nil {
+			if in.elem = d.inlet(n.elem, *t.Elem, false); in.elem != nil {
 				return opList
 			}
 		}
 	case kMap:
 		if t.Kind == plan.TMap {
-			if in.elem = d.inlet(n.elem, *t.Elem, false, false); in.elem != nil {
+			if in.elem = d.inlet(n.elem, *t.Elem, false); in.elem != nil {
 				return opMap
 			}
 		}
@@ -296,7 +297,7 @@ func (n *node) timeOf(t plan.Type) bool {
 	if n.kind.isLong() {
 		return t.Kind == plan.TDuration
 	}
-	return t.Kind == plan.TTime && n.unit == t.Unit
+	return t.Kind == plan.TTime
 }
 
 // plain says that the member has nothing that other code looks after.
@@ -325,7 +326,7 @@ func (d *director) members(in *inlet, n *node, t plan.Type) bool {
 			continue
 		}
 		m := &t.Fields[to]
-		one := d.inlet(f.node, m.Type, true, m.Optional)
+		one := d.inlet(f.node, m.Type, m.Optional)
 		if one == nil {
 			return false
 		}
@@ -342,7 +343,7 @@ func (d *director) members(in *inlet, n *node, t plan.Type) bool {
 			continue
 		}
 		if def, ok := n.defaults[f.Name]; ok {
-			one := d.inlet(def.node, f.Type, true, f.Optional)
+			one := d.inlet(def.node, f.Type, f.Optional)
 			if one == nil {
 				return false
 			}
@@ -406,7 +407,7 @@ func (d *director) outlet(n *node, named plan.Type) *outlet {
 		if n.null >= 0 {
 			out.null = varint(n.null)
 		}
-		if n.only >= 0 && n.branches[n.only].kind != kNull {
+		if n.only >= 0 {
 			out.branch, out.node = varint(n.only), n.branches[n.only]
 			out.op = d.outOf(out, out.node, t)
 		} else {
@@ -417,6 +418,7 @@ func (d *director) outlet(n *node, named plan.Type) *outlet {
 	default:
 		out.op = d.outOf(out, n, t)
 	}
+	out.simple = out.branch == nil && (out.op == opText || out.op == opWord)
 	if out.op == opOdd {
 		*out = outlet{}
 		return nil

@@ -291,7 +291,7 @@ func TestDirectIsTaken(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := borrow()
-			if got, ok := s.message(nil, value, w.short.out); !ok || !bytes.Equal(got, m) {
+			if got, ok := s.message(nil, value, w.short.out, false); !ok || !bytes.Equal(got, m) {
 				t.Fatalf("written %x, %t, want %x", got, ok, m)
 			}
 			if by, ok := settings["writer"].(string); ok {
@@ -336,10 +336,11 @@ func TestDirectIsNotTaken(t *testing.T) {
 		"rules":    {`"long"`, plan.Field{Type: plan.Type{Kind: plan.TInt64}, Rules: "min=0"}},
 		"tuple":    {`{"type": "array", "items": "long"}`, plan.Field{Type: plan.Type{Kind: plan.TTuple, Elems: []plan.Type{{Kind: plan.TInt64}}}}},
 		"union":    {`["long", "string"]`, plan.Field{Type: plan.Type{Kind: plan.TUnion, Elems: []plan.Type{{Kind: plan.TInt64}, {Kind: plan.TString}}}}},
+		"extra":    {`"long"`, plan.Field{Type: plan.Type{Kind: plan.TInt64}}},
 		"mismatch": {`"string"`, plan.Field{Type: plan.Type{Kind: plan.TInt64}}},
 	} {
 		f.field.Name = "f"
-		l, err := frame.Compile(plan.Type{Kind: plan.TStruct, Fields: []plan.Field{f.field}}, nil)
+		l, err := frame.Compile(plan.Type{Kind: plan.TStruct, Fields: []plan.Field{f.field}, Extra: name == "extra"}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -427,7 +428,7 @@ func TestDirectDepth(t *testing.T) {
 			if ok != (depth <= maxDepth/2) || ok && !bytes.Equal(got, value) {
 				t.Errorf("depth %d, %s: %t", depth, fields[0], ok)
 			}
-			if _, ok := borrow().message(nil, value, w.short.out); ok != (depth <= maxDepth/2) {
+			if _, ok := borrow().message(nil, value, w.short.out, false); ok != (depth <= maxDepth/2) {
 				t.Errorf("depth %d, %s: written %t", depth, fields[0], ok)
 			}
 		}
@@ -450,8 +451,8 @@ func TestDirectAllocates(t *testing.T) {
 	}
 	value := must(w.layout.ParseJSON(nil, []byte(`{"flag":true,"count":1,"part":1,"whole":1,"raw":"","id":"AAA=","kind":"a","note":null,"ms":0,"day":0,"list":[1,2],"map":{"b":1,"a":1},"among":[{"tags":{"b":"","a":""}}]}`)))
 	s, buf := new(scratch), make([]byte, 0, 4096)
-	m, _ := s.message(nil, value, w.short.out)
-	if n := testing.AllocsPerRun(100, func() { s.message(buf, value, w.short.out) }); n != 0 {
+	m, _ := s.message(nil, value, w.short.out, false)
+	if n := testing.AllocsPerRun(100, func() { s.message(buf, value, w.short.out, false) }); n != 0 {
 		t.Errorf("writing allocates %v times", n)
 	}
 	if n := testing.AllocsPerRun(100, func() { s.frame(buf, m, w.short.readers[0].in) }); n != 0 {

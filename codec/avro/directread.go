@@ -318,16 +318,11 @@ func (r *framer) block(least int) (int, bool) {
 			return 0, false
 		}
 	}
-	switch {
-	case count < 0:
-		return 0, false
-	case least == 0:
+	if least == 0 { // others end with the message
 		ok = count <= int64(maxEmpty-r.empty)
 		r.empty += int(min(count, maxEmpty))
-	default:
-		ok = count <= int64((len(r.src)-r.pos)/least)
 	}
-	return int(count), ok
+	return int(count), ok && count > 0
 }
 
 func (r *framer) list(dst []byte, in *inlet) ([]byte, bool) {

@@ -14,6 +14,7 @@ type unframer struct {
 	b     []byte
 	off   int
 	depth int
+	own   bool // the frame is one of Go's encoder: text is UTF-8, and maps are sorted, but for keys that were not
 
 	// Stacks, one stretch per open record or map; and memory for what is put in order.
 	ends    []int
@@ -26,8 +27,8 @@ type entry struct{ key, all part }
 
 // message appends the message of a frame; false: there is something odd in it. What is
 // appended then is of no use.
-func (w *unframer) message(dst, value []byte, out *outlet) ([]byte, bool) {
-	w.b, w.off, w.depth = value, 0, 0
+func (w *unframer) message(dst, value []byte, out *outlet, own bool) ([]byte, bool) {
+	w.b, w.off, w.depth, w.own = value, 0, 0, own
 	w.ends, w.entries = w.ends[:0], w.entries[:0]
 	dst, ok := w.value(dst, out)
 	ok = ok && w.off == len(w.b)
@@ -72,7 +73,7 @@ func (w *unframer) blob() ([]byte, bool) {
 
 func (w *unframer) text() ([]byte, bool) {
 	b, ok := w.blob()
-	return b, ok && utf8.Valid(b)
+	return b, ok && (w.own || utf8.Valid(b))
 }
 
 func appendLong(dst []byte, v int64) []byte {
@@ -99,7 +100,9 @@ func (w *unframer) value(dst []byte, out *outlet) ([]byte, bool) {
 }
 
 func (w *unframer) bare(dst []byte, out *outlet) ([]byte, bool) {
-	dst = append(dst, out.branch...)
+	if out.branch != nil {
+		dst = append(dst, out.branch...)
+	}
 	switch out.op {
 	case opBool:
 		if w.off >= len(w.b) || w.b[w.off] > 1 {
@@ -224,9 +227,36 @@ func (w *unframer) dict(dst []byte, out *outlet) ([]byte, bool) {
 	if count > 0 {
 		dst = appendLong(dst, int64(count))
 	}
-	begin, base, sorted := len(dst), len(w.entries), true
+	texts := out.elem.op == opText && !out.elem.nullable && out.elem.branch == nil
+	if !w.own {
+		dst, ok = w.unsorted(dst, out.elem, count, texts)
+		return append(dst, 0), ok
+	}
 	var last []byte
-	first, texts := w.off, out.elem.op == opText && !out.elem.nullable && out.elem.branch == nil
+	for range count {
+		key, ok := w.blob()
+		if !ok || bytes.Compare(last, key) > 0 {
+			return dst, false
+		}
+		last = key
+		if dst = appendSized(dst, key); texts {
+			var v []byte
+			v, ok = w.blob()
+			dst = appendSized(dst, v)
+		} else {
+			dst, ok = w.value(dst, out.elem)
+		}
+		if !ok {
+			return dst, false
+		}
+	}
+	return append(dst, 0), true
+}
+
+// unsorted writes entries of any order.
+func (w *unframer) unsorted(dst []byte, elem *outlet, count int, texts bool) ([]byte, bool) {
+	begin, base, first, sorted := len(dst), len(w.entries), w.off, true
+	var last []byte
 	for range count {
 		from, at := len(dst), w.off+4
 		key, ok := w.blob()
@@ -241,7 +271,7 @@ func (w *unframer) dict(dst []byte, out *outlet) ([]byte, bool) {
 			v, ok = w.blob()
 			dst = appendSized(dst, v)
 		} else {
-			dst, ok = w.value(dst, out.elem)
+			dst, ok = w.value(dst, elem)
 		}
 		if !ok {
 			return dst, false
@@ -262,7 +292,7 @@ func (w *unframer) dict(dst []byte, out *outlet) ([]byte, bool) {
 		dst = append(dst[:begin], w.moved...)
 	}
 	w.entries = w.entries[:base]
-	return append(dst, 0), true
+	return dst, true
 }
 
 // isTexts says that texts of a frame, which follow each other, are all of UTF-8.
@@ -284,7 +314,9 @@ func (w *unframer) record(dst []byte, out *outlet) ([]byte, bool) {
 	begin, base := len(dst), len(w.ends)
 	for i := range out.steps {
 		s := &out.steps[i]
-		dst = append(dst, s.before...)
+		if s.before != nil {
+			dst = append(dst, s.before...)
+		}
 		to := s.to
 		there := true
 		if s.presence {
@@ -305,10 +337,19 @@ func (w *unframer) record(dst []byte, out *outlet) ([]byte, bool) {
 			there = !w.omitted(s)
 		}
 		ok := true
-		if there {
-			dst, ok = w.bare(dst, to)
-		} else {
+		switch {
+		case !there:
 			dst, ok = append(dst, to.null...), to.null != nil
+		case to.simple && to.op == opText:
+			var b []byte
+			b, ok = w.text()
+			dst = appendSized(dst, b)
+		case to.simple && to.node.kind == kLong && !to.unsigned:
+			var v uint64
+			v, ok = w.word()
+			dst = appendLong(dst, int64(v))
+		default:
+			dst, ok = w.bare(dst, to)
 		}
 		if !ok {
 			return dst, false

@@ -57,9 +57,9 @@ func (p *pairs) draw(depth int) (schema any, typ plan.Type) {
 	case 2:
 		return "long", p.kinds(plan.TInt64, plan.TInt64, plan.TInt32, plan.TUint32, plan.TUint64, plan.TFloat64, plan.TFloat32)
 	case 3:
-		return "float", p.kinds(plan.TFloat32, plan.TFloat64, plan.TInt64)
+		return "float", p.kinds(plan.TFloat32, plan.TFloat64, plan.TInt64, plan.TUint64)
 	case 4:
-		return "double", p.kinds(plan.TFloat64, plan.TFloat32, plan.TInt64)
+		return "double", p.kinds(plan.TFloat64, plan.TFloat32, plan.TInt64, plan.TUint64)
 	case 5:
 		return "bytes", plan.Type{Kind: plan.TBytes}
 	case 6, 7:
@@ -106,7 +106,7 @@ func (p *pairs) draw(depth int) (schema any, typ plan.Type) {
 		if _, several := s.([]any); several || s == "null" || t.Kind == plan.TAny {
 			return s, t
 		}
-		t.Nullable = !yes(p.T, 6)
+		t.Nullable = !yes(p.T, 3)
 		if yes(p.T, 2) {
 			return []any{s, "null"}, t
 		}
@@ -114,7 +114,16 @@ func (p *pairs) draw(depth int) (schema any, typ plan.Type) {
 	case leaves + 5:
 		if len(p.open) > 0 {
 			name := rapid.SampledFrom(p.open).Draw(p.T, "again")
-			return []any{"null", name}, plan.Type{Kind: plan.TRef, Name: name, Nullable: true}
+			again, one := []any{"null", name}, plan.Type{Kind: plan.TRef, Name: name}
+			null := one
+			null.Nullable = true
+			switch rapid.IntRange(0, 2).Draw(p.T, "as") {
+			case 0:
+				return object{"type": "array", "items": name}, plan.Type{Kind: plan.TList, Elem: &one}
+			case 1:
+				return object{"type": "array", "items": again}, plan.Type{Kind: plan.TList, Elem: &null}
+			}
+			return again, null
 		}
 	}
 	return p.record(depth)
@@ -221,7 +230,9 @@ func older(t *rapid.T, s any) any {
 				fields = append(fields, object{"name": f["name"], "type": older(t, f["type"])})
 			}
 			if yes(t, 4) {
-				fields = append(fields, object{"name": "passed", "type": object{"type": "array", "items": []any{"null", "string", "double"}}})
+				of := &pairs{T: t, types: map[string]plan.Type{}, count: 1000} // with names of their own
+				passed, _ := of.draw(2)
+				fields = append(fields, object{"name": "passed", "type": []any{"null", object{"type": "array", "items": passed}}})
 			}
 			if fields == nil {
 				fields = []any{}
@@ -280,7 +291,7 @@ func message(t *rapid.T, dst []byte, c *Schema, s *library.SchemaNode, depth int
 		if yes(t, 3) {
 			return long(rapid.Int64Range(0, 86_399_999))
 		}
-		if yes(t, 60) {
+		if yes(t, 15) {
 			return long(rapid.Int64())
 		}
 		return long(rapid.Int64Range(math.MinInt32, math.MaxInt32))
@@ -299,7 +310,7 @@ func message(t *rapid.T, dst []byte, c *Schema, s *library.SchemaNode, depth int
 		return append(dst, rapid.SliceOfN(rapid.Byte(), s.Size, s.Size).Draw(t, "fixed")...)
 	case kEnum:
 		i := rapid.IntRange(0, len(s.Symbols)-1).Draw(t, "symbol")
-		if yes(t, 60) {
+		if yes(t, 30) {
 			i = len(s.Symbols)
 		}
 		return binary.AppendVarint(dst, int64(i))
