@@ -25,8 +25,8 @@ import (
 
 // Described is the codec of messages that a .proto file describes, for steps that have no
 // generated struct: Python's, and those whose types are structs of their own. A message is
-// read as MessagePack of the same value and written from it, so that one type serves all
-// codecs.
+// read as the frame of the same value and written from it, directly where the type allows it,
+// else by way of MessagePack, so that one type serves all codecs.
 type Described struct {
 	set  settings
 	desc protoreflect.MessageDescriptor

@@ -80,7 +80,7 @@ func (r *reader) read(dst, src []byte, n *node, strict bool) ([]byte, error) {
 }
 
 func (r *reader) begin(src []byte, strict bool) {
-	r.src, r.strict = src, strict
+	r.src, r.strict, r.once = src, strict, false
 	r.slots, r.more, r.names, r.depth, r.groups, r.zeros = r.slots[:0], r.more[:0], r.names[:0], 0, 0, 0
 }
 

@@ -32,7 +32,6 @@ func (r *reader) frame(dst, src []byte, t *translator) ([]byte, bool) {
 		r.begin(src, t.set.Strict)
 		r.once = true
 		out, ok = r.stream(out, t.root, at)
-		r.once = false
 	}
 	if !ok {
 		r.begin(src, t.set.Strict)
