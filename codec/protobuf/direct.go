@@ -137,6 +137,22 @@ func (n *node) written() []int {
 	return out
 }
 
+// byNumber says that the members come in the order of their numbers, as many libraries write
+// them, those of oneofs too.
+func (n *node) byNumber() bool {
+	last := protowire.Number(0)
+	for _, i := range n.members {
+		if i < 0 {
+			continue
+		}
+		if n.fields[i].num < last {
+			return false
+		}
+		last = n.fields[i].num
+	}
+	return true
+}
+
 // member looks at a member, whose type is resolved, and so is elem.
 func (d *direct) member(p *place, f plans.Field, t, elem plans.Type) {
 	p.framed = framed{

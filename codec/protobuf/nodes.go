@@ -233,7 +233,7 @@ func (b *builder) node(d protoreflect.MessageDescriptor, t plans.Type) (*node, e
 	b.structure(n, t)
 	n.moves = n.written()
 	n.flows = slices.IsSorted(n.moves)
-	b.streams = b.streams && n.flows
+	b.streams = b.streams && (n.flows || n.byNumber())
 	for i := range n.fields {
 		p := &n.fields[i]
 		p.rare = p.must || p.oneof >= 0 || !n.flows
