@@ -678,6 +678,22 @@ func TestDirectZeros(t *testing.T) {
 	}
 }
 
+// doubled is the frame of two maps in which each entry of the first comes again, as no writer of
+// Go makes it.
+func doubled(value []byte) []byte {
+	count, end := binary.LittleEndian.Uint32(value), 4
+	for range count {
+		end += 4 + int(binary.LittleEndian.Uint32(value[end:])) + 8
+	}
+	again := bytes.Clone(value[4:end])
+	for at := 0; at < len(again); at += 8 {
+		at += 4 + int(binary.LittleEndian.Uint32(again[at:]))
+		again[at] ^= 0x55 // another value
+	}
+	out := binary.LittleEndian.AppendUint32(nil, 2*count)
+	return slices.Concat(out, value[4:end], again, value[end:])
+}
+
 // TestDirectNames: of keys that are one the last counts, however many there are.
 func TestDirectNames(t *testing.T) {
 	c, err := Of(`syntax = "proto3"; message M { map<string, int32> of = 1; map<int32, int32> by = 2; }`, nil, "")
@@ -705,6 +721,7 @@ func TestDirectNames(t *testing.T) {
 			}
 			value := b.read(t, message)
 			b.write(t, value)
+			b.write(t, doubled(value))
 			read, written := b.directly(message, value)
 			if read != (twice < 0) || !written {
 				t.Errorf("%d keys, %d twice: read directly %t, written %t", count, twice, read, written)

@@ -418,11 +418,11 @@ func beginning(s []byte) uint64 {
 	return word
 }
 
-// sort puts entries in the order of their keys.
+// sort puts entries in the order of their keys, and those of one key in that they came in.
 func (f *frames) sort(all []framedEntry) {
 	const few = 12
 	if len(all) > few {
-		slices.SortStableFunc(all, f.compare)
+		slices.SortFunc(all, func(a, b framedEntry) int { return cmp.Or(f.compare(a, b), cmp.Compare(a.from, b.from)) })
 		return
 	}
 	for i := 1; i < len(all); i++ {
