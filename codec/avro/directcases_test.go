@@ -328,3 +328,59 @@ func TestDirectKeysOfNoText(t *testing.T) {
 	same(`"boolean"`, &flags{map[string]bool{"\xc3": true, "\u00fc": false}})
 	same(`"boolean"`, &flags{map[string]bool{"a": true, "b": false}})
 }
+
+// What lies in many records out of order, or maps out of order, is moved a few times and not
+// once for each.
+func TestDirectMovesLittle(t *testing.T) {
+	of := plan.Type{Kind: plan.TRef, Name: "R"}
+	deep := map[string]plan.Type{"R": {Kind: plan.TStruct, Fields: []plan.Field{{Name: "b", Type: plan.Type{Kind: plan.TString}}, {Name: "a", Type: plan.Type{Kind: plan.TMap, Elem: &of}}}}}
+	l, err := frame.Compile(of, deep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fields := range [][]string{
+		{member("a", `{"type": "map", "values": "R"}`), member("b", `"string"`)},
+		{member("b", `"string"`), member("a", `{"type": "map", "values": "R"}`)},
+	} {
+		w, err := waysOf(t, map[string]any{"schema": record(fields...)}, l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		inOrder := fields[0] == member("b", `"string"`)
+		for _, c := range []struct {
+			depth  int
+			sorted bool
+		}{{10, true}, {10, false}, {500, true}, {500, false}} {
+			first, second := "b", "a"
+			if c.sorted {
+				first, second = second, first
+			}
+			text := bytes.Repeat([]byte("t"), 10_000)
+			none := little.AppendUint32(appendBlob(nil, nil), 0)
+			value := little.AppendUint32(appendBlob(nil, text), 0)
+			for range c.depth {
+				value = slices.Concat(little.AppendUint32(appendBlob(nil, nil), 2), appendBlob(nil, []byte(first)), value, appendBlob(nil, []byte(second)), none)
+			}
+			s := borrow()
+			if _, ok := s.message(nil, value, w.short.out, false); ok != (c.depth == 10 || inOrder && c.sorted) {
+				t.Errorf("%v: written %t, may move %d", c, ok, s.unframer.moves)
+			}
+			if c.depth > 10 && !c.sorted {
+				continue
+			}
+			if err := w.write(value); err != nil {
+				t.Errorf("%v: not the same", c)
+			}
+			m, err := w.long.Append(nil, value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.read(m); err != nil {
+				t.Errorf("%v: not the same", c)
+			}
+			if _, ok := s.frame(nil, m, w.short.readers[0].in); ok != (inOrder || c.depth == 10) {
+				t.Errorf("%v: read %t, may move %d", c, ok, s.framer.moves)
+			}
+		}
+	}
+}

@@ -12,6 +12,7 @@ type framer struct {
 	src          []byte
 	pos          int
 	depth, empty int
+	moves        int // bytes that may still be moved
 
 	// Stacks, one stretch per open record or map; and memory for what is put in order.
 	ends  []int
@@ -21,13 +22,17 @@ type framer struct {
 	seed  maphash.Seed
 }
 
+// moves bounds how often the bytes of a message are moved: with records out of order in each
+// other each one moves what is in it, and a hostile message may have thousands.
+const moves = 64
+
 // part is a stretch of bytes.
 type part struct{ from, to int }
 
 // frame appends the frame of a message; false: there is something odd in it. What is
 // appended then is of no use.
 func (r *framer) frame(dst, src []byte, in *inlet) ([]byte, bool) {
-	r.src, r.pos, r.depth, r.empty = src, 0, 0, 0
+	r.src, r.pos, r.depth, r.empty, r.moves = src, 0, 0, 0, moves*len(src)
 	r.ends, r.keys = r.ends[:0], r.keys[:0]
 	begin := len(dst)
 	dst, ok := r.value(dst, in)
@@ -282,6 +287,9 @@ func (r *framer) record(dst []byte, in *inlet) ([]byte, bool) {
 		}
 	}
 	if in.order != nil {
+		if r.moves -= len(dst) - begin; r.moves < 0 {
+			return dst, false
+		}
 		r.moved = arrange(r.moved[:0], dst, begin, r.ends[base:], in.order)
 		dst = append(dst[:begin], r.moved...)
 		r.ends = r.ends[:base]

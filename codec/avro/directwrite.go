@@ -14,6 +14,7 @@ type unframer struct {
 	b     []byte
 	off   int
 	depth int
+	moves int  // bytes that may still be moved
 	own   bool // the frame is one of Go's encoder: text is UTF-8, and maps are sorted, but for keys that were not
 
 	// Stacks, one stretch per open record or map; and memory for what is put in order.
@@ -28,7 +29,7 @@ type entry struct{ key, all part }
 // message appends the message of a frame; false: there is something odd in it. What is
 // appended then is of no use.
 func (w *unframer) message(dst, value []byte, out *outlet, own bool) ([]byte, bool) {
-	w.b, w.off, w.depth, w.own = value, 0, 0, own
+	w.b, w.off, w.depth, w.own, w.moves = value, 0, 0, own, moves*len(value)
 	w.ends, w.entries = w.ends[:0], w.entries[:0]
 	dst, ok := w.value(dst, out)
 	ok = ok && w.off == len(w.b)
@@ -282,6 +283,9 @@ func (w *unframer) unsorted(dst []byte, elem *outlet, count int, texts bool) ([]
 		return dst, false
 	}
 	if all := w.entries[base:]; !sorted {
+		if w.moves -= len(dst) - begin; w.moves < 0 {
+			return dst, false
+		}
 		slices.SortStableFunc(all, func(a, b entry) int {
 			return bytes.Compare(w.b[a.key.from:a.key.to], w.b[b.key.from:b.key.to])
 		})
@@ -360,6 +364,9 @@ func (w *unframer) record(dst []byte, out *outlet) ([]byte, bool) {
 	}
 	dst = append(dst, out.after...)
 	if out.order != nil {
+		if w.moves -= len(dst) - begin; w.moves < 0 {
+			return dst, false
+		}
 		w.moved = arrange(w.moved[:0], dst, begin, w.ends[base:], out.order)
 		dst = append(dst[:begin], w.moved...)
 		w.ends = w.ends[:base]
