@@ -300,6 +300,9 @@ func (w *writer) entries(dst []byte, n *node, sort bool, first int) ([]byte, err
 		return dst, err
 	}
 	from, begin := w.off, len(dst)
+	if sort && w.depth > hoped && n.elem.holds() && !w.ordered(n, count) {
+		return w.sortedEntries(dst, n, count, first)
+	}
 	last := ""
 	for i := range count {
 		key, err := w.blob()
@@ -317,6 +320,41 @@ func (w *writer) entries(dst []byte, n *node, sort bool, first int) ([]byte, err
 		}
 	}
 	return dst, nil
+}
+
+// hoped are the levels at which a map is taken to be in order, and written again where it is
+// not. The maps in it are written again with it: over all levels that would be twice as often
+// for each of them.
+const hoped = 4
+
+// holds says that maps may lie in the value.
+func (n *node) holds() bool {
+	switch n.kind {
+	case kAny, kList, kMap, kStruct, kTuple, kUnion:
+		return true
+	}
+	return false
+}
+
+// ordered says that the entries of a map that begin here come by key, up to one that can not be
+// read, which whoever writes it finds.
+func (r *reader) ordered(n *node, count int) bool {
+	from, depth, ahead := r.off, r.depth, r.ahead
+	defer func() { r.off, r.depth, r.ahead = from, depth, ahead }()
+	last := ""
+	for i := range count {
+		key, err := r.blob()
+		if err != nil {
+			return true
+		}
+		if i > 0 && asText(key) < last {
+			return false
+		}
+		if last = asText(key); r.skip(n.elem) != nil {
+			return true
+		}
+	}
+	return true
 }
 
 func (w *writer) entry(dst []byte, n *node, key []byte, first int) ([]byte, error) {

@@ -378,6 +378,9 @@ func (w *packer) dict(dst []byte, n *node, sort bool) ([]byte, error) {
 
 func (w *packer) entries(dst []byte, n *node, count int, sort bool) ([]byte, error) {
 	from, begin := w.off, len(dst)
+	if sort && w.depth > hoped && n.elem.holds() && !w.ordered(n, count) {
+		return w.sortedEntries(dst, n, count)
+	}
 	last := ""
 	for i := range count {
 		key, err := w.blob()
