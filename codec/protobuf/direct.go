@@ -202,6 +202,9 @@ func (d *direct) member(p *place, f plans.Field, t, elem plans.Type) {
 			fits = p.single || of.Kind == plans.TFloat64
 		case protoreflect.DoubleKind:
 			fits, p.narrow = p.single || of.Kind == plans.TFloat64, p.single
+			if p.single && p.unwanted {
+				d.reads = false // what is nearly zero becomes one, and is not left out
+			}
 		default:
 			p.leastOf, p.mostOf = limits(p.kind)
 			fits, p.narrow = integer, p.leastOf < p.least || p.mostOf > p.most

@@ -591,6 +591,21 @@ func TestDirectDepth(t *testing.T) {
 			b.write(t, value)
 		}
 	}
+	// One that has nothing but itself, without a level below the last one.
+	if c, err = Of(`syntax = "proto3"; message M { M m = 1; }`, nil, ""); err != nil {
+		t.Fatal(err)
+	}
+	if typ, types, err = c.Type(plans.Type{Kind: plans.TAny}, nil); err != nil {
+		t.Fatal(err)
+	}
+	chain := bothOf(t, c, typ, types)
+	for _, levels := range []int{9999, 10_000, 10_001} {
+		value := append(bytes.Repeat([]byte{present}, levels-1), absent)
+		chain.write(t, value)
+		if _, written := chain.directly(nil, value); written != (levels <= 10_000) {
+			t.Errorf("%d levels: written directly %t", levels, written)
+		}
+	}
 	// Groups are told from each other's ends, which takes long where many are within each other.
 	odd := schemaOf(t, "odd.proto", "")
 	if typ, types, err = odd.Type(plans.Type{Kind: plans.TAny}, nil); err != nil {
