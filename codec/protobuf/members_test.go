@@ -3,6 +3,7 @@ package protobuf
 import (
 	"encoding/binary"
 	"math"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -129,5 +130,64 @@ message M {
 	}
 	if ways < 700 {
 		t.Errorf("%d types are written directly", ways)
+	}
+}
+
+// TestDirectKeys writes maps of every kind of key, in any order, with keys that are none, and
+// with texts about as long as one byte says.
+func TestDirectKeys(t *testing.T) {
+	keys := []string{
+		"", "-", "0", "-0", "00", "01", "-1", "1", "+1", "9", "10", "1a", ":", "true", "false", "2147483647", "2147483648", "-2147483648", "-2147483649", "4294967295", "4294967296",
+		"9223372036854775807", "9223372036854775808", "-9223372036854775808", "-9223372036854775809", "18446744073709551615", "18446744073709551616", "28446744073709551616", "100000000000000000000", "k\xff",
+	}
+	entry := func(b []byte, key, value string) []byte {
+		for _, s := range []string{key, value} {
+			b = append(binary.LittleEndian.AppendUint32(b, uint32(len(s))), s...)
+		}
+		return b
+	}
+	text := plans.Type{Kind: plans.TString}
+	typ := plans.Type{Kind: plans.TStruct, Fields: []plans.Field{{Name: "of", Type: plans.Type{Kind: plans.TMap, Elem: &text}}}}
+	for _, kind := range []string{"int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64", "sfixed32", "sfixed64", "bool", "string"} {
+		c, err := Of(`syntax = "proto3"; message M { map<`+kind+`, string> of = 1; }`, nil, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := bothOf(t, c, typ, nil)
+		if !b.fast.writes {
+			t.Fatalf("%s: keys are not written directly", kind)
+		}
+		for _, first := range keys {
+			b.write(t, entry([]byte{1, 0, 0, 0}, first, "a"))
+			for _, second := range keys {
+				b.write(t, entry(entry([]byte{2, 0, 0, 0}, first, "a"), second, "b"))
+			}
+		}
+		for size := range 140 {
+			value := entry([]byte{1, 0, 0, 0}, "1", strings.Repeat("x", size))
+			b.write(t, value)
+			if _, written := b.directly(nil, value); written != (kind != "bool") {
+				t.Errorf("%s: a text of %d bytes: written directly %t", kind, size, written)
+			}
+			b.write(t, entry([]byte{1, 0, 0, 0}, strings.Repeat("1", size), "x"))
+		}
+	}
+}
+
+// TestDirectNothing: a message or a group without members is left out where its JSON would be
+// empty.
+func TestDirectNothing(t *testing.T) {
+	c, err := Of(`syntax = "proto2"; message N { optional int32 n = 1; } message M { optional group G = 1 { optional int32 n = 1; } optional N h = 2; }`, nil, "M")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner := []plans.Field{{Name: "n", Type: plans.Type{Kind: plans.TInt32}, Optional: true}}
+	for _, name := range []string{"g", "h"} {
+		for _, omit := range []string{"", "omitempty"} {
+			b := bothOf(t, c, plans.Type{Kind: plans.TStruct, Fields: []plans.Field{{Name: name, Type: plans.Type{Kind: plans.TStruct, Fields: inner}, Optional: true, Omit: omit}}}, nil)
+			for _, value := range []string{"\x02", "\x01\x02", "\x01\x01\x07\x00\x00\x00\x00\x00\x00\x00"} {
+				b.write(t, []byte(value))
+			}
+		}
 	}
 }
