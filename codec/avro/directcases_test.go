@@ -381,3 +381,42 @@ func TestDirectMovesLittle(t *testing.T) {
 		}
 	}
 }
+
+// One record at several places has a presence byte at some of them.
+func TestDirectPlacesOfOneRecord(t *testing.T) {
+	of := plan.Type{Kind: plan.TRef, Name: "S"}
+	null := of
+	null.Nullable = true
+	types := map[string]plan.Type{
+		"S": {Kind: plan.TStruct, Fields: []plan.Field{{Name: "x", Type: plan.Type{Kind: plan.TInt64}}}},
+		"R": {Kind: plan.TStruct, Fields: []plan.Field{
+			{Name: "one", Type: of}, {Name: "maybe", Type: of, Optional: true}, {Name: "none", Type: null}, {Name: "many", Type: plan.Type{Kind: plan.TList, Elem: &of}},
+			{Name: "some", Type: plan.Type{Kind: plan.TList, Elem: &null}}, {Name: "both", Type: null, Optional: true},
+		}},
+	}
+	l, err := frame.Compile(plan.Type{Kind: plan.TRef, Name: "R"}, types)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := waysOf(t, map[string]any{"schema": record(
+		member("one", `{"type": "record", "name": "S", "fields": [{"name": "x", "type": "long"}]}`), member("maybe", `"S"`), member("none", `"S"`),
+		member("many", `{"type": "array", "items": "S"}`), member("some", `{"type": "array", "items": "S"}`), member("both", `"S"`),
+	)}, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := []byte{2, 4, 6, 2, 8, 0, 2, 10, 0, 12}
+	if err := w.read(m); err != nil {
+		t.Error(err)
+	}
+	value, ok := borrow().frame(nil, m, w.short.readers[0].in)
+	if !ok {
+		t.Fatal("not read")
+	}
+	if err := w.write(value); err != nil {
+		t.Error(err)
+	}
+	if back, ok := borrow().message(nil, value, w.short.out, false); !ok || !bytes.Equal(back, m) {
+		t.Errorf("%x, %t", back, ok)
+	}
+}
