@@ -15,6 +15,20 @@ type valued interface {
 	GoOnly() (why, instead string)
 }
 
+// goValues finds steps whose codecs know Go values only, and that have none. Schemas come before
+// it: they say what the type is to be.
+func goValues(pl *Planned) (ps Problems) {
+	if !pl.allLinked() {
+		return nil // Program looks again
+	}
+	for _, n := range pl.nodes {
+		if bad := pl.needsGo(n); bad != nil {
+			ps = append(ps, *bad)
+		}
+	}
+	return ps
+}
+
 // needsGo checks a step whose codec knows Go values only: there must be a Go type for them,
 // and one that the codec knows.
 func (pl *Planned) needsGo(n *node) *plan.Problem {

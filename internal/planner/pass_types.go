@@ -70,11 +70,6 @@ func types(pl *Planned) (ps Problems) {
 				if bad = pl.schemed(sideOf(next)); bad != nil {
 					ps = append(ps, *bad)
 				}
-				if pl.allLinked() {
-					if bad = pl.needsGo(next); bad != nil {
-						ps = append(ps, *bad)
-					}
-				}
 			}
 			walk(next)
 		}

@@ -122,6 +122,7 @@ func Plan(p *plan.Plan, cat *Catalog) (*Planned, error) {
 		cross,
 		types,
 		streams,
+		goValues,
 		place,
 		fuse,
 	} {

@@ -128,6 +128,9 @@ func dispatch(ctx context.Context, o *Options) error {
 	case f.config != "" || verb == "run":
 		o.Catalog.DeadLetters = planner.NoDeadLetters
 	}
+	if verb == "explain" && f.stage == "plan" {
+		return showPlan(o) // with its mistakes: who looks for one reads it
+	}
 	// The mistakes of the pipeline come before those of its deployment, as they are mended.
 	planned, err := planner.Plan(o.Plan, &o.Catalog)
 	if err != nil {
@@ -199,14 +202,19 @@ func (f *flags) register(fs *flag.FlagSet, verb string) {
 	}
 }
 
+func showPlan(o *Options) error {
+	if ps := plan.Validate(o.Plan); len(ps) > 0 {
+		return config(planner.Problems(ps))
+	}
+	b, err := o.Plan.Encode()
+	if err == nil {
+		_, err = o.Stdout.Write(b)
+	}
+	return err
+}
+
 func explain(o *Options, f *flags, planned *planner.Planned, d *deploy.Config) error {
 	switch f.stage {
-	case "plan":
-		b, err := o.Plan.Encode()
-		if err == nil {
-			_, err = o.Stdout.Write(b)
-		}
-		return err
 	case "placed":
 		b, err := jsonv2.Marshal(d.Placement(o.Plan), jsontext.WithIndent("  "))
 		if err == nil {
