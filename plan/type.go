@@ -244,6 +244,16 @@ func (t Type) Text() string {
 	return s
 }
 
+// Key is a text that only types have in common that say the same: unlike Text it has units,
+// rules, and what is left out.
+func (t Type) Key() string {
+	b, err := json.Marshal(t)
+	if err != nil {
+		panic("BUG: type " + t.Text() + ": " + err.Error())
+	}
+	return string(b)
+}
+
 func each(list []Type, between string, text func(Type) string) string {
 	parts := make([]string, len(list))
 	for i, t := range list {

@@ -184,7 +184,7 @@ func (r *resolver) record(n *node, ws, rs *library.SchemaNode, t, resolved plan.
 	if !called(ws, rs) {
 		return nil, unreadable(ws, rs)
 	}
-	k := key{schema: fullName(rs), from: fullName(ws), typ: t.Text()}
+	k := key{schema: fullName(rs), from: fullName(ws), typ: t.Key()}
 	if done, ok := r.done[k]; ok {
 		if done.kind == kRefused {
 			return nil, failed("%s", done.why)

@@ -220,7 +220,7 @@ func (b *builder) node(s *library.SchemaNode, t plan.Type) (*node, error) {
 		}
 		return n.one(v.at), nil
 	}
-	k, named := key{schema: fullName(s), typ: t.Text()}, b.reader.named[fullName(s)] == s
+	k, named := key{schema: fullName(s), typ: t.Key()}, b.reader.named[fullName(s)] == s
 	if n, ok := b.done[k]; ok && named {
 		return n, nil
 	}
@@ -366,7 +366,7 @@ func (y *typer) of(s *library.SchemaNode, t plan.Type) plan.Type {
 	s = y.resolve(s)
 	whole := t
 	whole.Nullable = false
-	k := key{schema: fullName(s), typ: whole.Text()}
+	k := key{schema: fullName(s), typ: whole.Key()}
 	t, err := t.Resolve(y.table)
 	if err != nil {
 		t = plan.Type{Kind: plan.TAny} // which is told of where the table is read

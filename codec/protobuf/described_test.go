@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -363,4 +364,40 @@ func FuzzDescribed(f *testing.F) {
 		}
 		kinds.agree(t, message)
 	})
+}
+
+// One message of the schema may be two types without names, which differ in what they leave
+// out only.
+func TestTypesWithoutNamesThatDifferInWhatTheyLeaveOut(t *testing.T) {
+	type pair struct {
+		A struct {
+			S string `json:"s,omitempty"`
+		} `json:"a"`
+		B struct {
+			S string `json:"s"`
+		} `json:"b"`
+	}
+	c, err := Of(`syntax = "proto3"; message M { message X { string s = 1; } X a = 1; X b = 2; }`, nil, "M")
+	if err != nil {
+		t.Fatal(err)
+	}
+	typ, types, err := frame.TypeOf(reflect.TypeFor[pair]())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := frame.Compile(typ, types)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := c.Wire(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := frameOf(w, []byte{0x0a, 0, 0x12, 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := l.AppendJSON(nil, value); err != nil || string(got) != `{"a":{},"b":{"s":""}}` {
+		t.Errorf("got %s, %v", got, err)
+	}
 }

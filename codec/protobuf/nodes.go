@@ -101,7 +101,7 @@ var anything = plans.Type{Kind: plans.TAny}
 // elsewhere; here the type says which members there are, in which order, and which of them
 // are left out where they are empty.
 func (b *builder) node(d protoreflect.MessageDescriptor, t plans.Type) (*node, error) {
-	k := key{d.FullName(), t.Text()}
+	k := key{d.FullName(), t.Key()}
 	if n, ok := b.done[k]; ok {
 		return n, nil
 	}
