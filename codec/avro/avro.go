@@ -430,23 +430,13 @@ func (w *wire) Read(messages [][]byte, fail func(i int, err error)) (*frame.Colu
 	}
 	s := borrow()
 	defer s.giveBack()
-	left := 0
-	for _, m := range messages {
-		left += len(m)
-	}
-	first := true
 	return w.layout.ReadColumn(messages, func(dst, src []byte) ([]byte, error) {
-		left -= len(src)
 		r, src, err := w.reads(src)
 		if err != nil {
 			return dst, err
 		}
 		if r.in != nil {
 			if out, ok := s.frame(dst, src, r.in); ok {
-				if first { // the others will be much the same
-					first = false
-					out = slices.Grow(out, min((len(out)-len(dst))*left/max(len(src), 1), 4*left))
-				}
 				return out, nil
 			}
 		}
