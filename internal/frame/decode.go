@@ -136,6 +136,7 @@ type decField struct {
 	state    uintptr
 	pick     *pick // op is decPick
 	holds    holds // nil: no rules
+	straight bool  // always there, and read as it is
 }
 
 type decExtra struct {
@@ -318,6 +319,7 @@ func (c *decCompiler) structure(d *decType, t reflect.Type) error {
 			f.op, f.pick = decPick, gf.pick
 		}
 		f.holds = d.want.fields[at].inMemory(gf)
+		f.straight = !f.presence && f.holds == nil
 	}
 	for i := range d.want.fields {
 		f := &d.want.fields[i]
@@ -514,6 +516,30 @@ func (d *decType) structure(r *reader, p unsafe.Pointer) error {
 	}
 	for i := range d.fields {
 		f := &d.fields[i]
+		if f.straight {
+			// Most members. What is not whole is told of below.
+			q := unsafe.Add(p, f.offset)
+			switch f.op {
+			case dec64:
+				if r.word((*uint64)(q)) {
+					continue
+				}
+			case decString:
+				if r.text((*string)(q)) {
+					continue
+				}
+			case decAny:
+				if r.off < len(r.b) && tag(r.b[r.off]) == tagString {
+					s := r.texts.take()
+					r.off++
+					if r.text(s) {
+						*(*any)(q) = boxed(s)
+						continue
+					}
+					r.off--
+				}
+			}
+		}
 		switch {
 		case !f.presence:
 		case r.off < len(r.b) && r.b[r.off] == present:

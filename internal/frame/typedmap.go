@@ -51,7 +51,6 @@ func typedMapOf(t reflect.Type) typedMap {
 
 type mapOf[V any] struct {
 	spare sync.Pool // of *mapEntries[V]
-	one   sync.Pool // of *V, which is zero
 }
 
 // mapEntries is room for the entries of one map: the elements of a map have no address.
@@ -66,10 +65,7 @@ func (t *mapOf[V]) read(d *decType, r reader, n int, p unsafe.Pointer) (reader, 
 	m := make(map[string]V, n)
 	*(*map[string]V)(p) = m
 	r.texts.expect(n)
-	v, ok := t.one.Get().(*V)
-	if !ok {
-		v = new(V)
-	}
+	v := new(V)
 	var zero V
 	e := d.elem
 	plain := e.op == decStruct && !e.ptr && !e.nullable && r.depth < maxDepth // the most frequent one
@@ -92,7 +88,6 @@ func (t *mapOf[V]) read(d *decType, r reader, n int, p unsafe.Pointer) (reader, 
 		m[key] = *v
 		*v = zero // the map has its copy
 	}
-	t.one.Put(v)
 	return r, nil
 }
 
