@@ -359,7 +359,9 @@ func (b *bound) Decode(src []byte, dst any) error {
 		var ok bool
 		if s.text, ok = s.frame(s.text, src, r.in); ok {
 			p := reflect.ValueOf(dst)
-			if b.dec.Value(bytes.Clone(s.text), p.UnsafePointer()) == nil {
+			own := make([]byte, len(s.text))
+			copy(own, s.text)
+			if b.dec.Value(own, p.UnsafePointer()) == nil {
 				return nil
 			}
 			p.Elem().SetZero()

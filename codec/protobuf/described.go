@@ -1,7 +1,6 @@
 package protobuf
 
 import (
-	"bytes"
 	"encoding/json/jsontext"
 	"encoding/json/v2"
 	"errors"
@@ -443,7 +442,9 @@ func (b *translated) decode(src []byte, dst any, s *scratch) (err error) {
 	if b.reads {
 		if framed, ok := s.frame(s.text, src, b.translator); ok {
 			s.text = framed[:0]
-			if b.dec.Value(bytes.Clone(framed), pointer(dst)) == nil {
+			own := make([]byte, len(framed))
+			copy(own, framed)
+			if b.dec.Value(own, pointer(dst)) == nil {
 				return nil
 			}
 			reflect.ValueOf(dst).Elem().SetZero() // what is wrong, the other way says

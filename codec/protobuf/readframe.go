@@ -562,7 +562,11 @@ func (p *place) texts(b []byte) (key, value []byte, ok bool) {
 		return nil, nil, false
 	}
 	key, value = b[2:k], b[v:]
-	return key, value, frame.ValidText(key) && (p.form == formBytes || frame.ValidText(value))
+	texts := b[2:] // both are UTF-8 where all of it is: what stands between them is ASCII
+	if p.form == formBytes {
+		texts = key
+	}
+	return key, value, frame.ValidText(texts)
 }
 
 // usual is pair for entries as everybody writes them.
