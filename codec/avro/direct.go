@@ -97,8 +97,8 @@ type piece struct {
 	fill []byte
 }
 
-// director compiles inlets and outlets, for types as a layout has them: only structs have names. Recursion goes by the names of types on one side and
-// by nodes on the other.
+// director compiles inlets and outlets, for types as a layout has them: only structs have
+// names. Recursion goes by the names of types on one side and by nodes on the other.
 type director struct {
 	none   bool
 	types  map[string]plan.Type
